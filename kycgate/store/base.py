@@ -1,0 +1,325 @@
+"""What the product remembers, as plain records, and the promises every store keeps.
+
+Holds no rules: who may read or change a record is decided above. Personal data arrives here only sealed.
+
+Promises of every method: a lost or broken database is `Unavailable` (never an empty answer); a method
+that says "atomic" is one transaction; times are Unix seconds UTC given by the caller; a write has
+reached the disk when the method returns. Two processes may share one store.
+
+Accounts are strings (`claims.Account.key`): `0x…` lower case for a key-pair account, which counts on
+every chain, and `eip155:<chain>:0x…` for a contract account, which counts only there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A signed-in browser or tool. The token itself is never stored, only its SHA-256."""
+
+    token_hash: bytes
+    account: str
+    scope: str
+    created_at: int
+    expires_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A gate API key. The secret is never stored, only its SHA-256; `prefix` is for people."""
+
+    id: str
+    secret_hash: bytes
+    account: str
+    label: str
+    scope: tuple[str, ...]
+    prefix: str
+    created_at: int
+    expires_at: int
+    revoked_at: int | None = None
+    last_used_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A verified person or organisation. `pseudonym` is 32 random bytes, pairwise per operator."""
+
+    id: str
+    pseudonym: bytes
+    kind: int
+    created_at: int
+    wrapped_key: bytes
+    """Data key of this subject, sealed by the vault's key-encryption key. Deleting it shreds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One verification of one subject. `state` is issuer.cases.State; `claims` holds no names."""
+
+    id: str
+    subject_id: str
+    account: str
+    kind: int
+    state: str
+    opened_at: int
+    updated_at: int
+    refusal_id: str | None = None
+    level: int = 0
+    country: int = 0
+    ultimate_country: int = 0
+    verified_at: int = 0
+    screened_at: int = 0
+    reason_codes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CaseEvent:
+    """A step in a case's history: who did what, when. `note` is internal and holds no identity data."""
+
+    case_id: str
+    at: int
+    actor: str
+    action: str
+    from_state: str
+    to_state: str
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SealedEvidence:
+    """Evidence as stored: ciphertext under the subject's data key, and a salted commitment to it."""
+
+    id: str
+    case_id: str
+    subject_id: str
+    kind: str
+    sealed: bytes
+    commitment: bytes
+    created_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class IssuedAttestation:
+    """An attestation we signed. `wire` is the EAS off-chain JSON, byte for byte as handed out."""
+
+    issuer: str
+    domain: bytes
+    uid: bytes
+    account: str
+    subject_id: str
+    case_id: str
+    epoch: int
+    issued_at: int
+    expires_at: int
+    wire: bytes
+    revoked_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Revocations:
+    """A snapshot of everything revoked. `version` rises with every change to any of it."""
+
+    version: int
+    as_of: int
+    issuers: frozenset[str] = frozenset()
+    attestations: frozenset[tuple[str, bytes, bytes]] = frozenset()
+    """(issuer lower-case hex, domain separator, uid)"""
+    epochs: dict[str, int] = field(default_factory=dict)
+    """account address (0x… lower case) → lowest epoch still honoured"""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One decided rental. Never deleted: the record is the replay guard (DESIGN 4.3, 4.4)."""
+
+    id: bytes
+    """keccak256(abi.encode(renter, n)), 32 bytes"""
+    account: str
+    fingerprint: bytes
+    """digest of account, method, authority, target, body digest and Idempotency-Key"""
+    idempotency_key: str | None
+    state: Literal["decided", "forwarded", "answered", "unknown"]
+    decision_id: str
+    request: bytes
+    """canonical job request (RFC 8785)"""
+    created_at: int
+    updated_at: int
+    deployment: str | None = None
+    answer_status: int | None = None
+    answer_headers: tuple[tuple[str, str], ...] = ()
+    answer_body: bytes = b""
+    permit: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """Answer to begin_job. `fresh` is true for the one caller that may forward."""
+
+    job: Job
+    fresh: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """What a refusal's link shows. Holds no account; `asked` is the job in plain fields."""
+
+    id: str
+    created_at: int
+    asked: dict[str, Any]
+    codes: tuple[str, ...]
+    """outward codes only"""
+    host: str
+
+
+@dataclass(frozen=True, slots=True)
+class LogEntry:
+    """One line of the decision log: canonical JSON `body`, chained by SHA-256 over the previous hash."""
+
+    seq: int
+    at: int
+    kind: str
+    body: bytes
+    prev_hash: bytes
+    hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxItem:
+    """Work to be done after the fact, at least once: revocations to publish, jobs to stop."""
+
+    id: int
+    kind: str
+    payload: dict[str, Any]
+    due_at: int
+    attempts: int = 0
+
+
+class Store(Protocol):
+    """Everything the product remembers. See the module's promises."""
+
+    # -- life ------------------------------------------------------------------------------------
+    def ping(self) -> None: ...
+    def close(self) -> None: ...
+    def version(self) -> int:
+        """Rises with each revocation, key revocation, new attestation or case decision. Cheap."""
+
+    # -- nonces ----------------------------------------------------------------------------------
+    def add_nonce(self, nonce: str, *, purpose: str, binding: bytes, expires_at: int) -> None: ...
+    def spend_nonce(self, nonce: str, *, purpose: str, binding: bytes, now: int) -> bool:
+        """Atomic. True exactly once, before expiry, for the purpose and binding it was added with."""
+
+    def claim_nonce(self, scope: str, nonce: str, *, expires_at: int, now: int) -> bool:
+        """Atomic. True the first time this caller-chosen nonce is seen in the scope."""
+
+    # -- sessions --------------------------------------------------------------------------------
+    def add_session(self, session: Session) -> None: ...
+    def session(self, token_hash: bytes, *, now: int) -> Session | None: ...
+    def end_session(self, token_hash: bytes) -> None: ...
+
+    # -- accounts --------------------------------------------------------------------------------
+    def note_wallet_proof(self, account: str, *, at: int) -> None:
+        """Remember that the account signed in person (not by key or session) at this moment."""
+
+    def wallet_proof_at(self, account: str) -> int | None: ...
+    def set_upstream_key(self, account: str, sealed: bytes | None) -> None: ...
+    def upstream_key(self, account: str) -> bytes | None: ...
+
+    # -- subjects, cases, evidence ---------------------------------------------------------------
+    def add_subject(self, subject: Subject) -> None: ...
+    def subject(self, subject_id: str) -> Subject | None: ...
+    def subject_of(self, account: str) -> Subject | None: ...
+    def link_account(self, account: str, subject_id: str, *, at: int) -> None:
+        """Atomic. Conflict when the account belongs to another subject."""
+
+    def accounts_of(self, subject_id: str) -> list[str]: ...
+    def rewrap_subject_key(self, subject_id: str, wrapped_key: bytes) -> None: ...
+    def add_case(self, case: Case, event: CaseEvent) -> None: ...
+    def case(self, case_id: str) -> Case | None: ...
+    def cases(
+        self, *, account: str | None = None, state: str | None = None, limit: int = 100
+    ) -> list[Case]:
+        """Newest first."""
+
+    def move_case(self, case: Case, *, from_state: str, event: CaseEvent) -> None:
+        """Atomic. Writes the case and its event if it still is in from_state, else Conflict."""
+
+    def case_events(self, case_id: str) -> list[CaseEvent]: ...
+    def add_evidence(self, evidence: SealedEvidence) -> None: ...
+    def evidence_of(self, case_id: str) -> list[SealedEvidence]: ...
+
+    # -- attestations and revocation -------------------------------------------------------------
+    def add_attestation(self, attestation: IssuedAttestation) -> None: ...
+    def current_attestation(self, account: str, *, now: int) -> IssuedAttestation | None:
+        """The newest unexpired one, revoked or not: the caller checks the revocations."""
+
+    def epoch(self, account: str) -> int:
+        """0 until the account is first revoked."""
+
+    def revoke_account(self, account: str, *, at: int, reason: str) -> int:
+        """Atomic. Every attestation of this account up to today's epoch is void; returns the new epoch."""
+
+    def revoke_attestation(
+        self, issuer: str, domain: bytes, uid: bytes, *, at: int, reason: str
+    ) -> None: ...
+    def revoke_issuer(self, issuer: str, *, at: int, reason: str) -> None: ...
+    def revocations(self, *, now: int) -> Revocations: ...
+
+    # -- gate API keys ---------------------------------------------------------------------------
+    def add_key(self, key: Key) -> None: ...
+    def key_by_hash(self, secret_hash: bytes) -> Key | None: ...
+    def keys_of(self, account: str) -> list[Key]: ...
+    def revoke_key(self, account: str, key_id: str, *, at: int) -> bool: ...
+    def touch_key(self, key_id: str, *, at: int) -> None: ...
+
+    # -- jobs ------------------------------------------------------------------------------------
+    def begin_job(self, job: Job, *, repeat_window_s: int) -> Begun:
+        """Atomic. One decision starts at most one job.
+
+        With an Idempotency-Key: the account's job of that key if there is one (whatever its state).
+        Without: the account's job of the same fingerprint that has no final answer yet (state
+        decided, forwarded or unknown) and is younger than the window. Else stores `job`, fresh.
+        """
+
+    def mark_forwarded(self, job_id: bytes, *, at: int) -> None: ...
+    def finish_job(
+        self,
+        job_id: bytes,
+        *,
+        state: Literal["answered", "unknown"],
+        at: int,
+        status: int | None = None,
+        headers: Sequence[tuple[str, str]] = (),
+        body: bytes = b"",
+        deployment: str | None = None,
+        permit: bytes | None = None,
+    ) -> None: ...
+    def job(self, job_id: bytes) -> Job | None: ...
+    def jobs_of(self, account: str, *, limit: int = 100) -> list[Job]: ...
+    def set_permit(self, job_id: bytes, permit: bytes) -> None: ...
+    def own_deployment(self, deployment: str, account: str, job_id: bytes, *, at: int) -> None: ...
+    def deployment_owner(self, deployment: str) -> str | None: ...
+    def deployments_of(self, account: str) -> list[str]: ...
+    def close_deployment(self, deployment: str, *, at: int) -> None: ...
+
+    # -- refusals --------------------------------------------------------------------------------
+    def add_refusal(self, refusal: Refusal) -> None: ...
+    def refusal(self, refusal_id: str) -> Refusal | None: ...
+
+    # -- decision log ----------------------------------------------------------------------------
+    def append_log(self, build: Callable[[int, bytes], LogEntry]) -> LogEntry:
+        """Atomic. Calls build(next seq, previous hash) under the log's lock and stores the result."""
+
+    def log_entries(self, *, after: int = 0, limit: int = 1000) -> list[LogEntry]: ...
+    def log_head(self) -> LogEntry | None: ...
+
+    # -- outbox and settings ---------------------------------------------------------------------
+    def enqueue(self, kind: str, payload: dict[str, Any], *, due_at: int) -> int: ...
+    def due(self, kind: str, *, now: int, limit: int = 100) -> list[OutboxItem]: ...
+    def done(self, item_id: int) -> None: ...
+    def retry(self, item_id: int, *, due_at: int) -> None: ...
+    def setting(self, name: str) -> str | None: ...
+    def set_setting(self, name: str, value: str) -> None: ...
