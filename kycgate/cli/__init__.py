@@ -1,0 +1,71 @@
+"""The `kycgate` command: finds the group of commands that was asked for and runs it.
+
+Each group stands in a file of its own with `add(groups)`, imported only when its name is on the line,
+so that `kycgate attestation verify` never loads a server.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+
+from kycgate.cli.output import Exit, complain
+from kycgate.errors import KycgateError, Malformed, Misconfigured, Unavailable
+
+_GROUPS = {
+    "attestation": "verify and sign attestations",
+    "serve": "run the gate and its control plane",
+    "demo": "watch the whole story with real parts, then click around",
+    "renter": "sign in, verify, get keys and permits, as a renter",
+    "cases": "review cases: list, show, approve, refuse, revoke",
+    "keys": "make and show the operator's keys",
+    "audit": "verify and export the decision log",
+    "config": "check a configuration file",
+}
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> None:  # type: ignore[override]
+        self.print_usage(sys.stderr)
+        complain(message)
+        raise SystemExit(Exit.USAGE)
+
+
+def build_parser(only: str | None = None) -> argparse.ArgumentParser:
+    """The whole parser, or just one group's part of it."""
+    parser = _Parser(prog="kycgate", description=__doc__.splitlines()[0])
+    groups = parser.add_subparsers(dest="group", metavar="COMMAND", required=True)
+    for name, help_text in _GROUPS.items():
+        group = groups.add_parser(name, help=help_text, description=help_text)
+        if only in (None, name):
+            importlib.import_module(f"kycgate.cli.{name}").add(group)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command. Returns the exit code; never shows a traceback for bad input."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    only = next((word for word in words if not word.startswith("-")), None)
+    args = build_parser(only if only in _GROUPS else "").parse_args(words)
+    try:
+        return int(args.run(args))
+    except Malformed as error:
+        remedy = f" ({error.remedy})" if error.remedy else ""
+        complain(f"{error.field}: {error.message}{remedy}")
+        return Exit.USAGE
+    except Misconfigured as error:
+        for problem in error.problems:
+            complain(problem)
+        return Exit.USAGE
+    except Unavailable as error:
+        complain(error.message)
+        return Exit.UNDECIDED
+    except KycgateError as error:
+        complain(error.message)
+        return Exit.NO
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        return Exit.NO
