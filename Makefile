@@ -29,6 +29,7 @@ contracts: setup
 # Renews the lock files from setup.cfg; the only target that needs `uv`.
 lock:
 	uv pip compile setup.cfg --all-extras --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate -q --upgrade -o requirements.lock
+	uv pip compile setup.cfg --extra server --extra postgres --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate -q --upgrade -o requirements-server.lock
 	echo 'ionet-cloud==0.4.1' | uv pip compile - --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate -q -o requirements-clients.lock
 
 clean:
