@@ -1,7 +1,7 @@
-"""One frozen, typed configuration, read once at start: a TOML file, overridden by KYCGATE_* variables.
+"""One frozen, typed configuration, read once at start: a TOML file, KYCGATE_* variables over it.
 
-Opens nothing it names: keys, lists and databases are opened by the assembly. Every problem is reported
-together, each with file, line and remedy, because a tired operator fixes a list faster than a riddle.
+Opens nothing it names: keys, lists and databases are opened by the assembly. Every problem is
+reported together, with file, line and remedy: a list is mended faster than a riddle.
 
     section.field in the file     KYCGATE_SECTION_FIELD in the environment, which wins
 """
@@ -287,7 +287,9 @@ def load_config(path: str | Path, *, environ: Mapping[str, str] | None = None) -
     try:
         text = source.read_text(encoding="utf-8")
     except OSError as error:
-        raise Misconfigured((f"{source}: can't be read ({error.strerror}); --config FILE",)) from error
+        raise Misconfigured(
+            (f"{source}: can't be read ({error.strerror}); --config FILE",)
+        ) from error
     except UnicodeDecodeError as error:
         raise Misconfigured((f"{source}: is not UTF-8 text",)) from error
     try:
@@ -314,9 +316,7 @@ def _build(
     return Config(directory=source.parent.resolve(), **sections)
 
 
-def _section(
-    name: str, kind: type, table: Any, report: _Report, environ: Mapping[str, str]
-) -> Any:
+def _section(name: str, kind: type, table: Any, report: _Report, environ: Mapping[str, str]) -> Any:
     if not isinstance(table, dict):
         report.add(name, None, f"needs to be a section: [{name}]")
         return None
@@ -326,7 +326,7 @@ def _section(
             report.add(name, key, f"unknown setting; [{name}] knows {', '.join(known)}")
     values = {}
     for key, setting in known.items():
-        given = environ.get(f"KYCGATE_{name}_{key}".upper(), table.get(key, MISSING))
+        given: Any = environ.get(f"KYCGATE_{name}_{key}".upper(), table.get(key, MISSING))
         if given is MISSING:
             if setting.default is MISSING:
                 report.add(name, key, "is missing and has no default")

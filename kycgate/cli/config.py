@@ -17,7 +17,7 @@ def add(group: argparse.ArgumentParser) -> None:
 
 
 def run_check(args: argparse.Namespace) -> int:
-    """Exit 0 when the configuration is sound, 64 when it is not; problems name file, line, remedy."""
+    """Exit 0 when the configuration is sound, else 64; problems name file, line and remedy."""
     from kycgate.assembly import check_config
 
     try:
