@@ -15,7 +15,7 @@ from kycgate.keys import Signer
 from kycgate.store.base import LOG_GENESIS, LogEntry, Store
 
 CLOCK_TOLERANCE_S: Final = 5
-"""How far our clock may be behind the last entry, whose time then is ours: replicas differ a little."""
+"""How far our clock may be behind the last entry, whose time then is ours: replicas differ."""
 
 
 class DecisionLog:

@@ -10,12 +10,13 @@ from dataclasses import dataclass
 
 from kycgate.audit.entry import entry_hash
 from kycgate.audit.head import SignedHead
+from kycgate.errors import Malformed
 from kycgate.store.base import LOG_GENESIS, LogEntry
 
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """Every entry follows from the one before. Without a head, entries may be missing at the end."""
+    """Each entry follows from the one before. Without a head the end may be missing."""
 
     count: int
     head_hash: bytes
@@ -33,32 +34,42 @@ def verify_log(entries: Iterable[LogEntry], *, head: SignedHead | None = None) -
     """Check entries given in order from the first; reads them once, holds one.
 
     With a head, the log must contain it: entries after it are fine, a log that ends before it is
-    Broken.
+    Broken. So is an entry that can't be read.
     """
-    count, last_hash, last_at = 0, LOG_GENESIS, 0
-    for count, entry in enumerate(entries, 1):
-        why = _wrong(entry, count, last_hash, last_at)
-        if why is None and head is not None and head.seq == count and head.hash != entry.hash:
-            why = "the signed head names another entry here"
-        if why is not None:
-            return Broken(count, why)
-        last_hash, last_at = entry.hash, entry.at
+    last, count = _BEFORE_FIRST, 0
+    try:
+        for entry in entries:
+            why = _wrong(entry, last) or _not_the_head(entry, head)
+            if why is not None:
+                return Broken(count + 1, why)
+            last, count = entry, count + 1
+    except Malformed as error:
+        return Broken(count + 1, f"{error.field}: {error.message}")
     if head is not None and head.seq > count:
         return Broken(count + 1, f"the log ends here; the signed head saw {head.seq} entries")
-    return Verified(count, last_hash)
+    return Verified(count, last.hash)
 
 
-def _wrong(entry: LogEntry, seq: int, prev_hash: bytes, not_before: int) -> str | None:
-    if entry.seq != seq:
-        return f"entry {entry.seq} stands in the place of {seq}"
-    if entry.prev_hash != prev_hash:
+_BEFORE_FIRST = LogEntry(seq=0, at=0, kind="", body=b"", prev_hash=b"", hash=LOG_GENESIS)
+
+
+def _wrong(entry: LogEntry, last: LogEntry) -> str | None:
+    if entry.seq != last.seq + 1:
+        return f"entry {entry.seq} stands in the place of {last.seq + 1}"
+    if entry.prev_hash != last.hash:
         return "does not follow the entry before"
-    if entry.at < not_before:
+    if entry.at < last.at:
         return "is dated before the entry before"
     try:
         expected = entry_hash(
-            prev_hash=prev_hash, seq=seq, at=entry.at, kind=entry.kind, body=entry.body
+            prev_hash=last.hash, seq=entry.seq, at=entry.at, kind=entry.kind, body=entry.body
         )
     except (ValueError, OverflowError):
         return "has a field no entry can have"
     return None if entry.hash == expected else "was changed: its hash does not match"
+
+
+def _not_the_head(entry: LogEntry, head: SignedHead | None) -> str | None:
+    if head is None or head.seq != entry.seq or head.hash == entry.hash:
+        return None
+    return "the signed head names another entry here"

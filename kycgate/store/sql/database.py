@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, Executable, Row, Select, Table, create_engine, event, exc
+from sqlalchemy import Connection, Engine, Executable, Select, Table, create_engine, event, exc
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL
 from sqlalchemy.pool import QueuePool
@@ -175,11 +175,11 @@ class Database:
 
     # -- reading -------------------------------------------------------------------------------
 
-    def rows(self, statement: Executable) -> Sequence[Row[Any]]:
+    def rows(self, statement: Executable) -> Sequence[Any]:
         """Every row of a read."""
         return self._read(lambda connection: connection.execute(statement).all())
 
-    def first(self, statement: Executable) -> Row[Any] | None:
+    def first(self, statement: Executable) -> Any | None:
         """The first row of a read, or None when there truly is none."""
         rows = self.rows(statement)
         return rows[0] if rows else None
