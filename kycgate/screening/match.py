@@ -66,12 +66,14 @@ _FORMS: dict[str, str] = {
     "limited": "ltd",
     "berhad": "bhd",
     **{
-        form: form
-        for form in (
-            "corp inc ltd llc llp plc lp co bhd pte gmbh ag kg sa sas srl sarl spa nv bv ab as oy aps"
-            " ooo oao zao pao ao jsc ojsc cjsc pjsc kk fze fzco fzc dmcc ltda pty pvt pt tbk"
-        ).split()
+        form: form for form in ("corp", "inc", "ltd", "llc", "llp", "plc", "lp", "co", "bhd", "pte")
     },
+    **{form: form for form in ("gmbh", "ag", "kg", "sa", "sas", "srl", "sarl", "spa", "nv", "bv")},
+    **{
+        form: form for form in ("ab", "as", "oy", "aps", "kk", "fze", "fzco", "fzc", "dmcc", "ltda")
+    },
+    **{form: form for form in ("ooo", "oao", "zao", "pao", "ao", "jsc", "ojsc", "cjsc", "pjsc")},
+    **{form: form for form in ("pty", "pvt", "pt", "tbk")},
 }
 _ENDING = re.compile(r" (" + "|".join(sorted(_FORMS, key=len, reverse=True)) + r")$")
 # Only forms that some country writes in front: `AS` or `Co` there begin a real name.
@@ -83,6 +85,7 @@ _LEADING = (
 )
 _BEGINNING = re.compile(rf"^({_LEADING}) ")
 _MOST_FORMS = 4
+_ASIDE = re.compile(r"\([^()]*\)|\[[^\[\]]*\]|[,;]? and any successor.*$")
 
 
 def normalise(name: str) -> str:
@@ -113,6 +116,11 @@ def legal_key(normalised: str) -> str:
 def unordered_key(normalised: str) -> str:
     """The words in alphabetical order: `LAST, First` and `First Last` are one."""
     return " ".join(sorted(normalised.split()))
+
+
+def without_asides(name: str) -> str:
+    """A listed name less what list keepers write into it: brackets, `and any successor thereof`."""
+    return _ASIDE.sub(" ", name) if "(" in name or "[" in name or "successor" in name else name
 
 
 def _plain(name: str) -> str:
