@@ -1,6 +1,6 @@
 """What a case is: the steps a verification may take, and what a renter must tell about themselves.
 
-Pure: reads no clock, disk, network or list; it neither screens nor stores, and it never approves anything.
+Pure: reads no clock, disk, network or list; it neither screens nor stores, and approves nothing.
 
 A case walks one way; a second try after a refusal is a new case of the same subject:
 
@@ -8,8 +8,8 @@ A case walks one way; a second try after a refusal is a new case of the same sub
                      │   └─flag→ review ─approve↗  │flag
                      └─refuse→ refused ←refuse─ review
 
-What the renter said arrives as a dict and leaves as a frozen value, or as `Malformed` naming the field
-(`parent.country`) and the remedy. Messages never repeat the value: it is personal data.
+What the renter said arrives as a dict and leaves as a frozen value, or as `Malformed` naming the
+field (`parent.country`) and the remedy. Messages never repeat the value: it is personal data.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ def transition(state: State, action: Action) -> State:
     return after
 
 
-# -- what the renter tells --------------------------------------------------------------------------
+# -- what the renter tells -----------------------------------------------------------------------
 
 
 class Countries(Protocol):
@@ -109,7 +109,7 @@ class Above(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Parent:
-    """An owner that controls or consolidates the one below; `country` is that of its headquarters."""
+    """Who controls or consolidates the one below; `country` is that of its headquarters."""
 
     name: str
     country: int
@@ -144,7 +144,7 @@ Details = Person | Organisation
 
 @dataclass(frozen=True, slots=True)
 class NamedParty:
-    """A name to screen, and the part it plays (`subject`, `parent`, `parent.parent`, `representative`)."""
+    """A name to screen, and its part: `subject`, `parent`, `parent.parent`…, `representative`."""
 
     role: str
     name: str
@@ -185,9 +185,9 @@ def document(details: Details, countries: Countries) -> dict[str, Any]:
 def ultimate_country(details: Details) -> int:
     """Where the ultimate parent has its headquarters, ISO 3166-1 numeric; 0 when nobody said.
 
-    The topmost parent's country if the chain is closed by an explicit "no parent"; the organisation's
-    own headquarters if it says it has none; a person's country. An open end is unknown, never clear:
-    the owner left out may be the one that matters.
+    The topmost parent's country if the chain is closed by an explicit "no parent"; the headquarters
+    of an organisation that says it has none; a person's country. An open end is unknown, never
+    clear: the owner left out may be the one that matters.
     """
     if isinstance(details, Person):
         return details.country
@@ -222,11 +222,11 @@ def parties(details: Details) -> tuple[NamedParty, ...]:
     )
 
 
-# -- one text a person typed ------------------------------------------------------------------------
+# -- one text a person typed ---------------------------------------------------------------------
 
 
 def parse_text(value: object, *, field: str, longest: int) -> str:
-    """Text a person typed: NFC, trimmed, 1 to `longest` characters, with at least one letter or digit.
+    """Text a person typed, NFC and trimmed: 1 to `longest` characters, one a letter or digit.
 
     Control, format and bidirectional characters are refused: they make two different names look
     alike to a reviewer, or one name look different to the screening.
@@ -249,7 +249,7 @@ def parse_text(value: object, *, field: str, longest: int) -> str:
 
 
 def valid_lei(text: str) -> bool:
-    """Whether the text is a Legal Entity Identifier with right check digits (ISO 17442, mod 97-10)."""
+    """Whether this is a Legal Entity Identifier with right check digits (ISO 17442, mod 97-10)."""
     if not re.fullmatch(r"[0-9A-Z]{18}[0-9]{2}", text, re.ASCII):
         return False
     return int("".join(str(int(character, 36)) for character in text)) % 97 == 1
@@ -261,7 +261,7 @@ def _invisible(character: str) -> bool:
     return category[0] == "C" or category in ("Zl", "Zp")
 
 
-# -- reading one level of the form ------------------------------------------------------------------
+# -- reading one level of the form ---------------------------------------------------------------
 
 
 class _Form:

@@ -1,6 +1,6 @@
-"""What the sanctions and export lists say about everybody in a case, and what that means for the case.
+"""What the sanctions and export lists say about everybody in a case, and why that stops it.
 
-Draws no conclusion a person must draw: a name hit asks for a reviewer, only a listed wallet is final.
+Draws no conclusion a person must draw: a name hit asks for a reviewer, a listed wallet is final.
 """
 
 from __future__ import annotations

@@ -3,7 +3,8 @@
 Decides nothing about a rental. A person decides every case here; the lists can only stop one.
 
 The order of effects is always the same, so that a crash or a race can lose an answer but never let
-somebody through: the decision is in the log, then the case has moved, then something is signed or voided.
+somebody through: first the decision is in the log, then the case has moved, then something is
+signed or voided.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ _SENTENCE: Final = {
 
 
 class Identity:
-    """Cases and attestations of this operator. Raises Malformed, Conflict, NotFound, Refused, Unavailable."""
+    """Cases and attestations of this operator. Raises the errors each method names, and Unavailable."""
 
     def __init__(
         self,
@@ -83,9 +84,10 @@ class Identity:
         refusal_id: str | None,
         now: int,
     ) -> Case:
-        """Take a renter's details and submit them: the case waits for a reviewer, or is flagged for one.
+        """Take a renter's details and submit them; the case then waits for a reviewer.
 
-        Raises Malformed naming the field, Conflict while another case of the subject is open or approved.
+        Raises Malformed naming the field, Conflict while another case of the subject is open or
+        approved.
         """
         case = self.draft(account, kind, details, refusal_id=refusal_id, now=now)
         return self.submit(case.id, now=now)
@@ -99,7 +101,7 @@ class Identity:
         refusal_id: str | None,
         now: int,
     ) -> Case:
-        """Keep a renter's details without submitting them. A draft already there takes the new ones."""
+        """Keep a renter's details without submitting them; a draft already there takes them."""
         which = _kind(kind)
         told = form.parse_details(which, details, countries=self._countries, now=now)
         subject = self._subject(account, which, now)
@@ -152,8 +154,8 @@ class Identity:
     ) -> tuple[Case, list[SignedAttestation]]:
         """Approve a case after screening it again, and attest every account of its subject.
 
-        `level` 1 for documents a reviewer has looked at, 2 where `reason` says why that is enough; 3
-        comes from a wallet credential only. `despite_hit` says why name hits are somebody else; a
+        `level` 1 for documents a reviewer has looked at, 2 where `reason` says why that is enough;
+        3 comes from a wallet credential only. `despite_hit` says why name hits are somebody else; a
         listed wallet is refused whatever is said. Raises Refused with the hits' codes (the case is
         then in review), Unavailable when the lists are older than allowed.
         """
@@ -288,8 +290,8 @@ class Identity:
     def case_view(self, case_id: str, *, reader: str, now: int) -> dict[str, Any]:
         """Everything about a case, evidence opened; each piece opened is logged under the reader.
 
-        Countries are two-letter codes or None for unknown, times Unix seconds UTC. An erased subject
-        has `erased` true and nothing opened.
+        Countries are two-letter codes or None for unknown, times Unix seconds UTC. Of an erased
+        subject nothing is opened, and `erased` is true.
         """
         _check_reviewer(reader)
         case = self.case(case_id)

@@ -35,7 +35,7 @@ class IssuingRules:
 
 
 class Issuer:
-    """Signs, stores and finds attestations. `domain` is the EAS deployment pinned for the signer."""
+    """Signs, stores and finds attestations. `domain` is the EAS deployment pinned for the key."""
 
     def __init__(
         self,
@@ -101,7 +101,7 @@ class Issuer:
         return signed
 
     def live(self, account: Account, *, now: int) -> IssuedAttestation | None:
-        """The account's newest attestation if it is neither expired nor revoked in any way."""
+        """The account's newest attestation if it is neither expired nor void."""
         found = self._store.current_attestation(account.key, now=now)
         if found is None or found.revoked_at is not None:
             return None

@@ -1,12 +1,13 @@
 """Where evidence about a person is kept so that a stolen database tells nobody's name.
 
-Decides nothing about people and knows no form: it seals documents, opens them for a named reader, and forgets.
+Decides nothing about people and knows no form: it seals documents, opens them for a named reader,
+and forgets.
 
-Every subject has a data key of 32 random bytes. The store holds it only wrapped under the operator's
-key-encryption key, so dropping the wrapped key erases everything sealed for that subject at once.
+Every subject has a data key of 32 random bytes. The store holds it only wrapped under the
+operator's key-encryption key: dropping the wrapped key erases all that was sealed for the subject.
 
     wrapped key   "KW1" ‖ key id (8) ‖ nonce (12) ‖ AES-256-GCM(data key; aad: subject)
-    evidence      "KE1" ‖ nonce (12) ‖ AES-256-GCM({"document","salt"}; aad: subject, case, kind, evidence id)
+    evidence      "KE1" ‖ nonce (12) ‖ AES-256-GCM({document, salt}; aad: subject, case, kind, id)
     commitment    keccak256(salt (32) ‖ RFC 8785 of the document), the salt inside the seal
 """
 
@@ -166,7 +167,7 @@ class Vault:
         return document
 
     def attestation_salt(self, subject_id: str, attestation: bytes) -> bytes:
-        """32 secret bytes bound to one attestation's own salt; gone for ever once the subject is shredded.
+        """32 secret bytes bound to one attestation's own salt, gone once the subject is shredded.
 
         They salt that attestation's evidence commitment: fresh each time, so that two attestations
         of one subject can't be linked by it, and known again to an auditor without being stored.
@@ -210,7 +211,7 @@ class Vault:
 
 
 def key_id(kek: bytes) -> bytes:
-    """The public name of a key-encryption key, 8 bytes. Raises Misconfigured unless it has 32 bytes."""
+    """The public name of a key-encryption key, 8 bytes. Raises Misconfigured if it is no key."""
     if len(kek) != _KEY:
         raise Misconfigured(("the vault key must have 32 bytes: make one with `kycgate keys`",))
     digest = Hash(SHA256())

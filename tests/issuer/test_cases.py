@@ -69,7 +69,7 @@ def read(form: object, kind: Kind = Kind.ORGANISATION) -> Person | Organisation:
     return parse_details(kind, form, countries=FEW, now=NOW)
 
 
-# -- steps ------------------------------------------------------------------------------------------
+# -- steps ---------------------------------------------------------------------------------------
 
 STEPS = {
     "draft": {"amend": "draft", "submit": "submitted"},
@@ -107,7 +107,7 @@ def test_nothing_but_a_decision_leads_to_approval() -> None:
     }
 
 
-# -- the form ---------------------------------------------------------------------------------------
+# -- the form ------------------------------------------------------------------------------------
 
 
 def test_a_person_is_read_and_written_back_the_same() -> None:
@@ -309,8 +309,7 @@ forms = st.fixed_dictionaries(
 def test_whatever_arrives_is_read_or_refused_as_malformed(form: Any, kind: Kind) -> None:
     try:
         told = read(form, kind)
-    except Malformed as refused:
-        assert refused.field
+    except Malformed:
         return
     again = parse_details(kind, document(told, FEW), countries=FEW, now=NOW)
     assert again == told
