@@ -9,11 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from kycgate.screening.lists import Hit, Screener
-
 from kycgate.core.claims import Account
 from kycgate.errors import Code
 from kycgate.issuer.cases import Details, parties, ultimate_country
+from kycgate.screening.lists import Hit, Screener
 
 WALLET: Final = "wallet"
 """The role of an account in a finding."""

@@ -15,8 +15,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Final
 
-from kycgate.screening.lists import Screener
-
 from kycgate.core.attestation import SignedAttestation
 from kycgate.core.claims import Account, Kind, Level
 from kycgate.errors import (
@@ -33,6 +31,7 @@ from kycgate.issuer.cases import Action, Countries, Details, State, transition
 from kycgate.issuer.checks import Screening, doubts, screen
 from kycgate.issuer.issuing import DAY_S, Issuer
 from kycgate.issuer.vault import Entropy, Log, Vault
+from kycgate.screening.lists import Screener
 from kycgate.store.base import Case, CaseEvent, SealedEvidence, Store, Subject
 
 RENTER: Final = "renter"
@@ -52,7 +51,7 @@ _SENTENCE: Final = {
 
 
 class Identity:
-    """Cases and attestations of this operator. Raises the errors each method names, and Unavailable."""
+    """This operator's cases and attestations. Every method may also raise Unavailable."""
 
     def __init__(
         self,
