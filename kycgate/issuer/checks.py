@@ -7,15 +7,53 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
-from kycgate.core.claims import Account
+from kycgate.core.claims import Account, Address, Kind
 from kycgate.errors import Code
 from kycgate.issuer.cases import Details, parties, ultimate_country
-from kycgate.screening.lists import Hit, Screener
 
 WALLET: Final = "wallet"
 """The role of an account in a finding."""
+
+
+class Hit(Protocol):
+    """One list entry that answers to a name or a wallet."""
+
+    @property
+    def list(self) -> str: ...
+    @property
+    def list_version(self) -> str: ...
+    @property
+    def entry_id(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def matched(self) -> str: ...
+    @property
+    def score(self) -> object: ...
+    @property
+    def band(self) -> object: ...
+
+
+class ListVersion(Protocol):
+    """A list, and which edition of it was looked at."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def version(self) -> str: ...
+
+
+class Screener(Protocol):
+    """The lists. Never answers "clear" for a list it could not read: it raises Unavailable."""
+
+    @property
+    def versions(self) -> Sequence[ListVersion]: ...
+    def name(self, name: str, *, kind: Kind) -> Sequence[Hit]: ...
+    def wallet(self, address: Address) -> Sequence[Hit]: ...
+    def stale(self, now: int, max_age_s: int) -> Sequence[ListVersion]:
+        """The lists older than that at `now`, Unix seconds UTC."""
 
 
 @dataclass(frozen=True, slots=True)

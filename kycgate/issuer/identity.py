@@ -28,10 +28,9 @@ from kycgate.errors import (
 )
 from kycgate.issuer import cases as form
 from kycgate.issuer.cases import Action, Countries, Details, State, transition
-from kycgate.issuer.checks import Screening, doubts, screen
+from kycgate.issuer.checks import Screener, Screening, doubts, screen
 from kycgate.issuer.issuing import DAY_S, Issuer
 from kycgate.issuer.vault import Entropy, Log, Vault
-from kycgate.screening.lists import Screener
 from kycgate.store.base import Case, CaseEvent, SealedEvidence, Store, Subject
 
 RENTER: Final = "renter"
@@ -253,15 +252,17 @@ class Identity:
             return None
         live = self._issuer.live(account, now=now)
         if live is not None and self._issuer.fresh(live, now=now):
-            return SignedAttestation.from_wire(live.wire)
+            return self._issuer.read(live)
         try:
             renewed = self._renew(case, account, now)
         except Unavailable:
             if live is None:
                 raise
             renewed = None
+        except NotFound:
+            renewed = None  # the subject was erased: nothing is left to screen
         if renewed is None and live is not None and self._approved(account) is not None:
-            return SignedAttestation.from_wire(live.wire)
+            return self._issuer.read(live)
         return renewed
 
     def _renew(self, case: Case, account: Account, now: int) -> SignedAttestation | None:
@@ -278,6 +279,8 @@ class Identity:
             if screening.findings:
                 self._keep(case, _SCREENING, screening.document(), now)
                 self._flag(case, screening.codes(), RENEWAL, now)
+                if Code.SCREENING_HIT_WALLET in screening.codes():
+                    self._void(case.subject_id, Code.SCREENING_HIT_WALLET, now)
                 return None
             case = self._move(case, Action.RENEW, RENEWAL, now, screened_at=now)
         except Conflict:

@@ -6,15 +6,15 @@ Judges no case: it is handed an approved one and says exactly what stands in it.
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import rfc8785
 
-from kycgate.core.attestation import Domain, SignedAttestation, compose
-from kycgate.core.claims import Account, Address, Claims, Digest, Kind, Level
+from kycgate.core.attestation import LIFE_MOST_S, Domain, SignedAttestation, compose
+from kycgate.core.claims import Account, Address, Claims, Digest, Kind, Level, parse_address
 from kycgate.core.typed import keccak
-from kycgate.errors import NotFound
+from kycgate.errors import Misconfigured, NotFound
 from kycgate.issuer.vault import Entropy, Log, Vault
 from kycgate.keys import Signer
 from kycgate.store.base import Case, IssuedAttestation, Store
@@ -27,11 +27,15 @@ class IssuingRules:
     """How long things last, in seconds. `policy` names the verification rules cases stand on."""
 
     policy: Digest
-    life_s: int = DAY_S
+    life_s: int = LIFE_MOST_S
     renew_below: int = 4
     """An attestation is renewed once less than 1/renew_below of its life is left."""
     wallet_proof_max_age_s: int = 30 * DAY_S
     list_max_age_s: int = 3 * DAY_S
+
+    def __post_init__(self) -> None:
+        if not 0 < self.life_s <= LIFE_MOST_S:
+            raise Misconfigured((f"an attestation lives 1 to {LIFE_MOST_S} seconds",))
 
 
 class Issuer:
@@ -99,6 +103,11 @@ class Issuer:
             )
         )
         return signed
+
+    def read(self, issued: IssuedAttestation) -> SignedAttestation:
+        """What was issued, as `issue` returned it: the wire form has no place for the signer."""
+        signed = SignedAttestation.from_wire(issued.wire)
+        return replace(signed, signer=parse_address(issued.issuer))
 
     def live(self, account: Account, *, now: int) -> IssuedAttestation | None:
         """The account's newest attestation if it is neither expired nor void."""

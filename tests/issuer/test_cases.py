@@ -25,40 +25,12 @@ from kycgate.issuer.cases import (
     ultimate_country,
     valid_lei,
 )
+from tests.issuer.conftest import NOW, FewCountries, organisation
 
-NOW = 1_785_000_000
-"""2026-07-25"""
 LEI = "5493001KJTIIGC8Y1R12"
 
 
-class FewCountries:
-    """Five countries behind the port."""
-
-    codes = {"SG": 702, "CN": 156, "US": 840, "FR": 250, "AE": 784}  # noqa: RUF012
-
-    def numeric(self, alpha2: str) -> int:
-        if alpha2 not in self.codes:
-            raise Malformed("unknown country", field="country")
-        return self.codes[alpha2]
-
-    def alpha2(self, numeric: int) -> str:
-        return next(code for code, number in self.codes.items() if number == numeric)
-
-
 FEW = FewCountries()
-
-
-def organisation(**changes: Any) -> dict[str, Any]:
-    """A form without a fault; None as a change takes a field out."""
-    form: dict[str, Any] = {
-        "name": "Merlion Compute Pte. Ltd.",
-        "registration_number": "201912345K",
-        "country": "SG",
-        "headquarters_country": "SG",
-        "parent": None,
-        "representative": {"name": "Tan Wei Ling"},
-    }
-    return form | changes
 
 
 def without(form: dict[str, Any], name: str) -> dict[str, Any]:
