@@ -53,7 +53,7 @@ contract GPURentalEscrow is KYCGated, ReentrancyGuardTransient {
     /// @notice Seconds that a held job waits for compliance before anyone may release it.
     uint48 public immutable holdPeriod;
 
-    mapping(bytes32 job => Rental) private _rentals;
+    mapping(bytes32 job => Rental) internal _rentals;
     /// @notice What an account may withdraw, by token (zero: the chain's coin).
     mapping(address token => mapping(address account => uint256)) public balanceOf;
 
