@@ -63,7 +63,9 @@ class Adapter(Protocol):
     def match(self, method: str, path: str) -> Route | None:
         """The route of exactly this method and path, or None. Nothing is decoded or repaired."""
 
-    def job(self, route: Route, body: bytes, *, recorded: JobRequest | None, now: int) -> JobRequest:
+    def job(
+        self, route: Route, body: bytes, *, recorded: JobRequest | None, now: int
+    ) -> JobRequest:
         """What a decided route asks for; `recorded` is the job its deployment stands on.
 
         Raises Malformed naming the field. What can't be learned is None, which policy treats as

@@ -1,6 +1,6 @@
-"""io.net: routes, bodies and error shape of its container and VM clouds, as its own clients use them.
+"""io.net: routes, bodies and error shape of its container and VM clouds.
 
-Decides nothing. Facts: the client `ionet-cloud` 0.4.1 (command `iocloud`), which sends exactly these.
+Decides nothing. Facts: the client `ionet-cloud` 0.4.1 (command `iocloud`) sends exactly these.
 """
 
 from __future__ import annotations
@@ -63,8 +63,8 @@ _OF_ONE = tuple(
     )
 )
 
-# Every member the client can send. One we don't know might multiply the machines (as `vms_qty` does)
-# or name others: it is refused, not passed along.
+# Every member the client sends. One we don't know might multiply the machines, as `vms_qty` does,
+# or, as `resource_id` does, name a machine that exists: it is refused, not passed along.
 _CAAS_MEMBERS = frozenset(
     {
         "resource_private_name", "hardware_id", "duration_hours", "gpus_per_container",
@@ -107,7 +107,9 @@ class _Hardware:
 class _Catalogue:
     """One hardware listing, fetched by the gate itself and at most `CATALOGUE_AGE_S` old."""
 
-    def __init__(self, fetch: Fetch, path: str, ids: tuple[str, ...], names: tuple[str, ...]) -> None:
+    def __init__(
+        self, fetch: Fetch, path: str, ids: tuple[str, ...], names: tuple[str, ...]
+    ) -> None:
         self._fetch, self._path, self._ids, self._names = fetch, path, ids, names
         self._lock = threading.Lock()
         self._rows: dict[str, _Hardware] = {}
@@ -230,14 +232,14 @@ class IoNet:
     def _extend(
         self, route: Route, members: dict[str, Any], recorded: JobRequest | None
     ) -> JobRequest:
-        """Model and count are the running deployment's; the value is the new total, not the step."""
+        """Model and count are the running deployment's; hours and value the new totals."""
         _only(members, frozenset({"duration_hours"}))
         hours = whole(members, "duration_hours", least=1, most=MAX_HOURS)
         if recorded is None:
             return self._unrecorded(route, hours)
         value = None
         if recorded.value is not None and recorded.hours:
-            # Hours are the total ever booked, value the total ever priced: one hour costs the quotient.
+            # Both are totals since the rental began: one hour costs their quotient.
             value = recorded.value + -(-recorded.value * hours // recorded.hours)
         total = None if recorded.hours is None else recorded.hours + hours
         return replace(
