@@ -113,8 +113,17 @@ _FIELDS = frozenset({"domain", "permit", "terms", "signature"})
 _DOMAIN_FIELDS = frozenset({"name", "version", "chainId", "verifyingContract"})
 _TERMS_FIELDS = frozenset({"provider", "token", "request"})
 _PERMIT_FIELDS = frozenset(
-    ("attestation", "epoch", "renter", "escrow", "job")
-    + ("terms", "policy", "maxValue", "deadline")
+    {
+        "attestation",
+        "epoch",
+        "renter",
+        "escrow",
+        "job",
+        "terms",
+        "policy",
+        "maxValue",
+        "deadline",
+    }
 )
 
 

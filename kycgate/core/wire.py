@@ -12,7 +12,6 @@ from typing import Any, Never
 from kycgate.core.claims import UINT64_MAX, Digest
 from kycgate.errors import Malformed, TooLarge
 
-
 _DECIMAL = re.compile("0|[1-9][0-9]{0,77}")
 
 
