@@ -15,10 +15,11 @@ from enum import StrEnum
 
 from kycgate.core.claims import Account
 from kycgate.core.proof import HttpRequest, ProvenRequest, verify_request
-from kycgate.core.signature import Invalid, Undecided, Valid
-from kycgate.errors import Code, Malformed, Reason, Refused, Unauthenticated, Unavailable
+from kycgate.core.signature import Invalid, Valid
+from kycgate.errors import Code, Malformed, Reason, Refused, Unauthenticated
 from kycgate.store.base import Session
 from kycgate.web.parts import WebParts
+from kycgate.web.problem import CannotTell
 from kycgate.web.wire import Call
 
 SESSION_PREFIX = "kgs_"
@@ -208,13 +209,40 @@ def _signed(parts: WebParts, call: Call) -> Caller:
         body=call.body,
     )
     verdict = verify_request(request, now=call.now, max_age_s=parts.lifetimes.signed_request_s)
-    raise NotImplementedError(verdict)
+    if isinstance(verdict, Invalid):
+        raise Unauthenticated(verdict.reason.text, code=verdict.reason.code)
+    if isinstance(verdict, ProvenRequest):
+        return _spent(parts, call, verdict)
+    proven(parts, verdict.claimed.account, verdict.digest, verdict.signature)
+    return _spent(parts, call, verdict.claimed)
 
 
-def ask_chain(
-    parts: WebParts, account: Account, digest: bytes, signature: bytes
-) -> Valid | Invalid | Undecided:
-    raise NotImplementedError
+def _spent(parts: WebParts, call: Call, proof: ProvenRequest) -> Caller:
+    """Claim the nonce: the same signed request counts once, on every replica."""
+    account = proof.account
+    first = parts.store.claim_nonce(
+        f"erc8128:{account.key}", proof.nonce, expires_at=proof.expires, now=call.now
+    )
+    if not first:
+        raise Unauthenticated("the signed request was sent before", code=Code.PROOF_REPLAYED)
+    signed_at = min(proof.created, call.now)
+    parts.store.note_wallet_proof(account.key, at=signed_at)
+    return Caller(account, Means.SIGNATURE, signed_at)
+
+
+def proven(parts: WebParts, account: Account, digest: bytes, signature: bytes) -> Account:
+    """Ask the account's contract, on its chain. "No" is 401; no answer is neither yes nor no."""
+    if parts.contract_wallet is None:
+        raise CannotTell(
+            "The account's own key did not sign this, and this gate has no chain connection to ask"
+            " whether the account is a contract."
+        )
+    verdict = parts.contract_wallet(account, digest, signature)
+    if isinstance(verdict, Valid):
+        return account
+    if isinstance(verdict, Invalid):
+        raise Unauthenticated("the account did not sign this", code=Code.PROOF_INVALID)
+    raise CannotTell("The chain did not say whether the account signed this. Try again shortly.")
 
 
 def _wrong_kind(text: str) -> Refused:

@@ -12,9 +12,8 @@ from urllib.parse import urlsplit
 
 from kycgate.core.attestation import SignedAttestation
 from kycgate.core.claims import Account, Address, Digest, JobRequest
-from kycgate.core.decision import Decision
+from kycgate.core.decision import Decision, ListVersion
 from kycgate.core.permit import SignedPermit
-from kycgate.core.policy import ListVersion
 from kycgate.core.signature import Invalid, Undecided, Valid
 from kycgate.errors import Misconfigured
 from kycgate.store.base import Case, Store
@@ -76,12 +75,9 @@ class PermitDesk(Protocol):
         """The permit of an accepted job of this account; None when there is no such job or permit."""
 
 
-class ContractSignatures(Protocol):
-    """Asks the chain whether a contract account signed. "No" and "no answer" are different answers."""
-
-    def check(
-        self, account: Address, chain_id: int, digest: bytes, signature: bytes
-    ) -> Valid | Invalid | Undecided: ...
+ContractWallet = Callable[[Account, bytes, bytes], Valid | Invalid | Undecided]
+"""(contract account, digest, signature) → whether the contract accepts it, asked on its chain. "No" and
+"no answer" are different answers."""
 
 
 class ListAges(Protocol):
@@ -122,7 +118,7 @@ class WebParts:
     gate: Explain
     permits: PermitDesk | None
     """None: settlement is "none", no permits exist"""
-    signatures: ContractSignatures | None
+    contract_wallet: ContractWallet | None
     """None: no chain connection, contract accounts can't sign in"""
     lists: ListAges
     alpha2: Callable[[int], str]

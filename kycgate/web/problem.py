@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import Any
 
 from kycgate.errors import (
-    Code,
     Conflict,
     KycgateError,
     Malformed,
@@ -21,6 +20,11 @@ from kycgate.errors import (
     outward,
 )
 from kycgate.web.words import in_words
+
+
+class CannotTell(Unavailable):
+    """A proof that is neither good nor bad from here. Its message is meant for the caller."""
+
 
 MEDIA_TYPE = "application/problem+json"
 # Order matters: a subclass stands before its parent.
@@ -43,13 +47,6 @@ def outward_reasons(reasons: tuple[Reason, ...]) -> list[dict[str, str]]:
     """Each public twin once, in order, with its sentence. Rules, lists and scores stay inside."""
     codes = dict.fromkeys(outward(reason.code) for reason in reasons)
     return [{"code": code, "text": in_words(code)} for code in codes]
-
-
-def outward_codes(stored: tuple[str, ...]) -> list[str]:
-    """The public twins of codes read from a record; a code of a newer version reads as declined."""
-    known = {str(code): code for code in Code}
-    twins = (outward(known[text]) if text in known else "declined" for text in stored)
-    return list(dict.fromkeys(twins))
 
 
 def problem(error: KycgateError, request_id: str) -> tuple[int, dict[str, Any]]:
@@ -93,6 +90,5 @@ def _document(error: KycgateError, status: int, title: str, request_id: str) -> 
 
 def _detail(error: KycgateError, code: str) -> str:
     """The error's own sentence where it speaks of the request; a fixed one where it speaks of the inside."""
-    if isinstance(error, Refused | Unavailable) or error.code in (Code.DEPENDENCY,):
-        return in_words(code)
-    return error.message
+    inside = isinstance(error, Refused | Unavailable) and not isinstance(error, CannotTell)
+    return in_words(code) if inside else error.message

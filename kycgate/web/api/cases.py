@@ -12,12 +12,16 @@ from kycgate.errors import Malformed, NotFound
 from kycgate.store.base import Case
 from kycgate.web.access import renter
 from kycgate.web.parts import WebParts
-from kycgate.web.problem import outward_codes
 from kycgate.web.wire import Answer, Call, argument, read_fields, read_query
 from kycgate.web.words import in_words, renter_state, state_in_words
 
 KINDS = {"person": Kind.PERSON, "organisation": Kind.ORGANISATION}
 _NAMES = {int(kind): name for name, kind in KINDS.items()}
+_OUTWARD = {
+    "checking": ("under_review",),
+    "refused": ("declined",),
+    "revoked": ("declined",),
+}
 REFUSAL_ID = r"[A-Za-z0-9_-]{16,64}"
 _CASE_ID = r"[A-Za-z0-9_-]{1,64}"
 
@@ -54,9 +58,12 @@ def one_case(parts: WebParts, call: Call) -> Answer:
 
 
 def shown(case: Case) -> dict[str, Any]:
-    """What a renter sees of a case."""
+    """What a renter sees of a case.
+
+    The reasons follow from the state alone: the recorded codes could tell a listed party of a hit.
+    """
     state = renter_state(case.state)
-    codes = outward_codes(case.reason_codes)
+    codes = _OUTWARD.get(state, ())
     return {
         "id": case.id,
         "kind": _NAMES[case.kind],
