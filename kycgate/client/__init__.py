@@ -1,4 +1,5 @@
-"""What a renter runs: a `requests` session that proves the account, and a client of the control plane.
+"""What a renter runs: a `requests` session that proves the account, and a client of the control
+plane.
 
 Carries no server: it knows the signed formats, a key to sign with, and HTTP.
 """

@@ -56,8 +56,8 @@ class SignedIn:
 
 
 class ControlPlane:
-    """Calls the gate's API with a session token, or signs each request. Raises GateRefused, Malformed
-    (the gate named a field), Unavailable (no answer, or the gate could not tell)."""
+    """Calls the gate's API with a session token, or signs each request. Raises GateRefused,
+    Malformed (the gate named a field), Unavailable (no answer, or the gate could not tell)."""
 
     def __init__(
         self,
@@ -80,7 +80,9 @@ class ControlPlane:
     def sign_in(
         self, signer: Signer, *, chain_id: int, clock: Callable[[], float], scope: str = "sign-in"
     ) -> SignedIn:
-        """Get a challenge, check that it is made for this gate and this account, sign it, hand it in."""
+        """Get a challenge, check that it is made for this gate and this account, sign it, hand it
+        in.
+        """
         account = checksum(signer.address)
         asked = {"account": account, "chain_id": chain_id, "scope": scope}
         drawn = self._call("POST", "/v1/challenge", asked, bare=True)
@@ -93,7 +95,7 @@ class ControlPlane:
             str(got["token"]), str(got["account"]), str(got["scope"]), int(got["expires_at"])
         )
         self._token = session.token
-        self._http.cookies.clear()  # the token is the proof; a cookie beside it would be a second one
+        self._http.cookies.clear()  # a cookie beside the token would be a second proof
         return session
 
     def sign_out(self) -> None:
@@ -170,10 +172,10 @@ class ControlPlane:
         return headers
 
 
-def check_challenge(
-    message: str, *, gate: str, signer: Signer, chain_id: int, now: int
-) -> None:
-    """Refuse to sign what another place would take: a dishonest gate could relay its sign-in text."""
+def check_challenge(message: str, *, gate: str, signer: Signer, chain_id: int, now: int) -> None:
+    """Refuse to sign what another place would take: a dishonest gate could relay its sign-in
+    text.
+    """
     siwe = SiweMessage.parse(message)
     wrong = [
         name

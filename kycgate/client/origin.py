@@ -29,7 +29,7 @@ def origin_of(url: str) -> str:
 
 
 def gate_origin(url: str) -> str:
-    """The origin of a gate. Plain http only on this machine: a token on the wire is a token lost."""
+    """The origin of a gate. Plain http only on this machine: tokens leak on a wire."""
     origin = origin_of(url)
     if origin.startswith("http://") and urlsplit(origin).hostname not in _LOOPBACK:
         raise Malformed("not https", field="gate", remedy="use https:// for any other machine")

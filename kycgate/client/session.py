@@ -1,6 +1,8 @@
-"""A `requests` session for renting through the gate: proves the account, repeats safely, keeps the permit.
+"""A `requests` session for renting through the gate: proves the account, repeats safely, keeps
+the permit.
 
-Decides nothing and opens no escrow; it never sends a proof to any place but the marketplace it was given.
+Decides nothing and opens no escrow; it never sends a proof to any place but the marketplace it
+was given.
 """
 
 from __future__ import annotations
@@ -18,14 +20,13 @@ from requests import PreparedRequest, Response
 from kycgate.client.control import TIMEOUT_S, ControlPlane
 from kycgate.client.origin import gate_origin, origin_of
 from kycgate.client.signing import RequestSigner, unsign
-from kycgate.core.claims import Digest
-from kycgate.core.permit import SignedPermit, job_id
+from kycgate.core.permit import SignedPermit
 from kycgate.core.proof import Profile
-from kycgate.core.typed import keccak
 from kycgate.errors import Malformed
 from kycgate.keys import Signer
 
 PERMIT_HEADER: Final = "Kycgate-Permit"
+JOB_HEADER: Final = "Kycgate-Job"
 _KEY_HEADER: Final = "x-api-key"
 _IDEMPOTENCY: Final = "Idempotency-Key"
 
@@ -34,9 +35,9 @@ class RenterSession(requests.Session):
     """Rents at `marketplace` through the gate whose control plane is `gate`.
 
     With a `signer` each request to the marketplace is signed by the wallet (ERC-8128). With a `key`
-    the gate API key is sent instead, and the wallet, if given too, signs once when the gate asks for
-    more (401). Every POST carries an Idempotency-Key, so that a repeat never starts a second job.
-    URLs may be paths: they are taken from the marketplace.
+    the gate API key is sent instead, and the wallet, if given too, signs once when the gate asks
+    for more (401). Every POST carries an Idempotency-Key, so that a repeat never starts a second
+    job. URLs may be paths: they are taken from the marketplace.
     """
 
     def __init__(
@@ -55,7 +56,6 @@ class RenterSession(requests.Session):
         if signer is None and key is None:
             raise Malformed("no proof to give", field="signer", remedy="give a signer or a key")
         self.marketplace = gate_origin(marketplace)
-        self._signer = signer
         self._key = key
         self._key_header = key_header
         self._signing = signer and RequestSigner(
@@ -103,16 +103,8 @@ class RenterSession(requests.Session):
         carried = response.headers.get(PERMIT_HEADER)
         if carried is not None:
             return read_permit_header(carried)
-        job = self.job_of(response.request)
-        return None if job is None else self.control.permit_of(job)
-
-    def job_of(self, request: PreparedRequest) -> Digest | None:
-        """The job id a request stands for, from its Idempotency-Key. None without signer or key of it."""
-        key = request.headers.get(_IDEMPOTENCY)
-        if key is None or self._signer is None:
-            return None
-        text = key.decode("latin-1") if isinstance(key, bytes) else key
-        return job_id(self._signer.address, keccak(text.encode("utf-8")))
+        job = response.headers.get(JOB_HEADER)
+        return None if job is None else self.control.permit_of(read_job(job))
 
     def _prove(self, request: PreparedRequest, *, ours: bool) -> None:
         unsign(request)
@@ -134,6 +126,17 @@ def read_permit_header(value: str) -> SignedPermit:
     except (binascii.Error, ValueError) as error:
         raise Malformed("not base64url", field=PERMIT_HEADER) from error
     return SignedPermit.from_wire(data)
+
+
+def read_job(text: str) -> bytes:
+    """The 32 bytes of a job id. Raises Malformed."""
+    try:
+        job = bytes.fromhex(text.removeprefix("0x"))
+    except ValueError as error:
+        raise Malformed("not hex", field="job", remedy="0x and 64 hex digits") from error
+    if len(job) != 32:
+        raise Malformed("not a job id", field="job", remedy="0x and 64 hex digits")
+    return job
 
 
 def _proof_demanded(response: Response) -> bool:

@@ -1,4 +1,5 @@
-"""Signs outgoing requests with the renter's wallet (ERC-8128), and only those to the places it was told.
+"""Signs outgoing requests with the renter's wallet (ERC-8128), and only those to the places it
+was told.
 
 Keeps no secrets of its own: the signer does.
 """
@@ -34,7 +35,9 @@ class RequestSigner:
         self._clock = clock
 
     def sign(self, request: PreparedRequest) -> None:
-        """Replace whatever signature the request carries. Raises Malformed for a body that streams."""
+        """Replace whatever signature the request carries. Raises Malformed for a body that
+        streams.
+        """
         unsign(request)
         now = int(self._clock())
         headers = sign_request(

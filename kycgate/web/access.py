@@ -2,8 +2,9 @@
 
 Decides nothing about cases, keys or rentals; it only names the caller or refuses to.
 
-A caller is exactly one of: a session (bearer token or cookie), an ERC-8128 signed request, an operator
-token, and for reading the own status a gate API key. Two at once are refused: readers could differ.
+A caller is exactly one of: a session (bearer token or cookie), an ERC-8128 signed request, an
+operator token, and for reading the own status a gate API key. Two at once are refused: readers
+could differ.
 """
 
 from __future__ import annotations
@@ -73,7 +74,7 @@ def session_cookie(parts: WebParts, call: Call) -> str | None:
 
 
 def renter(parts: WebParts, call: Call) -> Caller:
-    """The account calling. Raises Unauthenticated, or Refused for a credential of the wrong kind."""
+    """The account calling. Raises Unauthenticated, or Refused for the wrong kind of credential."""
     who = _caller(parts, call)
     if not isinstance(who, Caller) or who.means is Means.GATE_KEY:
         raise _wrong_kind("this needs a session or a signed request of the account itself")
@@ -102,7 +103,8 @@ def is_operator(parts: WebParts, call: Call) -> bool:
 
 
 def in_person(parts: WebParts, call: Call) -> Caller:
-    """The account calling with its wallet behind it: a fresh sign-in or a signature on this request.
+    """The account calling with its wallet behind it: a fresh sign-in or a signature on this
+    request.
 
     Gates what a stolen session key must not reach (DESIGN 4.2): making keys and revoking them.
     """
@@ -167,7 +169,7 @@ def _by_token(parts: WebParts, call: Call, token: str) -> Caller | Operator:
 
 def _operator(parts: WebParts, token: str) -> bool:
     given = token_hash(token)
-    return any([hmac.compare_digest(given, known) for known in parts.operator_tokens])
+    return any(hmac.compare_digest(given, known) for known in parts.operator_tokens)
 
 
 def _of_session(parts: WebParts, call: Call, token: str) -> Caller:

@@ -1,4 +1,5 @@
-"""The Flask application: binds routes to handlers, translates every error once, and sets every header.
+"""The Flask application: binds routes to handlers, translates every error once, and sets every
+header.
 
 Takes no decision and reads no business field; it is the only file here that knows Flask.
 """
@@ -75,7 +76,9 @@ def _bind(
     )
 
 
-def _as_json(parts: WebParts, answer: Callable[[WebParts, Call], Answer]) -> Callable[..., Response]:
+def _as_json(
+    parts: WebParts, answer: Callable[[WebParts, Call], Answer]
+) -> Callable[..., Response]:
     def view(**args: str) -> Response:
         return _json_response(parts, answer(parts, _call(args)))
 
@@ -142,7 +145,7 @@ def _leave(parts: WebParts, response: Response) -> Response:
         response.headers["Strict-Transport-Security"] = "max-age=31536000"
     if not request.path.startswith("/static/"):
         response.headers["Cache-Control"] = "no-store"
-    response.headers["Kycgate-Request-Id"] = g.request_id
+    response.headers["Kycgate-Request"] = g.request_id
     if response.status_code == 401:
         challenge = f'SIWE realm="kycgate", challenge_uri="{parts.public_url}/v1/challenge"'
         response.headers["WWW-Authenticate"] = challenge
@@ -171,7 +174,7 @@ def _explained(error: Exception) -> tuple[int, dict[str, object]]:
         _, document = unexpected(g.request_id)
         code = "not_found" if error.code == 404 else "malformed"
         return error.code, document | {
-            "type": f"urn:kycgate:problem:{code}",
+            "type": f"urn:kycgate:{code}",
             "title": error.name,
             "status": error.code,
             "detail": "There is nothing at this address." if error.code == 404 else error.name,

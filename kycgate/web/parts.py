@@ -1,4 +1,5 @@
-"""What the control plane needs from the rest of the house: ports, addresses and lifetimes, as one value.
+"""What the control plane needs from the rest of the house: ports, addresses and lifetimes, as one
+value.
 
 Holds no behaviour; the assembly fills it in.
 """
@@ -12,15 +13,18 @@ from urllib.parse import urlsplit
 
 from kycgate.core.attestation import SignedAttestation
 from kycgate.core.claims import Account, Address, Digest, JobRequest
-from kycgate.core.decision import Decision, ListVersion
+from kycgate.core.decision import Decision, Deny, Review
 from kycgate.core.permit import SignedPermit
+from kycgate.core.policy import ListVersion
 from kycgate.core.signature import Invalid, Undecided, Valid
 from kycgate.errors import Misconfigured
 from kycgate.store.base import Case, Store
 
 
 class Identity(Protocol):
-    """Opens cases and hands out attestations. Raises Malformed (naming the field), Conflict, Unavailable."""
+    """Opens cases and hands out attestations. Raises Malformed (naming the field), Conflict,
+    Unavailable.
+    """
 
     def open_case(
         self,
@@ -33,29 +37,24 @@ class Identity(Protocol):
     ) -> Case: ...
 
     def attestation(self, account: Account, *, now: int) -> SignedAttestation | None:
-        """The account's attestation, silently renewed while that is allowed; None when there is none."""
-
-
-@dataclass(frozen=True, slots=True)
-class Explanation:
-    """A dry run's outcome: the decision, and the policy it was taken under."""
-
-    decision: Decision
-    policy_id: str
-    policy: Digest
-    citations: dict[str, str]
-    """rule id → the clause it stands on, for operators only"""
+        """The account's attestation, silently renewed while that is allowed; None when there is
+        none.
+        """
 
 
 class Explain(Protocol):
-    """Takes the gate's decision for a job without any effect: nothing recorded, nothing forwarded."""
+    """Takes the gate's decision for a job without any effect: nothing recorded, nothing
+    forwarded.
+    """
 
-    def explain(self, account: Account, job: JobRequest, *, now: int) -> Explanation: ...
+    def explain(self, account: Account, job: JobRequest, *, now: int) -> Decision: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """A request for a permit without forwarding: the job, and the terms the escrow will recompute."""
+    """A request for a permit without forwarding: the job, and the terms the escrow will
+    recompute.
+    """
 
     job: JobRequest
     provider: Address
@@ -67,17 +66,19 @@ class Ask:
 
 
 class PermitDesk(Protocol):
-    """Decides and, when the answer is yes, signs. Each call decides afresh; a no raises Refused with reasons."""
+    """Decides afresh on each call, and signs when the answer is yes."""
 
-    def ask(self, account: Account, ask: Ask, *, now: int) -> SignedPermit: ...
+    def ask(self, account: Account, ask: Ask, *, now: int) -> SignedPermit | Deny | Review: ...
 
     def of_job(self, account: Account, job: Digest, *, now: int) -> SignedPermit | None:
-        """The permit of an accepted job of this account; None when there is no such job or permit."""
+        """The permit of an accepted job of this account; None when there is no such job or
+        permit.
+        """
 
 
 ContractWallet = Callable[[Account, bytes, bytes], Valid | Invalid | Undecided]
-"""(contract account, digest, signature) → whether the contract accepts it, asked on its chain. "No" and
-"no answer" are different answers."""
+"""(contract account, digest, signature) → whether the contract accepts it, asked on its chain.
+"No" and "no answer" are different answers."""
 
 
 class ListAges(Protocol):
@@ -100,7 +101,7 @@ class Lifetimes:
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """What the pages say about the operator. `commands` may hold {gate}, {marketplace} and {key}."""
+    """What pages say of the operator. `commands` may hold {gate}, {marketplace} and {key}."""
 
     operator: str
     contact: str
@@ -137,8 +138,12 @@ class WebParts:
         parts = urlsplit(self.public_url)
         if parts.scheme not in ("http", "https") or not parts.netloc:
             problems.append("public_url: not an http(s) origin; write https://host")
+        elif parts.netloc != parts.netloc.lower() or parts.netloc.endswith((":80", ":443")):
+            problems.append("public_url: write the host in lower case, without a usual port")
         elif parts.path or parts.query or parts.fragment or parts.username:
-            problems.append("public_url: only scheme and host belong here, without a trailing slash")
+            problems.append(
+                "public_url: only scheme and host belong here, without a trailing slash"
+            )
         if not self.chain_ids:
             problems.append("chain_ids: name at least one chain renters may sign in from")
         if problems:

@@ -5,6 +5,7 @@ Never shows a traceback, an inner message of a dependency, or an inward reason c
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from kycgate.errors import (
@@ -12,7 +13,6 @@ from kycgate.errors import (
     KycgateError,
     Malformed,
     NotFound,
-    Reason,
     Refused,
     TooLarge,
     Unauthenticated,
@@ -26,6 +26,14 @@ class CannotTell(Unavailable):
     """A proof that is neither good nor bad from here. Its message is meant for the caller."""
 
 
+class Decided(KycgateError):
+    """The gate's own no to a job, in outward codes only."""
+
+    def __init__(self, codes: list[str]) -> None:
+        super().__init__(in_words(codes[0]))
+        self.codes = codes
+
+
 MEDIA_TYPE = "application/problem+json"
 # Order matters: a subclass stands before its parent.
 _STATUSES: tuple[tuple[type[KycgateError], int, str], ...] = (
@@ -33,6 +41,7 @@ _STATUSES: tuple[tuple[type[KycgateError], int, str], ...] = (
     (Malformed, 400, "The request can't be read"),
     (Unauthenticated, 401, "Proof of the account is needed"),
     (Refused, 403, "Refused"),
+    (Decided, 403, "Refused"),
     (NotFound, 404, "Not found"),
     (Conflict, 409, "Not possible in this state"),
     (Unavailable, 503, "Something we depend on did not answer"),
@@ -43,10 +52,9 @@ _REMEDIES = {
 }
 
 
-def outward_reasons(reasons: tuple[Reason, ...]) -> list[dict[str, str]]:
-    """Each public twin once, in order, with its sentence. Rules, lists and scores stay inside."""
-    codes = dict.fromkeys(outward(reason.code) for reason in reasons)
-    return [{"code": code, "text": in_words(code)} for code in codes]
+def worded(codes: Iterable[str]) -> list[dict[str, str]]:
+    """Each outward code once, in order, with its sentence."""
+    return [{"code": code, "text": in_words(code)} for code in dict.fromkeys(codes)]
 
 
 def problem(error: KycgateError, request_id: str) -> tuple[int, dict[str, Any]]:
@@ -58,9 +66,9 @@ def problem(error: KycgateError, request_id: str) -> tuple[int, dict[str, Any]]:
 
 
 def unexpected(request_id: str) -> tuple[int, dict[str, Any]]:
-    """The answer to a fault of ours: the request id is all a caller gets; the log holds the rest."""
+    """The answer to a fault of ours: a caller gets the request id, the log the rest."""
     return 500, {
-        "type": "urn:kycgate:problem:internal",
+        "type": "urn:kycgate:internal",
         "title": "Our fault",
         "status": 500,
         "detail": "Something went wrong on our side. Nothing was decided.",
@@ -72,9 +80,10 @@ def unexpected(request_id: str) -> tuple[int, dict[str, Any]]:
 
 
 def _document(error: KycgateError, status: int, title: str, request_id: str) -> dict[str, Any]:
-    code = outward(error.code)
+    codes = _codes(error)
+    code = codes[0]
     document: dict[str, Any] = {
-        "type": f"urn:kycgate:problem:{code}",
+        "type": f"urn:kycgate:{code}",
         "title": title,
         "status": status,
         "detail": _detail(error, code),
@@ -83,12 +92,23 @@ def _document(error: KycgateError, status: int, title: str, request_id: str) -> 
         "remedy": (error.remedy if isinstance(error, Malformed) else "") or _REMEDIES.get(status),
         "request_id": request_id,
     }
-    if isinstance(error, Refused):
-        document["reasons"] = outward_reasons(error.reasons)
+    if isinstance(error, Refused | Decided):
+        document["reasons"] = worded(codes)
     return document
 
 
+def _codes(error: KycgateError) -> list[str]:
+    """Public twins only: rules, lists and scores stay inside."""
+    if isinstance(error, Decided):
+        return error.codes
+    if isinstance(error, Refused):
+        return [outward(reason.code) for reason in error.reasons]
+    return [outward(error.code)]
+
+
 def _detail(error: KycgateError, code: str) -> str:
-    """The error's own sentence where it speaks of the request; a fixed one where it speaks of the inside."""
+    """The error's own sentence where it speaks of the request; a fixed one where it speaks of the
+    inside.
+    """
     inside = isinstance(error, Refused | Unavailable) and not isinstance(error, CannotTell)
     return in_words(code) if inside else error.message

@@ -34,7 +34,9 @@ class Call:
     request_id: str
 
     def header(self, name: str) -> str | None:
-        """The header's value; a repeated one is refused, because two readers could pick differently."""
+        """The header's value; a repeated one is refused, because two readers could pick
+        differently.
+        """
         values = [value for key, value in self.headers if key.lower() == name.lower()]
         if len(values) > 1:
             raise Malformed("the header is sent more than once", field=name, remedy="send it once")
@@ -82,6 +84,13 @@ class Fields:
             raise self._wrong(name, "text")
         if not 1 <= len(value) <= most or _CONTROL.search(value):
             raise self._wrong(name, f"one line of 1 to {most} characters")
+        return value
+
+    def visible(self, name: str, *, most: int) -> str | None:
+        """Visible ASCII, what a header field can carry; None when left out."""
+        value: str | None = self.text(name, most=most, default=None)
+        if value is not None and not re.fullmatch(r"[!-~]+", value):
+            raise self._wrong(name, "visible ASCII characters")
         return value
 
     def message(self, name: str, *, most: int) -> str:
@@ -143,7 +152,9 @@ class Fields:
         return unhex(self.text(name, most=2 + 2 * most), field=self.prefix + name)
 
     def _wrong(self, name: str, right: str) -> Malformed:
-        return Malformed("the value can't be used", field=self.prefix + name, remedy=f"give {right}")
+        return Malformed(
+            "the value can't be used", field=self.prefix + name, remedy=f"give {right}"
+        )
 
 
 def unhex(text: str, *, field: str, length: int | None = None) -> bytes:
@@ -155,18 +166,24 @@ def unhex(text: str, *, field: str, length: int | None = None) -> bytes:
 
 
 def read_fields(call: Call, allowed: tuple[str, ...]) -> Fields:
-    """The JSON object of the body. Refuses duplicate and unknown names, other media types, deep nesting."""
+    """The JSON object of the body. Refuses duplicate and unknown names, other media types, deep
+    nesting.
+    """
     media = (call.header("Content-Type") or "").split(";")[0].strip().lower()
     if media != "application/json":
         raise Malformed("unknown media type", field="Content-Type", remedy="send application/json")
     if len(call.body) > BODY_LIMIT:
-        raise TooLarge("the body is too large", field="body", remedy=f"send at most {BODY_LIMIT} bytes")
+        raise TooLarge(
+            "the body is too large", field="body", remedy=f"send at most {BODY_LIMIT} bytes"
+        )
     values = _parse(call.body)
     if not isinstance(values, dict):
         raise Malformed("not a JSON object", field="body", remedy="send one JSON object")
     for name in values:
         if name not in allowed:
-            raise Malformed("unknown field", field=_shown(name), remedy="known: " + ", ".join(allowed))
+            raise Malformed(
+                "unknown field", field=_shown(name), remedy="known: " + ", ".join(allowed)
+            )
     return Fields(values)
 
 

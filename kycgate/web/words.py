@@ -11,7 +11,7 @@ _REASONS = {
     "declined": "The operator can't offer you this rental.",
     "under_review": "A person at the operator has to look at this first.",
     "missing:attestation": "There is no valid identity attestation for this account yet.",
-    "missing:higher_level": "This hardware needs a higher level of identity proof than the account has.",
+    "missing:higher_level": "This hardware needs a higher level of identity proof.",
     "missing:wallet_proof": "The request did not prove which account is asking.",
     "missing:fresh_wallet_proof": "The last wallet signature is too old: please sign in again.",
     "key_unknown": "The API key is not one this gate issued.",

@@ -1,6 +1,7 @@
 """A renter's own identity cases: open one, list them, read one.
 
-Reviews nothing, and shows neither notes, hits nor the identity data given: only where the case stands.
+Reviews nothing, and shows neither notes, hits nor the identity data given: only where the case
+stands.
 """
 
 from __future__ import annotations
@@ -34,7 +35,9 @@ def open_case(parts: WebParts, call: Call) -> Answer:
     details = fields.mapping("details")
     refusal_id = fields.text("refusal_id", most=64, default=None)
     if refusal_id is not None and parts.store.refusal(refusal_id) is None:
-        raise Malformed("no such refusal", field="refusal_id", remedy="copy it from the link, or leave it out")
+        raise Malformed(
+            "no such refusal", field="refusal_id", remedy="copy it from the link, or leave it out"
+        )
     case = parts.identity.open_case(
         who.account, int(kind), details, refusal_id=refusal_id, now=call.now
     )

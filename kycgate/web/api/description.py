@@ -98,7 +98,7 @@ _OPERATIONS = (
     _Operation(
         "post",
         "/v1/keys",
-        "Make a gate API key; the secret is shown once. Needs a sign-in of the last hour or a signature",
+        "Make a gate API key; the secret is shown once. Needs a fresh sign-in or a signature",
         "NewKey",
         201,
         (*_BODY, 409),

@@ -10,13 +10,14 @@ import secrets
 from typing import Any
 
 from kycgate.core.claims import Account, Action, Digest, JobRequest
-from kycgate.core.decision import Allow, Deny
+from kycgate.core.decision import Decision, outward
+from kycgate.core.decision import explain as full_explanation
 from kycgate.core.permit import SignedPermit
 from kycgate.core.typed import keccak
-from kycgate.errors import Malformed, NotFound, Reason
+from kycgate.errors import Malformed, NotFound
 from kycgate.web.access import Operator, renter, renter_or_operator
-from kycgate.web.parts import Ask, Explanation, WebParts
-from kycgate.web.problem import outward_reasons
+from kycgate.web.parts import Ask, PermitDesk, WebParts
+from kycgate.web.problem import Decided, worded
 from kycgate.web.wire import Answer, Call, Fields, read_fields, read_query, unhex
 
 JOB_FIELDS = (
@@ -33,7 +34,9 @@ _EXACT = 2**53 - 1
 
 
 def read_job(fields: Fields, parts: WebParts) -> JobRequest:
-    """The job a caller describes. What is left out is unknown, and unknown makes the gate stricter."""
+    """The job a caller describes. What is left out is unknown, and unknown makes the gate
+    stricter.
+    """
     return JobRequest(
         marketplace=fields.text("marketplace", most=60, default=parts.words.marketplace),
         action=Action(fields.choice("action", tuple(Action), default="rent")),
@@ -47,21 +50,25 @@ def read_job(fields: Fields, parts: WebParts) -> JobRequest:
 
 
 def explain(parts: WebParts, call: Call) -> Answer:
-    """POST /v1/explain: a dry run. Renters ask for themselves; operators for anyone, and see it all."""
+    """POST /v1/explain: a dry run. Renters ask for themselves; operators for anyone, and see it
+    all.
+    """
     who = renter_or_operator(parts, call)
     fields = read_fields(call, ("account", *JOB_FIELDS))
     named = fields.text("account", most=120, default=None)
     if isinstance(who, Operator):
         if named is None:
-            raise Malformed("whose rental?", field="account", remedy="give 0x… or eip155:<chain>:0x…")
+            raise Malformed(
+                "whose rental?", field="account", remedy="give 0x… or eip155:<chain>:0x…"
+            )
         account = Account.from_key(named.lower())
     else:
         account = who.account
         if named is not None and named.lower() != account.key:
             raise NotFound("only your own account can be asked about")
-    outcome = parts.gate.explain(account, read_job(fields, parts), now=call.now)
+    decision = parts.gate.explain(account, read_job(fields, parts), now=call.now)
     inside = isinstance(who, Operator)
-    return Answer(200, _inward(account, outcome) if inside else _outward(account, outcome))
+    return Answer(200, full_explanation(decision) if inside else _told(account, decision))
 
 
 def ask_permit(parts: WebParts, call: Call) -> Answer:
@@ -69,19 +76,24 @@ def ask_permit(parts: WebParts, call: Call) -> Answer:
     who = renter(parts, call)
     desk = _desk(parts)
     fields = read_fields(call, (*JOB_FIELDS, "provider", "token", "max_value", "idempotency_key"))
-    key = fields.text("idempotency_key", most=200, default=None)
+    key = fields.visible("idempotency_key", most=200)
     ask = Ask(
         job=read_job(fields, parts),
         provider=fields.address("provider"),
         token=fields.address("token"),
         max_value=fields.amount("max_value"),
-        n=secrets.token_bytes(32) if key is None else keccak(key.encode("utf-8")),
+        n=secrets.token_bytes(32) if key is None else keccak(key.encode("ascii")),
     )
-    return Answer(201, permit_document(desk.ask(who.account, ask, now=call.now)))
+    answer = desk.ask(who.account, ask, now=call.now)
+    if not isinstance(answer, SignedPermit):
+        raise Decided(outward(answer)["codes"])
+    return Answer(201, permit_document(answer))
 
 
 def job_permit(parts: WebParts, call: Call) -> Answer:
-    """GET /v1/permits?job=0x…: the permit of an accepted job, for renters whose client showed none."""
+    """GET /v1/permits?job=0x…: the permit of an accepted job, for renters whose client showed
+    none.
+    """
     who = renter(parts, call)
     desk = _desk(parts)
     job = unhex(read_query(call, ("job",)).text("job", most=66), field="job", length=32)
@@ -100,41 +112,17 @@ def permit_document(permit: SignedPermit) -> dict[str, Any]:
     return document
 
 
-def _desk(parts: WebParts) -> Any:
+def _desk(parts: WebParts) -> PermitDesk:
     if parts.permits is None:
         raise NotFound("this gate issues no permits: its settlement is `none`")
     return parts.permits
 
 
-def _verdict(outcome: Explanation) -> str:
-    if isinstance(outcome.decision, Allow):
-        return "allow"
-    return "deny" if isinstance(outcome.decision, Deny) else "review"
-
-
-def _outward(account: Account, outcome: Explanation) -> dict[str, Any]:
-    allowed = isinstance(outcome.decision, Allow)
+def _told(account: Account, decision: Decision) -> dict[str, Any]:
+    """What a renter hears: the verdict and public codes, each with its sentence."""
+    public = outward(decision)
     return {
         "account": account.key,
-        "verdict": _verdict(outcome),
-        "reasons": [] if allowed else outward_reasons(outcome.decision.reasons),
-    }
-
-
-def _inward(account: Account, outcome: Explanation) -> dict[str, Any]:
-    return {
-        "account": account.key,
-        "verdict": _verdict(outcome),
-        "reasons": [_cited(reason, outcome) for reason in outcome.decision.reasons],
-        "policy": {"id": outcome.policy_id, "digest": "0x" + outcome.policy.hex()},
-    }
-
-
-def _cited(reason: Reason, outcome: Explanation) -> dict[str, Any]:
-    citation = outcome.citations.get(reason.rule) if reason.rule else None
-    return {
-        "code": str(reason.code),
-        "text": reason.text,
-        "rule": reason.rule,
-        "citation": citation,
+        "verdict": public["verdict"],
+        "reasons": worded(public["codes"]),
     }

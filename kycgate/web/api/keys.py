@@ -24,7 +24,9 @@ def make_key(parts: WebParts, call: Call) -> Answer:
     """POST /v1/keys. Wants the wallet itself behind the call: a session key can't multiply."""
     who = in_person(parts, call)
     fields = read_fields(call, ("label", "scope", "days"))
-    days = fields.whole("days", least=1, most=parts.lifetimes.key_days, default=parts.lifetimes.key_days)
+    days = fields.whole(
+        "days", least=1, most=parts.lifetimes.key_days, default=parts.lifetimes.key_days
+    )
     scope = fields.choices("scope", SCOPES, default=SCOPES)
     label = fields.text("label", most=60, default="key")
     live = [key for key in parts.store.keys_of(who.account.key) if _live(key, call.now)]

@@ -1,4 +1,6 @@
-"""Every route of the JSON API, in one table: the application binds it, the description is tested against it."""
+"""Every route of the JSON API, in one table: the application binds it, the description is tested
+against it.
+"""
 
 from __future__ import annotations
 

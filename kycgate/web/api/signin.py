@@ -2,9 +2,9 @@
 
 Trusts neither the Host header nor anything in the message it did not write itself.
 
-The nonce is bound to a cookie and to the whole message: what comes back signed is byte for byte what was
-drawn for this visitor, or nothing. It is spent once, and only by a signature that holds, so that a
-stranger can't burn it.
+The nonce is bound to a cookie and to the whole message: what comes back signed is byte for byte
+what was drawn for this visitor, or nothing. It is spent once, and only by a signature that holds,
+so that a stranger can't burn it.
 """
 
 from __future__ import annotations
@@ -137,7 +137,9 @@ def _signer(parts: WebParts, call: Call, text: str, signature: bytes) -> Account
 
 
 def _claimed_nonce(text: str) -> str:
-    """The nonce the message names: whether we drew it, for this text and visitor, the store knows."""
+    """The nonce the message names: whether we drew it, for this text and visitor, the store
+    knows.
+    """
     return SiweMessage.parse(text).nonce
 
 
@@ -153,9 +155,7 @@ def _begin(parts: WebParts, call: Call, account: Account, scope: Scope) -> Answe
     earlier = session_cookie(parts, call)
     if earlier is not None:
         parts.store.end_session(token_hash(earlier))
-    parts.store.add_session(
-        Session(token_hash(token), account.key, scope, call.now, expires_at)
-    )
+    parts.store.add_session(Session(token_hash(token), account.key, scope, call.now, expires_at))
     cookies = [_gone(_challenge_cookie(parts))]
     if scope is Scope.SIGN_IN:
         name = cookie_name(parts, "kycgate_session")

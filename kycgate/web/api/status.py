@@ -48,7 +48,9 @@ def attestation(parts: WebParts, call: Call) -> Answer:
 
 
 def health(parts: WebParts, call: Call) -> Answer:
-    """GET /healthz. Strangers learn whether we work; names and versions of lists are the operator's."""
+    """GET /healthz. Strangers learn whether we work; names and versions of lists are the
+    operator's.
+    """
     read_query(call, ())
     try:
         parts.store.ping()
@@ -80,4 +82,3 @@ def _brief(held: SignedAttestation) -> dict[str, Any]:
         "uid": "0x" + held.uid.hex(),
         "expires_at": held.attestation.expiration_time,
     }
-
