@@ -1,11 +1,9 @@
-"""The stand-alone reverse proxy: takes a marketplace request, asks the gate, carries out the answer.
+"""The stand-alone reverse proxy: takes a marketplace request, asks the gate, does what it says.
 
 Decides nothing and reads no body it need not: what the gate allows travels upstream byte for byte,
 and streams in both directions with back-pressure.
 
-Three rules that hold here:
-- a request with a body never rides a pooled connection: a marketplace that closes it at that
-  moment would leave us not knowing whether a machine was rented;
+Two rules that hold here:
 - a forward with `finish` runs to its end even if the caller hangs up, because its record must say
   what happened; every other forward is dropped with its caller;
 - an answer that breaks off upstream breaks off here too, and never ends as if it were whole.
@@ -14,19 +12,15 @@ Three rules that hold here:
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from email.utils import formatdate
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 
-import aiohttp
-from multidict import CIMultiDict
-from yarl import URL
-
-from kycgate.errors import Misconfigured
+from kycgate.gateway.upstream import Answer, Broken, Patience, Upstream
 from kycgate.gateway.view import Forward, GatePort, Headers, Reply, RequestView
 
 Scope = MutableMapping[str, Any]
@@ -42,30 +36,12 @@ _HOP = frozenset(
 _OURS = (b"kycgate-", b"x-kycgate-")
 """Names only we may say to a caller."""
 _BODILESS = frozenset((204, 304))
-_POOL_SAFE = frozenset(("GET", "HEAD", "OPTIONS"))
-_AUTO = ("Accept", "Accept-Encoding", "User-Agent", "Content-Type")
-"""What aiohttp would add on its own."""
-
-
-@dataclass(frozen=True, slots=True)
-class Patience:
-    """How long we wait for others, in seconds, and how many at once."""
-
-    connect_seconds: float = 5.0
-    answer_seconds: float = 60.0
-    """From the last byte sent to the answer's header; for a `finish` forward to its last byte."""
-    idle_seconds: float = 300.0
-    """Longest silence inside a streamed answer."""
-    watch_seconds: float = 0.25
-    """A request older than this is dropped when its caller hangs up."""
-    threads: int = 16
-    """Gate checks that may wait for store or chain at the same time."""
-    connections: int = 512
-    """Open connections to the marketplace."""
+_WATCH_SECONDS = 0.25
+"""A request older than this is dropped when its caller hangs up."""
 
 
 class Proxy:
-    """ASGI application. Must run on a server that gives the raw target (`kycgate.gateway.server`)."""
+    """ASGI application. Runs on `kycgate.gateway.server`, which hands it the raw target."""
 
     def __init__(
         self,
@@ -73,12 +49,14 @@ class Proxy:
         upstream: str,
         *,
         patience: Patience | None = None,
+        threads: int = 16,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """`upstream` is an origin: scheme and authority, nothing after. Raises Misconfigured."""
+        """`upstream` is an origin; `threads` gate checks may wait at once. Raises Misconfigured."""
         self._gate = gate
-        self._origin = _origin(upstream)
         self._patience = patience or Patience()
+        self._upstream = Upstream(upstream, self._patience)
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="gate")
         self._clock = clock
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -97,14 +75,10 @@ class Proxy:
                 caller.release()
 
     async def _live(self, receive: Receive, send: Send) -> None:
-        """Opens what needs a running loop, and closes it again."""
-        patience = self._patience
         await receive()
-        self._threads = ThreadPoolExecutor(patience.threads, thread_name_prefix="gate")
-        async with _session(patience, pooled=True) as pooled, _session(patience, pooled=False) as fresh:
-            self._pooled, self._fresh = pooled, fresh
-            await send({"type": "lifespan.startup.complete"})
-            await receive()
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        self._upstream.close()
         self._threads.shutdown(wait=True)
         await send({"type": "lifespan.shutdown.complete"})
 
@@ -116,7 +90,9 @@ class Proxy:
                 await caller.reply(self._gate.too_large(view), view.now)
                 return
             view = replace(view, body=body)
-        answer = self._gate.quick(view) or await self._wait(self._gate.check, view)
+        answer = self._gate.quick(view)
+        if answer is None:
+            answer = await self._wait(self._gate.check, view)
         if isinstance(answer, Reply):
             await caller.reply(answer, view.now)
         elif answer.finish is not None:
@@ -140,58 +116,54 @@ class Proxy:
         try:
             async with asyncio.timeout(self._patience.answer_seconds):
                 answer = await self._send(forward, view, caller)
-                async with answer:
-                    body = await _read(answer.content.iter_any(), forward.answer_limit)
-        except (aiohttp.ClientError, OSError, TimeoutError, _GoneError) as e:
+                with contextlib.closing(answer):
+                    body = await _read(self._body(answer), forward.answer_limit)
+        except (Broken, TimeoutError) as e:
             return await self._wait(forward.failed, _may_have_left(e))
         if body is None:
             return await self._wait(forward.failed, True)
         headers = tuple(
             (name.decode("latin-1"), value.decode("latin-1"))
-            for name, value in _passable(answer.raw_headers)
+            for name, value in _passable(answer.headers)
             if name.lower() != b"content-length"
         )
         return await self._wait(finish, answer.status, headers, body)
 
     # -- a forward whose answer flows past ---------------------------------------------------------
     async def _stream(self, forward: Forward, view: RequestView, caller: _Caller) -> None:
-        caller.watch_after(self._patience.watch_seconds)
+        caller.watch_after(_WATCH_SECONDS)
         try:
             async with asyncio.timeout(self._patience.answer_seconds):
                 answer = await self._send(forward, view, caller)
-        except (aiohttp.ClientError, OSError, TimeoutError) as e:
+        except (Broken, TimeoutError) as e:
             caller.raise_if_gone()
             await caller.reply(await self._wait(forward.failed, _may_have_left(e)), view.now)
             return
-        try:
-            await caller.start(answer.status, _passable(answer.raw_headers))
-            async with asyncio.timeout(_seconds_left(forward, view)):
-                async for chunk in answer.content.iter_any():
-                    await caller.send_body(chunk)
+        with contextlib.closing(answer):
+            await caller.start(answer.status, _passable(answer.headers))
+            whole = answer.whole
+            if whole is not None:
+                await caller.end(whole)
+                return
+            try:
+                async with asyncio.timeout(_seconds_left(forward, view)):
+                    async for chunk in self._body(answer):
+                        await caller.send_body(chunk)
+            except (Broken, TimeoutError):
+                return  # without an end: the server closes, and the caller sees the break
             await caller.end()
-        except (aiohttp.ClientError, OSError, TimeoutError):
-            return  # without an end: the server closes the connection, the caller sees the break
-        finally:
-            answer.close()
 
-    async def _send(
-        self, forward: Forward, view: RequestView, caller: _Caller
-    ) -> aiohttp.ClientResponse:
-        headers = CIMultiDict(forward.headers)
-        body: bytes | AsyncIterator[bytes] | None
+    def _body(self, answer: Answer) -> AsyncIterator[bytes]:
+        return answer.chunks(self._patience.idle_seconds)
+
+    async def _send(self, forward: Forward, view: RequestView, caller: _Caller) -> Answer:
         body = forward.body if forward.body is not None else view.body
-        if body is None and caller.has_body:
-            body = caller.chunks()
-            if caller.content_length is not None:
-                headers["Content-Length"] = caller.content_length
-        pooled = not body and forward.method in _POOL_SAFE
-        session = self._pooled if pooled else self._fresh
-        return await session.request(
-            forward.method,
-            URL(self._origin + forward.target.decode("ascii"), encoded=True),
-            headers=headers,
-            data=body or None,
-            allow_redirects=False,
+        if body is not None or not caller.has_body:
+            return await self._upstream.send(
+                forward.method, forward.target, forward.headers, body or b""
+            )
+        return await self._upstream.send(
+            forward.method, forward.target, forward.headers, caller.chunks(), caller.length
         )
 
 
@@ -206,12 +178,12 @@ class _Caller:
         self._receive = receive
         self._asgi_send = send
         self._head = scope["method"] == "HEAD"
-        self.content_length: str | None = None
+        self.length: int | None = None
         self.has_body = False
         for name, value in scope["headers"]:
             if name == b"content-length":
-                self.content_length = value.decode("ascii")
-                self.has_body = self.has_body or int(value) > 0
+                self.length = int(value)
+                self.has_body = self.length > 0
             elif name == b"transfer-encoding":
                 self.has_body = True
         self.gone = False
@@ -224,7 +196,7 @@ class _Caller:
         """The whole body, or None when it is longer than `limit` bytes."""
         if not self.has_body:
             return b""
-        if self.content_length is not None and int(self.content_length) > limit:
+        if self.length is not None and self.length > limit:
             return None
         return await _read(self.chunks(), limit)
 
@@ -269,7 +241,7 @@ class _Caller:
             raise _GoneError
 
     def watch_after(self, seconds: float) -> None:
-        """Cancel the current task when the caller hangs up. Late, because most requests are over by then."""
+        """Cancel the current task when the caller hangs up; most requests are over by then."""
         task = asyncio.current_task()
         assert task is not None
         self._timer = asyncio.get_running_loop().call_later(seconds, self._watch, task, seconds)
@@ -309,30 +281,6 @@ def _view(scope: Scope, now: int) -> RequestView:
     )
 
 
-def _origin(upstream: str) -> str:
-    parts = urlsplit(upstream)
-    bare = parts.path in ("", "/") and not parts.query and not parts.fragment
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or not bare:
-        raise Misconfigured((f"upstream {upstream!r} must be an origin like https://api.example",))
-    return f"{parts.scheme}://{parts.netloc}"
-
-
-def _session(patience: Patience, *, pooled: bool) -> aiohttp.ClientSession:
-    return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=patience.connections, force_close=not pooled),
-        cookie_jar=aiohttp.DummyCookieJar(),
-        skip_auto_headers=_AUTO,
-        auto_decompress=False,
-        max_line_size=32768,
-        max_field_size=32768,
-        timeout=aiohttp.ClientTimeout(
-            total=None,
-            connect=patience.connect_seconds,
-            sock_read=patience.idle_seconds,
-        ),
-    )
-
-
 def _passable(headers: Iterable[tuple[bytes, bytes]]) -> RawHeaders:
     """An answer's fields without those that end at us, and without those only we may say."""
     headers = list(headers)
@@ -361,8 +309,8 @@ async def _read(chunks: AsyncIterator[bytes], limit: int) -> bytes | None:
     return bytes(whole)
 
 
-def _may_have_left(error: BaseException) -> bool:
-    return not isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError)
+def _may_have_left(error: Broken | TimeoutError) -> bool:
+    return not isinstance(error, Broken) or error.sent
 
 
 def _seconds_left(forward: Forward, view: RequestView) -> float | None:

@@ -123,7 +123,7 @@ def start_in_thread(
             with _bound(gateway_at, control_at) as sockets:
                 ports.set_result([_port(each) for each in sockets])
                 _run(lambda: main(sockets))
-        except BaseException as e:  # noqa: BLE001 - handed to the thread that waits in `up`
+        except BaseException as e:  # handed to the thread that waits in `up`
             if up.done():
                 raise
             up.set_exception(e)
@@ -143,7 +143,10 @@ async def _serve(
     started: Callable[[], object],
 ) -> None:
     wsgi = WSGIMiddleware(control)
-    servers = [_Server(_config(gateway, limits, date=False)), _Server(_config(wsgi, limits, date=True))]
+    servers = [
+        _Server(_config(gateway, limits, date=False)),
+        _Server(_config(wsgi, limits, date=True)),
+    ]
     serving = [
         asyncio.create_task(server.serve([sock]))
         for server, sock in zip(servers, sockets, strict=True)
@@ -180,6 +183,7 @@ def _config(app: Any, limits: Limits, *, date: bool) -> StrictConfig:
         date_header=date,  # the marketplace's own Date travels through
         access_log=False,
         log_config=None,
+        log_level="warning",
         limit_concurrency=limits.connections,
         timeout_keep_alive=limits.keep_alive_seconds,
         timeout_graceful_shutdown=limits.grace_seconds,
@@ -208,9 +212,5 @@ def _port(sock: socket.socket) -> int:
 
 
 def _run(main: Callable[[], Any]) -> None:
-    factory = uvicorn.Config(_no_app).get_loop_factory()
-    with asyncio.Runner(loop_factory=factory) as runner:
+    with asyncio.Runner(loop_factory=uvicorn.Config("").get_loop_factory()) as runner:
         runner.run(main())
-
-
-async def _no_app(*_: object) -> None: ...

@@ -1,8 +1,8 @@
 """Reads HTTP/1.1 from strangers and refuses every request that two readers could take differently.
 
 Decides nothing about who may rent: it only makes sure that what the gate judges is, byte for byte,
-what the marketplace would see. llhttp already refuses broken framing (two lengths, length and chunks
-together, folded lines, bare line feeds); here stands what it lets pass.
+what the marketplace would see. llhttp already refuses broken framing (two lengths, length and
+chunks together, folded lines, bare line feeds); here stands what it lets pass.
 
 Held here and nowhere else:
 - one answer per request at a time: a request sent before the last answer is never run (pipelining
@@ -17,7 +17,6 @@ import json
 import re
 from asyncio import TimerHandle, Transport
 from dataclasses import dataclass
-from typing import cast
 
 import httptools
 import uvicorn
@@ -57,7 +56,9 @@ class StrictConfig(uvicorn.Config):
 class _Fault(Exception):
     """This request can't be read one way only. Ends the connection."""
 
-    def __init__(self, text: str, *, status: int = 400, code: Code = Code.AMBIGUOUS_REQUEST) -> None:
+    def __init__(
+        self, text: str, *, status: int = 400, code: Code = Code.AMBIGUOUS_REQUEST
+    ) -> None:
         super().__init__(text)
         self.text = text
         self.status = status
@@ -67,7 +68,7 @@ class _Fault(Exception):
 _NAME = re.compile(rb"[A-Za-z0-9-]+")
 _VALUE = re.compile(rb"[\t\x20-\x7e]*")
 _TARGET = re.compile(rb"[!\"$-\[\]-~]+")
-"""Printable ASCII without space, `#` (a fragment never travels) and backslash (some read a slash)."""
+"""Printable ASCII without space, `#` (fragments never travel) and `\\` (some read it as `/`)."""
 _HOST = re.compile(rb"(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
 _LENGTH = re.compile(rb"[0-9]{1,15}")
 _ONCE = frozenset(
@@ -147,7 +148,9 @@ class StrictProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         try:
-            target = _check(self.parser.get_http_version(), self.parser.get_method(), self.url, self.headers)
+            target = _check(
+                self.parser.get_http_version(), self.parser.get_method(), self.url, self.headers
+            )
         except _Fault as fault:
             self._fault = fault
             raise
@@ -300,4 +303,4 @@ def _origin_form(target: bytes, host: bytes) -> bytes:
     authority, slash, path = rest.partition(b"/")
     if not (mark and scheme.lower() in (b"http", b"https") and authority.lower() == host.lower()):
         raise _Fault("the request-target must be a path, or a URL with the authority of Host")
-    return cast(bytes, slash + path) or b"/"
+    return slash + path or b"/"
