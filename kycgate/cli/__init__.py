@@ -1,7 +1,7 @@
 """The `kycgate` command: finds the group of commands that was asked for and runs it.
 
-Each group stands in a file of its own with `add(groups)`, imported only when its name is on the line,
-so that `kycgate attestation verify` never loads a server.
+Each group stands in a file of its own with `add(group)`, imported only when its name is on the
+line, so that `kycgate attestation verify` never loads a server.
 """
 
 from __future__ import annotations

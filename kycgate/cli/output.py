@@ -1,4 +1,4 @@
-"""How every command answers: JSON on stdout when asked, plain words else, and one table of exit codes.
+"""How every command answers: JSON when asked, plain words else, and one table of exit codes.
 
 Decides nothing; commands hand their document in.
 """

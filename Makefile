@@ -1,0 +1,36 @@
+# make run: watch the product do its job.  make test: everything checked.  Both set themselves up first.
+.PHONY: setup run test check bench contracts lock clean
+BIN := .venv/bin
+export KYCGATE_NODE_MODULES ?= $(CURDIR)/.node/node_modules
+export KYCGATE_CLIENTS ?= $(CURDIR)/.clients
+
+setup:
+	@./.ci/setup
+
+run: setup
+	@$(BIN)/kycgate demo
+
+check: setup
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+test: check
+	@$(BIN)/python -m pytest -n 2 --dist loadfile -q $(ARGS)
+
+bench: setup
+	@$(BIN)/python -m tests.bench
+
+# Recompiles the contracts into kycgate/settlement/artifacts.
+contracts: setup
+	@$(BIN)/node kycgate/settlement/contracts/compile.mjs
+
+# Renews the lock files from setup.cfg; the only target that needs `uv`.
+lock:
+	uv pip compile setup.cfg --all-extras --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate -q --upgrade -o requirements.lock
+	uv pip compile setup.cfg --extra server --extra postgres --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate -q --upgrade -o requirements-server.lock
+	echo 'ionet-cloud==0.4.1' | uv pip compile - --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate -q -o requirements-clients.lock
+
+clean:
+	rm -rf .venv .node .clients build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -1,0 +1,357 @@
+"""One frozen, typed configuration, read once at start: a TOML file, KYCGATE_* variables over it.
+
+Opens nothing it names: keys, lists and databases are opened by the assembly. Every problem is
+reported together, with file, line and remedy: a list is mended faster than a riddle.
+
+    section.field in the file     KYCGATE_SECTION_FIELD in the environment, which wins
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, Field, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from kycgate.core.claims import Address, parse_address
+from kycgate.errors import Malformed, Misconfigured
+
+_HOUR = 3600
+
+
+class _Wrong(Exception):
+    """A value that does not fit. The text says what would."""
+
+
+# -- readers: a raw TOML value (or an environment string) in, the typed value out ------------------
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise _Wrong("needs a non-empty string")
+    return value
+
+
+def _origin(value: Any) -> str:
+    parts = urlsplit(_text(value))
+    plain = not (parts.path.strip("/") or parts.query or parts.fragment or parts.username)
+    if parts.scheme not in ("http", "https") or not parts.hostname or not plain:
+        raise _Wrong('needs an origin such as "https://gate.example" (no path, no user)')
+    return f"{parts.scheme}://{parts.netloc}".lower()
+
+
+def _listen(value: Any) -> tuple[str, int]:
+    host, separator, port = _text(value).rpartition(":")
+    if not separator or not host or not port.isdigit() or int(port) > 65535:
+        raise _Wrong('needs "host:port", for instance "127.0.0.1:8080"')
+    return host.strip("[]"), int(port)
+
+
+def _number(least: int, most: int) -> Callable[[Any], int]:
+    def read(value: Any) -> int:
+        if isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,19}", value):
+            value = int(value)
+        if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+            raise _Wrong(f"needs a whole number from {least} to {most}")
+        return value
+
+    return read
+
+
+def _one_of(*choices: str) -> Callable[[Any], str]:
+    def read(value: Any) -> str:
+        if value not in choices:
+            raise _Wrong("needs one of " + ", ".join(f'"{choice}"' for choice in choices))
+        return str(value)
+
+    return read
+
+
+def _switch(value: Any) -> bool:
+    if value in (True, "true", "1"):
+        return True
+    if value in (False, "false", "0"):
+        return False
+    raise _Wrong("needs true or false")
+
+
+def _address(value: Any) -> Address:
+    try:
+        return parse_address(_text(value))
+    except Malformed as error:
+        raise _Wrong(f"needs an address, 0x and 40 hex digits: {error.message}") from error
+
+
+def _key(value: Any) -> str:
+    text = _text(value)
+    if not re.fullmatch(r"(file:.+|env:[A-Za-z_][A-Za-z0-9_]*)", text):
+        raise _Wrong('needs "file:PATH" or "env:NAME"; secrets never stand in this file')
+    return text
+
+
+def _many(read: Callable[[Any], Any]) -> Callable[[Any], tuple[Any, ...]]:
+    def read_all(value: Any) -> tuple[Any, ...]:
+        items = value.split(",") if isinstance(value, str) else value
+        if not isinstance(items, list):
+            raise _Wrong("needs a list")
+        return tuple(read(item) for item in items)
+
+    return read_all
+
+
+def _operator(value: Any) -> tuple[str, str]:
+    match = re.fullmatch(r"([a-z0-9_.-]{1,40}):([0-9a-f]{64})", _text(value))
+    if not match:
+        raise _Wrong('needs "name:SHA-256 of the token in hex"; kycgate keys token makes one')
+    return match[1], match[2]
+
+
+def _setting(read: Callable[[Any], Any], default: Any = MISSING) -> Any:
+    """A field and its reader; without a default it must be given."""
+    if default is MISSING:
+        return field(metadata={"read": read})
+    return field(default=default, metadata={"read": read})
+
+
+# -- the sections ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gate:
+    """Where the two listeners stand, and what renters see."""
+
+    public_url: str = _setting(_origin)
+    """origin of the control plane as browsers reach it: SIWE domain and URI, links in refusals"""
+    gateway_url: str = _setting(_origin)
+    """origin of the marketplace listener as clients reach it: ERC-8128 authority"""
+    listen: tuple[str, int] = _setting(_listen, ("127.0.0.1", 8080))
+    control_listen: tuple[str, int] = _setting(_listen, ("127.0.0.1", 8081))
+    database: str = _setting(_text, "sqlite:///kycgate.sqlite3")
+    body_limit: int = _setting(_number(1024, 64 * 2**20), 2**20)
+    """bytes of a renting request's body"""
+    operators: tuple[tuple[str, str], ...] = _setting(_many(_operator), ())
+    """(name, SHA-256 hex of bearer token) of those who may see operator views"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Marketplace:
+    """What stands behind the gate."""
+
+    adapter: str = _setting(_one_of("ionet"), "ionet")
+    name: str = _setting(_text, "this marketplace")
+    """as renters read it"""
+    upstream: str = _setting(_origin)
+    upstream_key: str | None = _setting(_key, None)
+    """the operator's own key: fetches the catalogue; also forwards rents where shared_key is on"""
+    shared_key: bool = _setting(_switch, True)
+    """renters without a key of their own go upstream under upstream_key, ownership enforced here"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keys:
+    """Where each key is kept. One key, one use (DESIGN 4.5)."""
+
+    issuer: str = _setting(_key)
+    permit: str = _setting(_key)
+    log: str = _setting(_key)
+    vault: str = _setting(_key)
+    password: str | None = _setting(_key, None)
+    """for keystore V3 files"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Issuer:
+    """The EAS domain attestations are signed in, and how long they live."""
+
+    chain_id: int = _setting(_number(1, 2**53))
+    eas: Address = _setting(_address)
+    eas_version: str = _setting(_text, "1.4.0")
+    life_s: int = _setting(_number(300, 24 * _HOUR), 24 * _HOUR)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settlement:
+    """Whether a contract holds the money, and where it stands. `none` needs no chain."""
+
+    mode: str = _setting(_one_of("none", "escrow"), "none")
+    rpc: tuple[str, ...] = _setting(_many(_text), ())
+    chain_id: int = _setting(_number(1, 2**53), 1)
+    escrow: Address | None = _setting(_address, None)
+    revoker: Address | None = _setting(_address, None)
+    revoker_key: str | None = _setting(_key, None)
+    token: Address | None = _setting(_address, None)
+    token_decimals: int = _setting(_number(0, 36), 6)
+    provider: Address | None = _setting(_address, None)
+    """who is paid: the marketplace's own account"""
+    margin_percent: int = _setting(_number(0, 1000), 25)
+    """how far above the catalogue's price the permit's maxValue reaches"""
+    publish_bound_s: int = _setting(_number(1, 7 * 24 * _HOUR), 300)
+    """a revocation unpublished for longer stops new permits"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Screening:
+    """How old the lists may be."""
+
+    max_age_s: int = _setting(_number(_HOUR, 10 * 365 * 24 * _HOUR), 72 * _HOUR)
+    alarm_age_s: int = _setting(_number(_HOUR, 10 * 365 * 24 * _HOUR), 24 * _HOUR)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyFile:
+    """Which rental rules apply; without a file the shipped defaults."""
+
+    file: str | None = _setting(_text, None)
+    wallet_proof_days: int = _setting(_number(1, 30), 7)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """Everything the operator decides. `directory` is where relative paths start."""
+
+    directory: Path
+    gate: Gate
+    marketplace: Marketplace
+    keys: Keys
+    issuer: Issuer
+    settlement: Settlement
+    screening: Screening
+    policy: PolicyFile
+
+    def path(self, text: str) -> Path:
+        return self.directory / text
+
+    def key(self, spec: str) -> str:
+        """A key spec with its path made absolute."""
+        scheme, _, rest = spec.partition(":")
+        return f"file:{self.path(rest)}" if scheme == "file" else spec
+
+    @property
+    def store_url(self) -> str:
+        """The database URL, a relative SQLite path starting at the configuration's folder."""
+        scheme, _, rest = self.gate.database.partition(":///")
+        if scheme == "sqlite" and rest and not rest.startswith("/"):
+            return f"sqlite:///{self.path(rest)}"
+        return self.gate.database
+
+
+_SECTIONS: dict[str, type] = {
+    "gate": Gate,
+    "marketplace": Marketplace,
+    "keys": Keys,
+    "issuer": Issuer,
+    "settlement": Settlement,
+    "screening": Screening,
+    "policy": PolicyFile,
+}
+
+
+# -- reading ---------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class _Report:
+    """Collects problems and knows at which line a setting stands."""
+
+    name: str
+    lines: list[str]
+    problems: list[str] = field(default_factory=list)
+
+    def add(self, section: str, key: str | None, what: str) -> None:
+        place = section if key is None else f"{section}.{key}"
+        self.problems.append(f"{self.name}:{self._line(section, key)}: {place}: {what}")
+
+    def _line(self, section: str, key: str | None) -> int:
+        inside = 0
+        for number, line in enumerate(self.lines, 1):
+            header = re.match(r"\s*\[\s*([A-Za-z0-9_.-]+)\s*\]", line)
+            if header:
+                inside = number if header[1] == section else 0
+                if inside and key is None:
+                    return number
+            elif inside and re.match(rf'\s*"?{re.escape(key or "")}"?\s*=', line):
+                return number
+        return max(inside, 1)
+
+
+def load_config(path: str | Path, *, environ: Mapping[str, str] | None = None) -> Config:
+    """Read a configuration.
+
+    Raises Misconfigured with every problem found: `file:line: section.field: what to do`.
+    """
+    source = Path(path)
+    try:
+        text = source.read_text(encoding="utf-8")
+    except OSError as error:
+        raise Misconfigured(
+            (f"{source}: can't be read ({error.strerror}); --config FILE",)
+        ) from error
+    except UnicodeDecodeError as error:
+        raise Misconfigured((f"{source}: is not UTF-8 text",)) from error
+    try:
+        raw = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise Misconfigured((f"{source}: is not TOML: {error}",)) from error
+    return _build(raw, _Report(str(source), text.splitlines()), source, environ or os.environ)
+
+
+def _build(
+    raw: dict[str, Any], report: _Report, source: Path, environ: Mapping[str, str]
+) -> Config:
+    for name in raw:
+        if name not in _SECTIONS:
+            report.add(name, None, f"unknown section; there are {', '.join(_SECTIONS)}")
+    sections = {
+        name: _section(name, kind, raw.get(name, {}), report, environ)
+        for name, kind in _SECTIONS.items()
+    }
+    if not report.problems:
+        _cross_check(sections, report)
+    if report.problems:
+        raise Misconfigured(tuple(report.problems))
+    return Config(directory=source.parent.resolve(), **sections)
+
+
+def _section(name: str, kind: type, table: Any, report: _Report, environ: Mapping[str, str]) -> Any:
+    if not isinstance(table, dict):
+        report.add(name, None, f"needs to be a section: [{name}]")
+        return None
+    known: dict[str, Field[Any]] = {each.name: each for each in fields(kind)}
+    for key in table:
+        if key not in known:
+            report.add(name, key, f"unknown setting; [{name}] knows {', '.join(known)}")
+    values = {}
+    for key, setting in known.items():
+        given: Any = environ.get(f"KYCGATE_{name}_{key}".upper(), table.get(key, MISSING))
+        if given is MISSING:
+            if setting.default is MISSING:
+                report.add(name, key, "is missing and has no default")
+            continue
+        try:
+            values[key] = setting.metadata["read"](given)
+        except _Wrong as wrong:
+            report.add(name, key, str(wrong))
+    complete = all(each.default is not MISSING or each.name in values for each in known.values())
+    return kind(**values) if complete else None
+
+
+def _cross_check(sections: dict[str, Any], report: _Report) -> None:
+    settlement, keys = sections["settlement"], sections["keys"]
+    if settlement.mode == "escrow":
+        for key in ("escrow", "revoker", "token", "provider"):
+            if getattr(settlement, key) is None:
+                report.add("settlement", key, 'is needed when mode = "escrow"')
+        if not settlement.rpc:
+            report.add("settlement", "rpc", 'is needed when mode = "escrow"')
+    used: dict[str, str] = {}
+    for key in ("issuer", "permit", "log", "vault"):
+        spec = getattr(keys, key)
+        if spec in used:
+            report.add("keys", key, f"is the same key as {used[spec]}; one key, one use")
+        used.setdefault(spec, key)
+    if sections["screening"].alarm_age_s > sections["screening"].max_age_s:
+        report.add("screening", "alarm_age_s", "must not exceed max_age_s")

@@ -1,0 +1,127 @@
+"""Configuration: every problem is named with file, line and remedy, and nothing is guessed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kycgate.config import load_config
+from kycgate.errors import Misconfigured
+
+SOUND = """\
+[gate]
+public_url = "http://127.0.0.1:8081"
+gateway_url = "http://127.0.0.1:8080"
+
+[marketplace]
+upstream = "http://127.0.0.1:9000"
+
+[keys]
+issuer = "file:issuer.key"
+permit = "file:permit.key"
+log = "file:log.key"
+vault = "file:vault.key"
+
+[issuer]
+chain_id = 31337
+eas = "0x4200000000000000000000000000000000000021"
+"""
+
+
+def write(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "kycgate.toml"
+    path.write_text(text)
+    return path
+
+
+def problems(tmp_path: Path, text: str, environ: dict[str, str] | None = None) -> list[str]:
+    with pytest.raises(Misconfigured) as caught:
+        load_config(write(tmp_path, text), environ=environ or {"PATH": ""})
+    return [problem.replace(str(tmp_path), "") for problem in caught.value.problems]
+
+
+def test_a_sound_file_is_read_with_its_defaults(tmp_path: Path) -> None:
+    config = load_config(write(tmp_path, SOUND), environ={"PATH": ""})
+    assert config.gate.listen == ("127.0.0.1", 8080)
+    assert config.settlement.mode == "none"
+    assert config.screening.max_age_s == 72 * 3600
+    assert config.store_url == f"sqlite:///{tmp_path}/kycgate.sqlite3"
+    assert config.key(config.keys.issuer) == f"file:{tmp_path}/issuer.key"
+
+
+def test_all_problems_are_reported_together_with_their_lines(tmp_path: Path) -> None:
+    text = SOUND.replace('"http://127.0.0.1:8081"', '"not a url"').replace("31337", '"many"')
+    found = problems(tmp_path, text + "\n[extra]\nx = 1\n")
+    assert found[0].startswith("/kycgate.toml:18: extra: unknown section")
+    assert any(p.startswith("/kycgate.toml:2: gate.public_url: needs an origin") for p in found)
+    assert any(
+        p.startswith("/kycgate.toml:15: issuer.chain_id: needs a whole number") for p in found
+    )
+    assert len(found) == 3
+
+
+def test_an_unknown_setting_names_the_known_ones(tmp_path: Path) -> None:
+    found = problems(tmp_path, SOUND.replace("[marketplace]", '[marketplace]\nupstrem = "x"'))
+    assert "marketplace.upstrem: unknown setting; [marketplace] knows" in found[0]
+
+
+def test_a_missing_setting_is_named(tmp_path: Path) -> None:
+    assert (
+        "keys.vault: is missing"
+        in problems(tmp_path, SOUND.replace('vault = "file:vault.key"', ""))[0]
+    )
+
+
+def test_a_secret_in_the_file_is_refused(tmp_path: Path) -> None:
+    found = problems(tmp_path, SOUND.replace("file:issuer.key", "0x" + "11" * 32))
+    assert "secrets never stand in this file" in found[0]
+    assert "11" * 32 not in found[0]
+
+
+def test_one_key_for_two_uses_is_refused(tmp_path: Path) -> None:
+    assert "one key, one use" in problems(tmp_path, SOUND.replace("permit.key", "issuer.key"))[0]
+
+
+def test_escrow_mode_needs_its_addresses(tmp_path: Path) -> None:
+    found = problems(tmp_path, SOUND + '\n[settlement]\nmode = "escrow"\n')
+    assert len(found) == 5
+
+
+def test_the_environment_wins_and_is_checked_too(tmp_path: Path) -> None:
+    path = write(tmp_path, SOUND)
+    config = load_config(path, environ={"KYCGATE_GATE_LISTEN": "0.0.0.0:9"})
+    assert config.gate.listen == ("0.0.0.0", 9)
+    assert "gate.listen" in problems(tmp_path, SOUND, {"KYCGATE_GATE_LISTEN": "nonsense"})[0]
+
+
+@pytest.mark.parametrize(
+    "content, said",
+    [
+        (b"\xff\xfe", "is not UTF-8"),
+        (b"[gate", "is not TOML"),
+        (b"gate = 3", "needs to be a section"),
+    ],
+)
+def test_unreadable_files_are_explained(tmp_path: Path, content: bytes, said: str) -> None:
+    path = tmp_path / "kycgate.toml"
+    path.write_bytes(content)
+    with pytest.raises(Misconfigured, match=said):
+        load_config(path)
+
+
+def test_a_missing_file_is_explained(tmp_path: Path) -> None:
+    with pytest.raises(Misconfigured, match="can't be read"):
+        load_config(tmp_path / "none.toml")
+
+
+@given(st.binary(max_size=300))
+def test_any_bytes_give_a_configuration_or_problems(
+    tmp_path_factory: pytest.TempPathFactory, data: bytes
+) -> None:
+    path = tmp_path_factory.mktemp("any") / "kycgate.toml"
+    path.write_bytes(data)
+    with pytest.raises(Misconfigured):
+        load_config(path, environ={"PATH": ""})
