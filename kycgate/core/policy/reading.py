@@ -90,8 +90,8 @@ def read(text: str, *, countries: Countries, source: str) -> Policy:
         raise Misconfigured((f"{source}: not TOML: {e}: correct the syntax there",)) from e
     reading = _Reading(_lines(text), source, countries)
     policy = reading.policy(document)
-    if policy is None or reading.problems:
-        raise Misconfigured(tuple(reading.problems))
+    if policy is None:
+        raise Misconfigured(reading.problems)
     return policy
 
 
@@ -116,16 +116,22 @@ class _Reading:
     def __init__(
         self, lines: Mapping[tuple[Table, str], int], source: str, countries: Countries
     ) -> None:
-        self.problems = list[str]()
+        self._found = list[tuple[int, str]]()
         self._lines = lines
         self._source = source
         self._countries = countries
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """All of them, in the order of the file."""
+        return tuple(text for _, text in sorted(self._found, key=lambda found: found[0]))
 
     def problem(self, table: Table, key: str, what: str, remedy: str) -> None:
         line = self._lines.get((table, key)) or self._lines.get((table, "")) or 1
         where = f"rule {table[1] + 1}: " if table[0] == "rule" else ""
         subject = f"{key}: " if key else ""
-        self.problems.append(f"{self._source}, line {line}: {where}{subject}{what}: {remedy}")
+        text = f"{self._source}, line {line}: {where}{subject}{what}: {remedy}"
+        self._found.append((line, text))
 
     def policy(self, document: dict[str, Any]) -> Policy | None:
         self.known(TOP, document, _TOP)
@@ -133,7 +139,7 @@ class _Reading:
         mode = self.choice(TOP, document, "mode", Mode, Mode.ENFORCE)
         limits = self.limits(document.get("limits", {}))
         rules = self.rules(document.get("rule", []))
-        if self.problems or policy_id is None or mode is None:
+        if self._found or policy_id is None or mode is None:
             return None
         return Policy(policy_id, mode, rules, limits, self._countries.labels())
 
@@ -170,7 +176,7 @@ class _Reading:
         return tuple(rule for rule in rules if rule is not None)
 
     def rule(self, table: Table, values: dict[str, Any]) -> Rule | None:
-        before = len(self.problems)
+        before = len(self._found)
         self.known(table, values, _RULE)
         rule_id = self.identifier(table, values)
         effect = self.choice(table, values, "effect", Effect)
@@ -181,14 +187,14 @@ class _Reading:
         citation = self.sentence(table, values, "citation")
         code = self.code(table, values)
         starts, ends = self.dates(table, values)
-        if len(self.problems) == before and ANY_GPU in gpu and not when:
+        if len(self._found) == before and ANY_GPU in gpu and not when:
             self.problem(
                 table,
                 "",
                 "an empty rule: it would fire for everybody and every GPU",
                 "add gpu, countries, more_gpus_than, more_hours_than or level_below",
             )
-        if len(self.problems) > before or None in (rule_id, effect, says, basis, citation, starts):
+        if len(self._found) > before or None in (rule_id, effect, says, basis, citation, starts):
             return None
         assert rule_id and effect and says and basis and citation and starts is not None  # noqa: PT018
         return Rule(rule_id, effect, gpu, when, says, basis, citation, starts, ends, code)
