@@ -1,7 +1,7 @@
 """What each table holds, column by column, the same on SQLite and PostgreSQL.
 
-Creates nothing: the migrations do, and a test keeps the two in step. Columns that mirror a record of
-`base` bear its field names, so that a row becomes a record by name.
+Creates nothing: the migrations do, and a test keeps the two in step. Columns that mirror a record
+of `base` bear its field names.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ nonces = Table(
     Index("nonces_by_expiry", "expires_at"),
 )
 
-# `digest` is SHA-256 over scope and nonce: callers choose nonces freely, in any length and alphabet.
+# `digest` is SHA-256 over scope and nonce: callers choose nonces in any length and alphabet.
 claimed_nonces = Table(
     "claimed_nonces",
     metadata,

@@ -1,4 +1,4 @@
-"""Accounts, the subjects behind them, and their cases. Evidence arrives sealed and is never opened here."""
+"""Accounts, the subjects behind them, and their cases. Evidence arrives sealed, and stays so."""
 
 from __future__ import annotations
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import bindparam, select
 
+from kycgate.errors import Unavailable
 from kycgate.store.base import IssuedAttestation, Revocations
 from kycgate.store.sql.database import Prepared
 from kycgate.store.sql.part import VERSION, Part
@@ -30,8 +31,10 @@ class Attestations(Part):
     """What we vouch for, and what we no longer do."""
 
     def version(self) -> int:
-        # A missing row is a broken database: an IndexError here must not pass for version 0.
-        return int(self._db.hot(_VERSION, name=VERSION)[0][0])
+        rows = self._db.hot(_VERSION, name=VERSION)
+        if not rows:
+            raise Unavailable("the database has lost its version counter")
+        return int(rows[0][0])
 
     def add_attestation(self, attestation: IssuedAttestation) -> None:
         with self._db.write() as connection:
@@ -93,20 +96,15 @@ class Attestations(Part):
         # The version first: whatever is revoked while we read raises it again, and is read again.
         version = self.version()
         gone = revoked_attestations.c
+        issuers = self._db.rows(select(revoked_issuers.c.issuer))
+        uids = self._db.rows(select(gone.issuer, gone.domain, gone.uid))
+        lowest = self._db.rows(select(epochs.c.address, epochs.c.epoch))
         return Revocations(
             version=version,
             as_of=now,
-            issuers=frozenset(
-                str(row[0]) for row in self._db.rows(select(revoked_issuers.c.issuer))
-            ),
-            attestations=frozenset(
-                (str(issuer), bytes(domain), bytes(uid))
-                for issuer, domain, uid in self._db.rows(select(gone.issuer, gone.domain, gone.uid))
-            ),
-            epochs={
-                str(address): int(epoch)
-                for address, epoch in self._db.rows(select(epochs.c.address, epochs.c.epoch))
-            },
+            issuers=frozenset(row[0] for row in issuers),
+            attestations=frozenset((row[0], row[1], row[2]) for row in uids),
+            epochs={row[0]: row[1] for row in lowest},
         )
 
 

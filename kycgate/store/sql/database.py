@@ -1,4 +1,4 @@
-"""One door to the database: connections, transactions, and one translation of everything that can go wrong.
+"""One door to the database: connections, transactions, and one translation of what can go wrong.
 
 Knows no table. Connections run in autocommit, so that a read costs one statement; a write is one
 explicit transaction. Each thread keeps its own connection, handed back when the thread ends.
@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, Executable, Row, Select, Table, create_engine, event, exc
+from sqlalchemy import Connection, Engine, Executable, Select, Table, create_engine, event, exc
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL
 from sqlalchemy.pool import QueuePool
@@ -163,21 +163,23 @@ class Database:
         self._engine.dispose()
 
     def set_wal(self) -> bool:
-        """Put an SQLite file into WAL mode, for good. False while another process stands in the way."""
+        """Put an SQLite file into WAL mode, for good. False while another process is in the way."""
         with self._translated():
             try:
-                mode = self._lease().connection.exec_driver_sql("PRAGMA journal_mode = WAL").scalar()
+                mode = (
+                    self._lease().connection.exec_driver_sql("PRAGMA journal_mode = WAL").scalar()
+                )
             except exc.OperationalError:
                 return False
             return bool(mode == "wal")
 
     # -- reading -------------------------------------------------------------------------------
 
-    def rows(self, statement: Executable) -> Sequence[Row[Any]]:
+    def rows(self, statement: Executable) -> Sequence[Any]:
         """Every row of a read."""
         return self._read(lambda connection: connection.execute(statement).all())
 
-    def first(self, statement: Executable) -> Row[Any] | None:
+    def first(self, statement: Executable) -> Any | None:
         """The first row of a read, or None when there truly is none."""
         rows = self.rows(statement)
         return rows[0] if rows else None
@@ -283,7 +285,7 @@ class Database:
 
 
 def _meaning(error: BaseException) -> KycgateError:
-    """What a driver's error means to us. The classes bear the same names in every driver (PEP 249)."""
+    """What a driver's error means to us. PEP 249 names the classes alike in every driver."""
     names = {kind.__name__ for kind in type(error).__mro__}
     if "IntegrityError" in names:
         return Conflict("the record exists already, or something it points to does not")
@@ -304,7 +306,9 @@ class _DatabaseFile:
             os.chmod(path, 0o600)
             self._identity = self._look()
         except OSError as error:
-            problem = f"database {path}: can't be opened ({error.strerror}); name a file we may write"
+            problem = (
+                f"database {path}: can't be opened ({error.strerror}); name a file we may write"
+            )
             raise Misconfigured((problem,)) from error
 
     def _look(self) -> tuple[int, int]:

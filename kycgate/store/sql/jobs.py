@@ -1,4 +1,4 @@
-"""Jobs, the deployments they became, and refusals. Decides no job: it remembers what was decided."""
+"""Jobs, the deployments they became, and refusals. Remembers what was decided; decides nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The decision log's rows: one after another, none changed, none removed. The chain is made in `audit`."""
+"""The decision log's rows: none changed, none removed. The chain itself is made in `audit`."""
 
 from __future__ import annotations
 
@@ -6,14 +6,11 @@ from collections.abc import Callable
 
 from sqlalchemy import bindparam
 
-from kycgate.store.base import LogEntry
+from kycgate.store.base import LOG_GENESIS, LogEntry
 from kycgate.store.sql.database import Prepared
 from kycgate.store.sql.part import Part
 from kycgate.store.sql.rows import pick, values
 from kycgate.store.tables import log
-
-GENESIS = bytes(32)
-"""The previous hash of the first entry."""
 
 _HEAD = Prepared(pick(LogEntry, log).order_by(log.c.seq.desc()).limit(1))
 _ENTRIES = Prepared(
@@ -30,7 +27,7 @@ class Log(Part):
     def append_log(self, build: Callable[[int, bytes], LogEntry]) -> LogEntry:
         with self._db.write(lock="kycgate decision log") as connection:
             last = self.log_head()
-            seq, prev_hash = (last.seq + 1, last.hash) if last else (1, GENESIS)
+            seq, prev_hash = (last.seq + 1, last.hash) if last else (1, LOG_GENESIS)
             entry = build(seq, prev_hash)
             if (entry.seq, entry.prev_hash) != (seq, prev_hash):
                 raise ValueError("the entry built does not continue the log")

@@ -1,4 +1,4 @@
-"""Brings a database to the newest revision, whoever comes first: any number of processes may start at once.
+"""Brings a database to the newest revision; any number of processes may start at once.
 
 Knows no table; the revisions stand in `store/migrations/versions`.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from sqlalchemy import Connection, exc, inspect, text
+from sqlalchemy import Connection, inspect, text
 
 from kycgate.errors import Misconfigured
 from kycgate.store.sql.database import WAIT_S, Database
@@ -61,6 +61,5 @@ def _upgrade(connection: Connection, found: str | None) -> None:
     try:
         command.upgrade(config, REVISION)
     except CommandError as error:
-        raise Misconfigured(
-            (f"database: is at revision {found}, which this kycgate does not know; use a newer one",)
-        ) from error
+        problem = f"database: is at revision {found}, unknown to this kycgate; use a newer one"
+        raise Misconfigured((problem,)) from error

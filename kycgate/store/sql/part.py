@@ -1,4 +1,7 @@
-"""What every part of the store has: the database, and the counter that tells caches to look again."""
+"""What every part of the store has: the database, and the counter that outdates caches.
+
+Holds no subject of its own.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,5 @@ class Part:
     def _bump(connection: Connection) -> None:
         """Raise the version. Last in its transaction: every such writer meets at this one row."""
         connection.execute(
-            counters.update()
-            .where(counters.c.name == VERSION)
-            .values(value=counters.c.value + 1)
+            counters.update().where(counters.c.name == VERSION).values(value=counters.c.value + 1)
         )

@@ -1,11 +1,15 @@
-"""Between records and rows: the columns bear the records' field names, so one rule serves every table."""
+"""Between records and rows: columns bear the fields' names, so one rule serves every table.
+
+Knows no table and asks nothing of the database.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import fields
 from typing import Any, TypeVar
 
-from sqlalchemy import Row, Select, Table, select
+from sqlalchemy import Select, Table, select
 
 _R = TypeVar("_R")
 
@@ -20,11 +24,11 @@ def pick(kind: type[Any], table: Table) -> Select[Any]:
     return select(*(table.c[each.name] for each in fields(kind)))
 
 
-def record(kind: type[_R], row: Row[Any]) -> _R:
+def record(kind: Callable[..., _R], row: Any) -> _R:
     """The record a picked row stands for."""
     return kind(*row)
 
 
-def records(kind: type[_R], rows: Any) -> list[_R]:
+def records(kind: Callable[..., _R], rows: Iterable[Any]) -> list[_R]:
     """`record` for many rows."""
     return [kind(*row) for row in rows]

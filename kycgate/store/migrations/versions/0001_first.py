@@ -57,9 +57,7 @@ def _sign_in() -> None:
         _number("expires_at"),
     )
     op.create_index("nonces_by_expiry", "nonces", ["expires_at"])
-    op.create_table(
-        "claimed_nonces", _bytes("digest", primary_key=True), _number("expires_at")
-    )
+    op.create_table("claimed_nonces", _bytes("digest", primary_key=True), _number("expires_at"))
     op.create_index("claimed_nonces_by_expiry", "claimed_nonces", ["expires_at"])
     op.create_table(
         "sessions",
@@ -165,9 +163,7 @@ def _attestations() -> None:
         _number("revoked_at", nullable=True),
         sa.UniqueConstraint("issuer", "domain", "uid", name="attestations_by_identity"),
     )
-    op.create_index(
-        "attestations_by_account", "attestations", ["account", "issued_at", "number"]
-    )
+    op.create_index("attestations_by_account", "attestations", ["account", "issued_at", "number"])
     op.create_table(
         "epochs",
         _text("address", primary_key=True),
@@ -264,7 +260,7 @@ def _log_and_outbox() -> None:
 
 
 def _guard_log() -> None:
-    # Against our own mistakes, not against whoever owns the database: that is what the chain is for.
+    # Against our own mistakes. Against whoever owns the database there is the chain.
     refusal = "the decision log is only appended to"
     if op.get_bind().dialect.name == "sqlite":
         for action in ("UPDATE", "DELETE"):
