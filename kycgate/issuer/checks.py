@@ -43,6 +43,8 @@ class ListVersion(Protocol):
     def name(self) -> str: ...
     @property
     def version(self) -> str: ...
+    @property
+    def as_of(self) -> int: ...
 
 
 class Screener(Protocol):
@@ -88,8 +90,8 @@ class Screening:
     """What was looked up at one moment, and what was found."""
 
     at: int
-    lists: tuple[tuple[str, str], ...]
-    """name and version of each list"""
+    lists: tuple[tuple[str, str, int], ...]
+    """name, version and date (Unix seconds UTC) of each list"""
     findings: tuple[Finding, ...]
 
     def codes(self) -> tuple[Code, ...]:
@@ -103,11 +105,18 @@ class Screening:
         left = tuple(f for f in self.findings if f.role == WALLET or f.key not in cleared)
         return Screening(self.at, self.lists, left)
 
+    def versions(self) -> list[dict[str, str]]:
+        """As the decision log has it: which editions were looked at."""
+        return [{"name": name, "version": version} for name, version, _ in self.lists]
+
     def document(self) -> dict[str, Any]:
         """As sealed evidence: holds names."""
         return {
             "at": self.at,
-            "lists": [{"name": name, "version": version} for name, version in self.lists],
+            "lists": [
+                {"name": name, "version": version, "as_of": as_of}
+                for name, version, as_of in self.lists
+            ],
             "findings": [finding.document() for finding in self.findings],
         }
 
@@ -122,7 +131,7 @@ def screen(
         for party in parties(details)
         for hit in screener.name(party.name, kind=party.kind)
     ]
-    lists = tuple((each.name, each.version) for each in screener.versions)
+    lists = tuple((each.name, each.version, each.as_of) for each in screener.versions)
     return Screening(now, lists, tuple(wallets + names))
 
 

@@ -175,13 +175,11 @@ class Snapshot:
 
 
 def an_office(
-    store: Store, log: Lines, screener: Any, countries: Any, rules: IssuingRules | None = None
+    store: Store, log: Lines, screener: Any, countries: Any, *, key: bytes = b"\x11" * 32
 ) -> Office:
     vault = Vault(store, KEK, log=log)
-    signer = LocalSigner(b"\x11" * 32)
-    issuer = Issuer(
-        store, signer, DOMAIN, vault=vault, log=log, rules=rules or IssuingRules(policy=POLICY)
-    )
+    signer = LocalSigner(key)
+    issuer = Issuer(store, signer, DOMAIN, vault=vault, log=log, rules=IssuingRules(policy=POLICY))
     identity = Identity(
         store, vault=vault, issuer=issuer, screener=screener, countries=countries, log=log
     )

@@ -8,15 +8,14 @@ import pytest
 
 from kycgate.core.attestation import InvalidAttestation, SignedAttestation, ValidAttestation
 from kycgate.errors import Code, Conflict, Misconfigured, Unavailable
-from kycgate.issuer.issuing import Issuer, IssuingRules
-from kycgate.keys import LocalSigner
+from kycgate.issuer.issuing import IssuingRules
 from kycgate.store.base import Case, CaseEvent
 from tests.issuer.conftest import (
     DAY,
-    DOMAIN,
     NOW,
     POLICY,
     Edition,
+    FewCountries,
     Office,
     account,
     an_office,
@@ -166,7 +165,7 @@ def test_a_revocation_during_a_renewal_wins(
             office.store.move_case(case, from_state=from_state, event=event)
 
     renewing: Any = Meanwhile()
-    racing = an_office(renewing, log, office.lists, office.identity._countries)
+    racing = an_office(renewing, log, office.lists, FewCountries())
     assert racing.identity.attestation(ADA, now=NOW + 20 * HOUR) is None
     assert office.identity.attestation(ADA, now=NOW + 20 * HOUR) is None
 
@@ -184,7 +183,7 @@ def test_a_revocation_after_the_renewal_has_moved_voids_what_it_signs(
                 office.identity.revoke(ADA, reviewer="mara", reason="fraud", now=NOW)
 
     renewing: Any = Meanwhile()
-    racing = an_office(renewing, log, office.lists, office.identity._countries)
+    racing = an_office(renewing, log, office.lists, FewCountries())
     signed = racing.identity.attestation(ADA, now=NOW + 20 * HOUR)
     if signed is not None:
         assert isinstance(office.verify(signed, ADA, NOW + 20 * HOUR), InvalidAttestation)
@@ -194,14 +193,11 @@ def test_a_revocation_after_the_renewal_has_moved_voids_what_it_signs(
 def test_a_new_issuer_key_replaces_what_the_old_one_signed(
     office: Office, attested: SignedAttestation
 ) -> None:
-    rules = IssuingRules(policy=POLICY)
-    office.signer = LocalSigner(b"\x22" * 32)
-    office.identity._issuer = Issuer(
-        office.store, office.signer, DOMAIN, vault=office.vault, log=office.log, rules=rules
-    )
-    renewed = seen(office, NOW + 1)
+    new = an_office(office.store, office.log, office.lists, FewCountries(), key=b"\x22" * 32)
+    assert office.identity.attestation(ADA, now=NOW + 1) == attested
+    renewed = seen(new, NOW + 1)
     assert renewed is not None
-    assert renewed.signer == office.signer.address
+    assert renewed.signer == new.signer.address != attested.signer
 
 
 @pytest.mark.parametrize("life_s", [0, -1, DAY + 1])
