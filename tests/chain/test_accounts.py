@@ -194,9 +194,7 @@ def test_a_silent_node_leaves_it_undecided() -> None:
     max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(inside=st.binary(max_size=300), wrap=st.booleans())
-def test_no_bytes_make_a_stranger_the_owner(
-    shared_anvil: Anvil, inside: bytes, wrap: bool
-) -> None:
+def test_no_bytes_make_a_stranger_the_owner(shared_anvil: Anvil, inside: bytes, wrap: bool) -> None:
     signature = inside + SUFFIX if wrap else inside
     verdict = check_contract_signature(shared_anvil.chain, STRANGER.address, DIGEST, signature)
     assert isinstance(verdict, Invalid)
