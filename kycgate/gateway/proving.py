@@ -21,8 +21,6 @@ from kycgate.store.base import Key
 
 KEY_PREFIX = "kg_"
 _KEY = re.compile(r"kg_[A-Za-z0-9_\-]{20,128}")
-_TOUCH_S = 300
-"""`last_used_at` is for people: one write per key in this time is enough."""
 
 SCOPES = {
     Kind.RENT: "rent",
@@ -64,23 +62,15 @@ class Prover:
         shows_key = credential is not None and credential.startswith(KEY_PREFIX)
         return shows_key or "signature-input" in request.fields or "signature" in request.fields
 
-    def prove(self, request: CleanRequest, *, wait: bool) -> Caller | None:
-        """The proven caller; None when nothing at all was shown.
-
-        Raises Unauthenticated for a proof that does not hold and for a key that is not ours (a
-        marketplace's own key must not pass for an anonymous read), Unavailable, WouldWait.
-        """
+    def prove(self, request: CleanRequest, *, wait: bool) -> Caller:
+        """The proven caller. Raises Unauthenticated, Unavailable, WouldWait."""
         credential = self._parts.adapter.credential(request.fields)
         signed = "signature-input" in request.fields or "signature" in request.fields
         if signed and credential is not None:
-            raise Unauthenticated(
-                "Show one proof: a key or a signature.", code=Code.PROOF_INVALID
-            )
+            raise Unauthenticated("Show one proof: a key or a signature.", code=Code.PROOF_INVALID)
         if signed:
             return self._by_signature(request, wait=wait)
-        if credential is None:
-            return None
-        return self._by_key(credential, request.view.now, wait=wait)
+        return self._by_key(credential or "", request.view.now, wait=wait)
 
     def _by_key(self, secret: str, now: int, *, wait: bool) -> Caller:
         if _KEY.fullmatch(secret) is None:
@@ -102,8 +92,7 @@ class Prover:
         key = self._parts.store.key_by_hash(digest)
         if key is None:
             return None
-        if key.revoked_at is None and now - (key.last_used_at or 0) >= _TOUCH_S:
-            self._parts.store.touch_key(key.id, at=now)
+        self._parts.store.touch_key(key.id, at=now)
         caller = Caller(Account.from_key(key.account), frozenset(key.scope), key.expires_at)
         return (key, caller), now + self._parts.limits.memory_s
 
@@ -116,11 +105,13 @@ class Prover:
             raise Unauthenticated(
                 "The request was signed for another host.", code=Code.PROOF_AUDIENCE
             )
-        said = proof.verify_request(_signed_part(request), now=now, max_age_s=parts.limits.proof_age_s)
+        said = proof.verify_request(
+            _signed_part(request), now=now, max_age_s=parts.limits.proof_age_s
+        )
         if isinstance(said, Invalid):
             raise Unauthenticated(said.reason.text, code=said.reason.code)
-        if isinstance(said, proof.Candidate):
-            self._ask_contract(said)
+        if isinstance(said, proof.UndecidedContract):
+            said = self._ask_contract(said)
         account = said.account.key
         spent = parts.store.claim_nonce(
             f"erc8128:{account}", said.nonce, expires_at=said.expires, now=now
@@ -130,15 +121,18 @@ class Prover:
         parts.store.note_wallet_proof(account, at=said.created)
         return Caller(said.account, None, said.expires)
 
-    def _ask_contract(self, said: proof.Candidate) -> None:
+    def _ask_contract(
+        self, said: proof.UndecidedContract[proof.ProvenRequest]
+    ) -> proof.ProvenRequest:
         ask = self._parts.contract_wallet
         if ask is None:
             raise Unavailable("Contract wallets can't be checked here.")
-        verdict = ask(said.account, said.signed_digest, said.signature)
+        verdict = ask(said.claimed.account, said.digest, said.signature)
         if isinstance(verdict, Undecided):
             raise Unavailable(f"The chain gave no answer: {verdict.needs}.")
         if isinstance(verdict, Invalid):
             raise Unauthenticated(verdict.reason.text, code=verdict.reason.code)
+        return said.claimed
 
 
 def _signed_part(request: CleanRequest) -> proof.HttpRequest:

@@ -98,7 +98,7 @@ def status_of(codes: tuple[Code, ...]) -> int:
 
 
 def native_status(status: int) -> int:
-    """Status for the marketplace's clients: 401, 409, 422, 503 lose the message or cause re-sends."""
+    """For the marketplace's clients: 401, 409, 422, 503 lose the message or cause re-sends."""
     return status if status in (400, 404, 413) else 403
 
 

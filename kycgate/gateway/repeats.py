@@ -51,9 +51,7 @@ class Repeats:
         Raises Refused when the first has no final answer in time, when nobody knows what became of
         it, or when the Idempotency-Key stands for another request.
         """
-        begun = self._parts.store.begin_job(
-            job, repeat_window_s=self._parts.limits.repeat_window_s
-        )
+        begun = self._parts.store.begin_job(job, repeat_window_s=self._parts.limits.repeat_window_s)
         if begun.fresh:
             return None
         if begun.job.fingerprint != job.fingerprint:
