@@ -122,8 +122,6 @@ class WebParts:
     contract_wallet: ContractWallet | None
     """None: no chain connection, contract accounts can't sign in"""
     lists: ListAges
-    alpha2: Callable[[int], str]
-    """ISO 3166-1 numeric → alpha-2"""
     public_url: str
     marketplace_url: str
     chain_ids: tuple[int, ...]

@@ -324,7 +324,7 @@ SCHEMAS: dict[str, Schema] = {
     ),
     "Explanation": {
         "type": "object",
-        "description": "Renters get exactly these members; operators the whole evidence beside them",
+        "description": "Renters get exactly these members, operators all the evidence",
         "properties": {
             "account": maybe(TEXT),
             "verdict": {"enum": ["allow", "deny", "review"]},
