@@ -140,7 +140,10 @@ class Proxy:
             await caller.reply(await self._wait(forward.failed, _may_have_left(e)), view.now)
             return
         with contextlib.closing(answer):
-            await caller.start(answer.status, _passable(answer.headers))
+            headers = _passable(answer.headers)
+            if answer.status in _BODILESS:  # the length of a body that does not follow
+                headers = [pair for pair in headers if pair[0].lower() != b"content-length"]
+            await caller.start(answer.status, headers)
             whole = answer.whole
             if whole is not None:
                 await caller.end(whole)

@@ -144,7 +144,7 @@ class StrictProtocol(HttpToolsProtocol):
         if not _VALUE.fullmatch(value):
             self._raise("a header value holds a control or non-ASCII character")
         if not self._in_body:
-            super().on_header(name, value)
+            super().on_header(name, value.strip(b" \t"))
 
     def on_headers_complete(self) -> None:
         try:
