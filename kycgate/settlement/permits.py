@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import Protocol
 
 from kycgate.core.attestation import ValidAttestation
-from kycgate.core.claims import Account, Address, Digest, JobRequest
+from kycgate.core.claims import Account, Address, Digest, JobRequest, checksum
 from kycgate.core.permit import DEADLINE_MOST_S, Permit, PermitDomain, SignedPermit, Terms
-from kycgate.errors import Code, Reason, Refused, Unavailable
+from kycgate.errors import Code, Malformed, Reason, Refused, Unavailable
 from kycgate.keys import Signer
 from kycgate.settlement.revocations import waiting_s
 from kycgate.store.base import Store
@@ -61,16 +61,24 @@ class Permits:
         self._store = store
 
     def issue(
-        self, allow: Allowance, *, job_id: Digest, now: int, deposited: int = 0
+        self,
+        allow: Allowance,
+        *,
+        job_id: Digest,
+        now: int,
+        deposited: int = 0,
+        at_most: int | None = None,
     ) -> SignedPermit:
         """Sign a permit for the job that was allowed.
 
         `deposited` is what the job holds already, base units: a permit's cap is for its whole life.
+        `at_most` lowers that cap where the renter wants less.
         Raises Refused when the attestation ends now or the account is of another chain, Unavailable
         while revocations wait for the chain longer than their bound.
         """
         self._require_published(now)
         self._require_chain(allow.account)
+        most = deposited + self._value(allow.job)
         permit = Permit(
             attestation=allow.attestation.uid,
             epoch=allow.attestation.claims.epoch,
@@ -79,10 +87,19 @@ class Permits:
             job=job_id,
             terms=Terms(self._provider, self._token, allow.job.digest()),
             policy=allow.policy,
-            max_value=deposited + self._value(allow.job),
+            max_value=most if at_most is None else min(most, at_most),
             deadline=_deadline(allow.attestation, now),
         )
         return SignedPermit.seal(permit, self._domain, sign=self._signer.sign_digest)
+
+    def require_terms(self, *, provider: Address, token: Address) -> None:
+        """Raises Malformed unless the terms are the ones this operator settles on."""
+        if provider != self._provider:
+            raise Malformed(
+                "is not who is paid here", field="provider", remedy=checksum(self._provider)
+            )
+        if token != self._token:
+            raise Malformed("is not what is paid in", field="token", remedy=checksum(self._token))
 
     def _value(self, job: JobRequest) -> int:
         if job.value is None:

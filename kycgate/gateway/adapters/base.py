@@ -84,6 +84,9 @@ class Adapter(Protocol):
     def deployment(self, answer: bytes) -> str | None:
         """The deployment an accepted rental created, from the upstream's answer."""
 
+    def stops(self, deployment: str) -> tuple[tuple[str, str], ...]:
+        """(method, target) of each request that may end the deployment; 404 from one is no harm."""
+
     def filter_list(self, answer: bytes, owned: Set[str]) -> bytes:
         """A listing with only `owned` deployments left. Raises Malformed if it can't be read."""
 

@@ -12,6 +12,7 @@ from collections.abc import Set
 from dataclasses import dataclass, replace
 from decimal import ROUND_CEILING, Decimal
 from typing import Any
+from urllib.parse import quote
 
 from kycgate.core.claims import JobRequest
 from kycgate.errors import Malformed, Unavailable
@@ -300,6 +301,11 @@ class IoNet:
             data if isinstance(data, dict) else members, ("deployment_id", "id", "resource_id")
         )
         return found if found is not None and re.fullmatch(_ID, found) else None
+
+    def stops(self, deployment: str) -> tuple[tuple[str, str], ...]:
+        # A deployment's id does not say which of the two services runs it.
+        name = quote(deployment, safe="-")
+        return tuple(("DELETE", f"{prefix}/deployment/{name}") for prefix in (_CAAS, _VMAAS))
 
     def filter_list(self, answer: bytes, owned: Set[str]) -> bytes:
         """Keeps the caller's rows, and no total or status count that would tell of others'."""
