@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from kycgate.core import attestation as attestations
 from kycgate.core.attestation import InvalidAttestation, ValidAttestation
-from kycgate.core.claims import SCHEMA_UID, Account, JobRequest
+from kycgate.core.claims import SCHEMA_UID, Account, Action, JobRequest
 from kycgate.core.decision import Allow, Decision, Evidence, decide
 from kycgate.errors import (
     Code,
@@ -304,15 +304,16 @@ class Gate:
             raise Refused("Not under this policy.", reasons=passage.decision.reasons)
 
     def _recorded(self, account: str, deployment: str) -> tuple[bytes | None, JobRequest | None]:
-        """The job that rented a deployment, and what it has grown to since."""
-        jobs = [
-            job
+        """The job that rented a deployment, and what the booking has grown to since."""
+        booked = [
+            (job.id, records.request_of(job))
             for job in self._parts.store.jobs_of(account, limit=records.JOBS_LOOKED_AT)
             if job.deployment == deployment and job.state == "answered"
         ]
-        if not jobs:
+        rental = next((number for number, asked in booked if asked.action is Action.RENT), None)
+        if rental is None:
             return None, None
-        return jobs[-1].id, records.request_of(jobs[0])
+        return rental, max((asked for _, asked in booked), key=lambda asked: asked.hours or 0)
 
     def _evidence(self, account: Account, job: JobRequest, now: int) -> Evidence:
         return Evidence(
