@@ -517,6 +517,23 @@ class MemoryStore:
             self._settings[name] = value
 
 
+class MemoryLog:
+    """The decision log's `append`, without the chain: lines as (kind, body)."""
+
+    def __init__(self) -> None:
+        self.lines: list[tuple[str, dict[str, Any]]] = []
+        self._lost = False
+
+    def lose(self) -> None:
+        """From now on nothing can be written."""
+        self._lost = True
+
+    def append(self, kind: str, body: dict[str, Any], *, now: int) -> None:
+        if self._lost:
+            raise Unavailable("the decision log can't be written")
+        self.lines.append((kind, {"at": now, **body}))
+
+
 def _address(account: str) -> str:
     """The address of an account key: revoking it voids attestations on every chain."""
     return account.rpartition(":")[2]

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 
 from kycgate.core import attestation as attestations
 from kycgate.core.attestation import InvalidAttestation, ValidAttestation
-from kycgate.core.claims import SCHEMA_UID, Account, JobRequest
-from kycgate.core.decision import Allow, Decision, Evidence, decide
+from kycgate.core.claims import SCHEMA_UID, Account, Action, JobRequest
+from kycgate.core.decision import Allow, Decision, Deny, Evidence, decide
+from kycgate.core.policy import Mode
 from kycgate.errors import (
     Code,
     KycgateError,
@@ -37,7 +38,6 @@ from kycgate.gateway.revocation import StoreRevocations
 from kycgate.gateway.view import Forward, Headers, Identity, Reply, RequestView
 
 WELL_KNOWN = "/.well-known/kycgate/configuration"
-OBSERVE = "observe"
 _NO_BODY = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -144,7 +144,7 @@ class Gate:
     def _unproven(
         self, passage: Passage, request: CleanRequest, route: Route | None, *, wait: bool
     ) -> Forward:
-        if self._parts.policy().mode == OBSERVE:
+        if self._parts.policy().mode is Mode.OBSERVE:
             return self._observed(passage, request, route, wait=wait)
         if self._parts.adapter.credential(request.fields) is not None:
             # A marketplace's own key must not pass for an anonymous read.
@@ -300,19 +300,24 @@ class Gate:
         policy = passage.policy = self._parts.policy()
         evidence = passage.evidence = self._evidence(account, job, now)
         passage.decision = decide(job, evidence, policy, now)
-        if not isinstance(passage.decision, Allow) and policy.mode != OBSERVE:
-            raise Refused("Not under this policy.", reasons=passage.decision.reasons)
+        if isinstance(passage.decision, Allow) or policy.mode is Mode.OBSERVE:
+            return
+        reasons = passage.decision.reasons
+        if isinstance(passage.decision, Deny):
+            reasons = reasons[: passage.decision.decisive]
+        raise Refused("Not under this policy.", reasons=reasons)
 
     def _recorded(self, account: str, deployment: str) -> tuple[bytes | None, JobRequest | None]:
-        """The job that rented a deployment, and what it has grown to since."""
-        jobs = [
-            job
+        """The job that rented a deployment, and what the booking has grown to since."""
+        booked = [
+            (job.id, records.request_of(job))
             for job in self._parts.store.jobs_of(account, limit=records.JOBS_LOOKED_AT)
             if job.deployment == deployment and job.state == "answered"
         ]
-        if not jobs:
+        rental = next((number for number, asked in booked if asked.action is Action.RENT), None)
+        if rental is None:
             return None, None
-        return jobs[-1].id, records.request_of(jobs[0])
+        return rental, max((asked for _, asked in booked), key=lambda asked: asked.hours or 0)
 
     def _evidence(self, account: Account, job: JobRequest, now: int) -> Evidence:
         return Evidence(

@@ -11,8 +11,8 @@ from typing import Any, Literal, Protocol
 
 from kycgate.core.attestation import SignedAttestation
 from kycgate.core.claims import Account
-from kycgate.core.decision import Allow, ListVersion
-from kycgate.core.policy import GpuClass, Policy
+from kycgate.core.decision import Allow
+from kycgate.core.policy import GpuClass, ListVersion, Policy
 from kycgate.core.signature import Invalid, Undecided, Valid
 from kycgate.core.trust import TrustList
 from kycgate.gateway.adapters.base import Adapter

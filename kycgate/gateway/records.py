@@ -13,10 +13,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from kycgate.core.claims import Action, JobRequest, job_id
-from kycgate.core.decision import Allow, Decision, Evidence, ListVersion
-from kycgate.core.policy import Policy
-from kycgate.errors import Code, KycgateError, Malformed, Reason, outward
+from kycgate.core.claims import Action, JobRequest
+from kycgate.core.decision import Allow, Decision, Deny, Evidence
+from kycgate.core.permit import job_id
+from kycgate.core.policy import ListVersion, Policy
+from kycgate.errors import Code, KycgateError, Malformed, Reason
 from kycgate.gateway import refusing
 from kycgate.gateway.adapters.base import ACTIONS, Kind, Route
 from kycgate.gateway.canonical import CleanRequest, answer_fields
@@ -97,9 +98,7 @@ class Records:
     def started(self, passage: Passage, job: Job) -> None:
         """Decision and job are durable when this returns: only then may the request leave."""
         try:
-            granted = isinstance(passage.decision, Allow)
-            reasons = passage.decision.reasons if passage.decision is not None else ()
-            self._decision(passage, granted=granted, reasons=reasons, job=job)
+            self._decision(passage, granted=isinstance(passage.decision, Allow), job=job)
             self._parts.store.mark_forwarded(job.id, at=passage.view.now)
         except KycgateError as error:
             self._abandon(passage, job, error)
@@ -228,7 +227,7 @@ class Records:
         may_write = self._may_write(passage)
         decided = passage.decision is not None and not isinstance(passage.decision, Allow)
         if decided and may_write:
-            self._attempt(lambda: self._decision(passage, granted=False, reasons=reasons))
+            self._attempt(lambda: self._decision(passage, granted=False))
         else:
             self._count(code, passage.view.now)
         link = None if code in _NO_LINK else self._link(passage, reasons, write=may_write)
@@ -237,7 +236,7 @@ class Records:
     def observed(self, passage: Passage, reason: Reason) -> None:
         """An unproven caller that enforcement would have refused; it goes on as it came."""
         if self._may_write(passage):
-            self._attempt(lambda: self._decision(passage, granted=False, reasons=(reason,)))
+            self._attempt(lambda: self._decision(passage, granted=False, unproven=reason))
         else:
             self._count(reason.code, passage.view.now)
 
@@ -270,7 +269,7 @@ class Records:
             id=self._parts.draw(16).hex(),
             created_at=passage.view.now,
             asked=self._asked(passage),
-            codes=tuple(dict.fromkeys(outward(reason.code) for reason in reasons)),
+            codes=refusing.outward_codes(reasons, denied=isinstance(passage.decision, Deny)),
             host=passage.view.authority,
         )
         if not self._attempt(lambda: self._parts.store.add_refusal(refusal)):
@@ -305,6 +304,7 @@ class Records:
     def _tell(self, passage: Passage, reasons: tuple[Reason, ...], *, link: str | None) -> Reply:
         said = refusing.Refusing(
             reasons=reasons,
+            codes=refusing.outward_codes(reasons, denied=isinstance(passage.decision, Deny)),
             request_id=self._name(passage),
             link=link,
             problem=_wants_problem(passage.view),
@@ -325,11 +325,14 @@ class Records:
         passage: Passage,
         *,
         granted: bool,
-        reasons: tuple[Reason, ...] = (),
+        unproven: Reason | None = None,
         job: Job | None = None,
     ) -> None:
         """One line of the decision log: digests and pseudonymous ids, never names."""
         evidence, route = passage.evidence, passage.route
+        reasons = () if passage.decision is None else passage.decision.reasons
+        if unproven is not None:
+            reasons = (unproven,)
         body: dict[str, Any] = {
             "door": passage.view.door,
             "action": None if route is None else route.kind.value,

@@ -58,6 +58,7 @@ _SENTENCES = {
     "outcome_unknown": "The marketplace never said whether the same request was carried out: look"
     " at your deployments before you send it again.",
     "idempotency_mismatch": "This Idempotency-Key was used for another request: use a new one.",
+    "screening_stale": "The gate can't decide right now: nothing was sent on, try again later.",
     "dependency": "The gate can't decide right now: nothing was sent on, try again in a moment.",
 }
 _OTHERWISE = "This request was refused."
@@ -68,6 +69,8 @@ class Refusing:
     """One refusal on its way out."""
 
     reasons: tuple[Reason, ...]
+    codes: tuple[str, ...]
+    """Outward, the first reason's first."""
     request_id: str
     link: str | None
     """What the caller may open; None where there is nothing to do there (malformed requests)."""
@@ -108,17 +111,25 @@ def reply(adapter: Adapter, refusing: Refusing) -> Reply:
     status = status_of(codes)
     if refusing.problem:
         return _problem(refusing, codes, status)
-    message = f"{sentence(refusing.reasons)}{_pointer(refusing)}"
+    message = f"{sentence(refusing)}{_pointer(refusing)}"
     headers, body = adapter.refusal(message)
     return Reply(native_status(status), (*headers, *_common(refusing)), body)
 
 
-def sentence(reasons: tuple[Reason, ...]) -> str:
+def outward_codes(reasons: tuple[Reason, ...], *, denied: bool) -> tuple[str, ...]:
+    """What may be told of `reasons`, without repeats. A denial never promises a review."""
+    codes = (outward(reason.code) for reason in reasons)
+    return tuple(
+        dict.fromkeys("declined" if denied and code == "under_review" else code for code in codes)
+    )
+
+
+def sentence(refusing: Refusing) -> str:
     """One plain sentence about the first reason; a malformed request is told what is wrong."""
-    first = reasons[0]
+    first = refusing.reasons[0]
     if first.code in (Code.MALFORMED, Code.AMBIGUOUS_REQUEST, Code.TOO_LARGE):
         return first.text
-    return _SENTENCES.get(outward(first.code), _OTHERWISE)
+    return _SENTENCES.get(refusing.codes[0], _OTHERWISE)
 
 
 def _pointer(refusing: Refusing) -> str:
@@ -131,12 +142,12 @@ def _common(refusing: Refusing) -> Headers:
 
 
 def _problem(refusing: Refusing, codes: tuple[Code, ...], status: int) -> Reply:
-    outside = list(dict.fromkeys(outward(code) for code in codes))
+    outside = refusing.codes
     body: dict[str, Any] = {
         "type": f"urn:kycgate:{outside[0]}",
         "title": _SENTENCES.get(outside[0], _OTHERWISE),
         "status": status,
-        "detail": sentence(refusing.reasons),
+        "detail": sentence(refusing),
         "code": outside[0],
         "codes": outside,
         "request_id": refusing.request_id,

@@ -48,7 +48,9 @@ _VOCABULARY = re.compile(_PACKING + _ARCHITECTURE)
 _HARMLESS = re.compile(rf"(?<![a-z0-9])(?:{_PACKING}|[0-9]{{1,3}}x|x ?[0-9]{{1,3}})(?![a-z0-9])")
 _COUNT_BEFORE = re.compile(r"^([0-9]{1,3}) ?x ?(?=[a-z])")
 _COUNT_BEHIND = re.compile(r"(?<=[0-9])x(?=[0-9]{1,3}$)")
-_SEPARATOR = re.compile(r"[^\w]|_")
+# ASCII only: any other sign stays, as a word nobody knows.
+_SEPARATOR = re.compile(r"[\s!-/:-@\[-`{-~]+")
+_TRADE_MARKS = str.maketrans(dict.fromkeys("®™©", " "))
 
 _STRICTNESS = (Eccn.NONE, Eccn.B, Eccn.A, Eccn.UNKNOWN)
 
@@ -105,7 +107,7 @@ class GpuTable:
 
 def gpu_text(text: str) -> str:
     """Lower case, one space between words, run-together marketing words parted from the model."""
-    folded = unicodedata.normalize("NFKC", text).casefold()
+    folded = unicodedata.normalize("NFKC", text.translate(_TRADE_MARKS)).casefold()
     spaced = " ".join(_SEPARATOR.sub(" ", folded).split())
     parted = _COUNT_BEHIND.sub(" x", _COUNT_BEFORE.sub(r"\1x ", spaced))
     return " ".join(_VOCABULARY.sub(lambda word: f" {word[0]} ", parted).split())

@@ -115,8 +115,8 @@ def decode_object(body: bytes, *, field: str = "body") -> dict[str, Any]:
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) != len(pairs):
-        seen: set[str] = set()
-        twice = next(name for name, _ in pairs if name in seen or seen.add(name))
+        names = [name for name, _ in pairs]
+        twice = next(name for place, name in enumerate(names) if name in names[:place])
         raise Malformed(f"The member {twice[:64]!r} appears twice.", field=twice[:64])
     return members
 
