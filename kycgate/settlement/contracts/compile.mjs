@@ -26,6 +26,7 @@ const solc = createRequire(join(modules, "here.js"))("solc");
 // Cancun: the oldest rules with transient storage, in force on every chain that EAS names.
 const settings = {
   optimizer: { enabled: true, runs: 200 },
+  viaIR: true,
   evmVersion: "cancun",
   // No metadata hash: the bytecode depends on the code alone, not on comments or paths.
   metadata: { bytecodeHash: "none", appendCBOR: false },
