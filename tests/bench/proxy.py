@@ -99,7 +99,7 @@ def _row(
         "ratio": round(ratio, 2),
         "unit": unit,
         "target": target,
-        "met": None if target is None else ratio <= target,
+        "met": target is None or ratio <= target,
     }
 
 
