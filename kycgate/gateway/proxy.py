@@ -39,6 +39,12 @@ _BODILESS = frozenset((204, 304))
 _WATCH_SECONDS = 0.25
 """A request older than this is dropped when its caller hangs up."""
 
+_READ_SECONDS = 60.0
+"""For the whole of a body the gate must see: one that drips in may not hold us longer."""
+_TOO_SLOW = Reply(
+    408, (("content-type", "application/json"),), b'{"error": "The body took too long."}'
+)
+
 
 class Proxy:
     """ASGI application. Runs on `kycgate.gateway.server`, which hands it the raw target."""
@@ -85,7 +91,12 @@ class Proxy:
     async def _serve(self, view: RequestView, caller: _Caller) -> None:
         limit = self._gate.needs_body(view)
         if limit is not None:
-            body = await caller.read(limit)
+            try:
+                async with asyncio.timeout(_READ_SECONDS):
+                    body = await caller.read(limit)
+            except TimeoutError:
+                await caller.reply(_TOO_SLOW, view.now)
+                return
             if body is None:
                 await caller.reply(self._gate.too_large(view), view.now)
                 return

@@ -13,10 +13,10 @@ import pytest
 
 from kycgate.demo.marketplace import Marketplace
 from kycgate.gateway.view import Forward, Reply, RequestView
+from tests import tools
 from tests.gateway.wire import ScriptedGate, serving
 
-ROOT = Path(__file__).parents[2]
-IOCLOUD = Path(os.environ.get("KYCGATE_CLIENTS", ROOT / ".clients")) / "bin" / "iocloud"
+CLIENTS = tools.clients()
 LINK = "https://gate.example/r/0123456789abcdef0123456789abcdef"
 REFUSAL = Reply(
     403,
@@ -27,7 +27,10 @@ REFUSAL = Reply(
 )
 DEPLOY = ("deploy", "--name", "job", "--image", "nginx", "--gpu", "H100:8", "--hours", "24")
 
-pytestmark = pytest.mark.skipif(not IOCLOUD.exists(), reason="iocloud is not installed")
+pytestmark = [
+    pytest.mark.clients,
+    pytest.mark.skipif(CLIENTS is None, reason="iocloud is missing: make setup"),
+]
 
 
 class KeyGate(ScriptedGate):
@@ -58,7 +61,8 @@ class World:
 
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
-    gate = KeyGate()
+    assert CLIENTS is not None
+    program, gate = CLIENTS / "bin" / "iocloud", KeyGate()
     with Marketplace(api_key="operator") as market, serving(gate, market.url) as running:
 
         def run(*words: str) -> subprocess.CompletedProcess[str]:
@@ -70,7 +74,7 @@ def world(tmp_path: Path) -> Iterator[World]:
                 "COLUMNS": "400",
             }
             return subprocess.run(
-                [IOCLOUD, *words], env=environment, capture_output=True, text=True, timeout=60
+                [program, *words], env=environment, capture_output=True, text=True, timeout=60
             )
 
         yield World(market, gate, run)

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import gzip
+import ipaddress
 import socket
+import ssl
 import struct
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from kycgate.errors import Misconfigured
 from kycgate.gateway.proxy import Proxy
@@ -615,3 +623,44 @@ def test_a_reset_by_the_caller_leaves_the_proxy_working() -> None:
 def test_an_upstream_that_is_not_an_origin_is_refused_at_start(url: str) -> None:
     with pytest.raises(Misconfigured):
         Proxy(ScriptedGate(), url)
+
+
+# -- TLS to the marketplace --------------------------------------------------------------------
+
+
+def _certificate(folder: Path) -> tuple[Path, ssl.SSLContext]:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.fromtimestamp(time.time(), UTC)
+    address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([address]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    public, private = folder / "cert.pem", folder / "key.pem"
+    public.write_bytes(certificate.public_bytes(Encoding.PEM))
+    private.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(public, private)
+    return public, context
+
+
+@pytest.mark.parametrize("trusted", [True, False])
+def test_a_marketplace_behind_tls_must_show_a_certificate_we_trust(
+    trusted: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    certificate, context = _certificate(tmp_path)
+    if trusted:
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    gate = ScriptedGate()
+    with RawUpstream(tls=context) as upstream, serving(gate, upstream.url) as running:
+        bodies = [body_of(talk(running.gateway_port, get(b"/"))) for _ in range(2)]
+        if trusted:
+            assert bodies == [b"ok", b"ok"]
+            assert upstream.connections == 1
+        else:
+            assert upstream.seen == []
+            assert gate.failures == [False, False]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -51,14 +52,21 @@ class RawUpstream:
     function the connection is closed.
     """
 
-    def __init__(self, answer: Answer = OK, *, read_body: bool = True) -> None:
+    def __init__(
+        self,
+        answer: Answer = OK,
+        *,
+        read_body: bool = True,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         self.answer = answer
         self.seen: list[Seen] = []
         self.connections = 0
         self._read_body = read_body
+        self._tls = tls
         self._sock = socket.create_server(("127.0.0.1", 0), backlog=256)
         self.port = self._sock.getsockname()[1]
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.port}"
         self._open: set[socket.socket] = set()
         self._threads: list[threading.Thread] = []
         self._accepting = threading.Thread(target=self._accept)
@@ -70,6 +78,12 @@ class RawUpstream:
                 sock, _ = self._sock.accept()
             except OSError:
                 return
+            if self._tls is not None:
+                try:
+                    sock = self._tls.wrap_socket(sock, server_side=True)
+                except OSError:
+                    sock.close()
+                    continue
             self.connections += 1
             self._open.add(sock)
             thread = threading.Thread(target=self._talk, args=(sock, self.connections))
