@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 from kycgate.core.claims import Account, Digest, JobRequest
-from kycgate.core.decision import Allow, Decision
+from kycgate.core.decision import Allow, Decision, Deny, Review
 from kycgate.core.permit import SignedPermit, job_id
 from kycgate.errors import Refused
 from kycgate.gateway.records import request_of
@@ -38,14 +38,14 @@ class Desk:
         self._store = store
         self._log = log
 
-    def ask(self, account: Account, ask: Ask, *, now: int) -> SignedPermit:
-        """Decide afresh and sign. Raises Refused with every reason, Malformed for other terms."""
+    def ask(self, account: Account, ask: Ask, *, now: int) -> SignedPermit | Deny | Review:
+        """Decide afresh and sign if the answer is yes. Raises Malformed for other terms."""
         self._permits.require_terms(provider=ask.provider, token=ask.token)
         decision = self._gate.explain(account, ask.job, now=now)
         job = job_id(account.address, ask.n)
         self._record(account, decision, job, now)
         if not isinstance(decision, Allow):
-            raise Refused("Not under this policy.", reasons=decision.reasons)
+            return decision
         return self._permits.issue(decision, job_id=job, now=now, at_most=ask.max_value)
 
     def of_job(self, account: Account, job: Digest, *, now: int) -> SignedPermit | None:
