@@ -73,6 +73,10 @@ def _policy(name: str) -> Policy:
     return Policy.from_toml(given_policy["toml"], countries=load_countries())
 
 
+def _toml(name: str) -> str:
+    return str(VECTORS["policies"][name]["toml"])
+
+
 def _evidence(said: dict[str, Any], now: int) -> Evidence:
     gpu = GpuClass(
         said["gpu"]["model"],
@@ -196,6 +200,13 @@ def test_limits_can_be_widened_and_the_digest_tells() -> None:
     wide = policy.with_limits(Limits(policy.limits.max_wallet_proof_age_s, 365 * 24 * 3600))
     assert isinstance(decide(job(), evidence(lists=old), wide, NOW), Allow)
     assert wide.digest != policy.digest
+
+
+def test_limits_a_policy_states_are_not_widened_by_the_configuration() -> None:
+    text = _toml("quantities") + "[limits]\nmax_list_age_hours = 24\n"
+    policy = Policy.from_toml(text, countries=load_countries())
+    assert policy.with_limits(Limits(3_600, 10**9)).limits == Limits(3_600, 24 * 3_600)
+    assert policy.with_limits(Limits(3_600, 60)).limits == Limits(3_600, 60)
 
 
 def test_explain_is_json_with_countries_for_people() -> None:
