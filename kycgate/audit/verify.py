@@ -30,6 +30,9 @@ class Broken:
     why: str
 
 
+_BEFORE_FIRST = LogEntry(seq=0, at=0, kind="", body=b"", prev_hash=b"", hash=LOG_GENESIS)
+
+
 def verify_log(entries: Iterable[LogEntry], *, head: SignedHead | None = None) -> Verified | Broken:
     """Check entries given in order from the first; reads them once, holds one.
 
@@ -48,9 +51,6 @@ def verify_log(entries: Iterable[LogEntry], *, head: SignedHead | None = None) -
     if head is not None and head.seq > count:
         return Broken(count + 1, f"the log ends here; the signed head saw {head.seq} entries")
     return Verified(count, last.hash)
-
-
-_BEFORE_FIRST = LogEntry(seq=0, at=0, kind="", body=b"", prev_hash=b"", hash=LOG_GENESIS)
 
 
 def _wrong(entry: LogEntry, last: LogEntry) -> str | None:

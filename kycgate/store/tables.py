@@ -338,6 +338,8 @@ outbox = Table(
     _time("due_at"),
     _number("attempts"),
     Index("outbox_by_due", "kind", "due_at", "id"),
+    # Without it SQLite gives a finished item's number to the next: a slow worker would finish that.
+    sqlite_autoincrement=True,
 )
 
 settings = Table("settings", metadata, _text("name", primary_key=True), _text("value"))

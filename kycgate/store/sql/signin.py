@@ -54,6 +54,8 @@ class SignIn(Part):
             self._db.insert(claimed_nonces)
             .values(digest=_claim_digest(scope, nonce), expires_at=expires_at)
             .on_conflict_do_nothing()
+            # Drivers count an INSERT's rows only when asked to.
+            .execution_options(preserve_rowcount=True)
         )
         with self._db.write() as connection:
             return connection.execute(claim).rowcount == 1

@@ -254,6 +254,7 @@ def _log_and_outbox() -> None:
         _text("payload"),
         _number("due_at"),
         _number("attempts"),
+        sqlite_autoincrement=True,
     )
     op.create_index("outbox_by_due", "outbox", ["kind", "due_at", "id"])
     op.create_table("settings", _text("name", primary_key=True), _text("value"))
