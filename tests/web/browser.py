@@ -24,7 +24,9 @@ def key_of(signer: LocalSigner) -> str:
 class Browser:
     """A client with its own cookie jar. `origin` is what its pages send with changes."""
 
-    def __init__(self, world: World, *, origin: str | None = GATE, token: str | None = None) -> None:
+    def __init__(
+        self, world: World, *, origin: str | None = GATE, token: str | None = None
+    ) -> None:
         self.world = world
         self.client = create_app(world.parts).test_client()
         self.headers: dict[str, str] = {} if origin is None else {"Origin": origin}

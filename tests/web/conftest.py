@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
 from kycgate.screening.controls import load_default_policy
+
 from kycgate.store import open_store
 from tests.web.world import World, build
 

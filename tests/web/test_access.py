@@ -31,7 +31,9 @@ OWN = [
 @pytest.mark.parametrize(("method", "path"), OWN)
 def test_nothing_of_a_renter_is_open_to_strangers(world: World, method: str, path: str) -> None:
     browser = Browser(world)
-    response = browser.client.open(path, method=method, json={}, headers=browser.headers, base_url=GATE)
+    response = browser.client.open(
+        path, method=method, json={}, headers=browser.headers, base_url=GATE
+    )
     assert response.status_code == 401
     assert response.mimetype == "application/problem+json"
     assert "SIWE" in response.headers["WWW-Authenticate"]
@@ -177,7 +179,9 @@ def test_a_gate_key_reads_the_own_status_and_nothing_else(world: World) -> None:
     assert program.get("/v1/status").get_json()["account"] == key_of(ALICE)
     for method, path in OWN:
         if path != "/v1/status":
-            response = program.client.open(path, method=method, json={}, headers=program.headers, base_url=GATE)
+            response = program.client.open(
+                path, method=method, json={}, headers=program.headers, base_url=GATE
+            )
             assert response.status_code == 403, path
             assert response.get_json()["code"] == "key_scope"
 
@@ -198,7 +202,9 @@ def test_an_operator_token_owns_nothing(world: World) -> None:
     operator = Browser(world, token=OPERATOR_TOKEN)
     for method, path in OWN:
         if path != "/v1/explain":
-            response = operator.client.open(path, method=method, json={}, headers=operator.headers, base_url=GATE)
+            response = operator.client.open(
+                path, method=method, json={}, headers=operator.headers, base_url=GATE
+            )
             assert response.status_code == 403, path
 
 

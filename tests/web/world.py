@@ -1,6 +1,6 @@
-"""The rooms behind the control plane's ports, small enough to read: a registrar, a gate, a permit desk.
+"""The rooms behind the control plane's ports, small enough to read: registrar, gate, permit desk.
 
-They stand on the real store and the real rules of core; what they leave out is screening and sealing.
+They stand on the real store and the real rules of core; they leave out screening and sealing.
 """
 
 from __future__ import annotations
@@ -8,6 +8,9 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 from typing import Any
+
+from kycgate.core.decision import Allow, Decision, Deny, Evidence, Review, decide
+from kycgate.core.policy import Eccn, GpuClass, ListVersion, Policy
 
 from kycgate.core.attestation import (
     Domain,
@@ -17,9 +20,7 @@ from kycgate.core.attestation import (
     verify,
 )
 from kycgate.core.claims import Account, Address, Claims, Digest, JobRequest, Kind, Level
-from kycgate.core.decision import Allow, Decision, Deny, Evidence, Review, decide
 from kycgate.core.permit import Permit, PermitDomain, SignedPermit, Terms, job_id
-from kycgate.core.policy import Eccn, GpuClass, ListVersion, Policy
 from kycgate.core.signature import Invalid, Undecided, Valid
 from kycgate.core.trust import TrustedIssuer, TrustList
 from kycgate.core.typed import keccak

@@ -376,9 +376,27 @@ SCHEMAS: dict[str, Schema] = {
     "Attestation": {
         "type": "object",
         "description": "An EAS off-chain attestation, version 2, as the EAS SDK writes it",
-        "required": ["sig", "signer"],
-        "properties": {"sig": {"type": "object"}, "signer": ADDRESS},
-        "examples": [{"sig": {"uid": _WORD}, "signer": _ADDRESS}],
+        "required": ["version", "uid", "domain", "primaryType", "message", "types", "signature"],
+        "properties": {
+            "version": {"const": 2},
+            "uid": BYTES32,
+            "domain": {"type": "object"},
+            "primaryType": {"const": "Attest"},
+            "message": {"type": "object"},
+            "types": {"type": "object"},
+            "signature": {"type": "object"},
+        },
+        "examples": [
+            {
+                "version": 2,
+                "uid": _WORD,
+                "domain": {"name": "EAS Attestation", "version": "1.3.0", "chainId": "1"},
+                "primaryType": "Attest",
+                "message": {"version": 2, "recipient": _ADDRESS, "time": str(_NOW)},
+                "types": {"Attest": []},
+                "signature": {"v": 27, "r": _WORD, "s": _WORD},
+            }
+        ],
     },
     "Health": {
         "type": "object",
