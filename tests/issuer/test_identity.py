@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
+from kycgate.audit import DecisionLog, Verified, verify_log
 from kycgate.core.attestation import InvalidAttestation, ValidAttestation
 from kycgate.core.claims import Kind, Level
 from kycgate.errors import Code, Conflict, Malformed, NotFound, Refused, Unavailable
+from kycgate.keys import LocalSigner
 from kycgate.store.base import Store
 from tests.issuer.conftest import (
     DAY,
@@ -354,9 +356,9 @@ def test_a_revocation_cut_short_is_finished_by_repeating_it(office: Office, stor
 # -- what is known, and to whom ----------------------------------------------------------------
 
 
-def test_no_name_stands_in_the_database_the_log_or_an_error(
-    office: Office, database: Path, store: Store
-) -> None:
+def test_no_name_stands_in_the_database_the_log_or_an_error(database: Path, store: Store) -> None:
+    log = DecisionLog(store, LocalSigner(b"\x33" * 32))
+    office = an_office(store, log, Lists(), FewCountries())
     secrets = ["Quillon", "Zhenhua", "Brightwater", "201912345K", "1987-06-05", "Marigold"]
     office.lists.names = {"Zhenhua Holdings": "e9"}
     form = organisation(
@@ -375,9 +377,11 @@ def test_no_name_stands_in_the_database_the_log_or_an_error(
     other = {"name": "Marigold Zhenhua", "country": "FR", "birth_date": "1987-06-05"}
     office.identity.open_case(BOB, 1, other, refusal_id=None, now=NOW)
     office.identity.case_view(case.id, reader="mara", now=NOW)
+    entries = store.log_entries()
+    assert isinstance(verify_log(entries), Verified)
     store.close()
     files = b"".join(path.read_bytes() for path in database.parent.iterdir())
-    told = str(office.log.entries) + str(errors)
+    told = str(entries) + str(errors)
     assert errors
     assert len(files) > 10_000
     for secret in secrets:
