@@ -5,6 +5,7 @@ Reads nothing itself and judges nothing: it is handed the documents that `--json
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -35,7 +36,8 @@ def describe(view: dict[str, Any]) -> str:
         _headline(view),
         _details(view),
         _owners(view),
-        *[_screening(each) for each in view["screenings"]],
+        _earlier_screenings(view["screenings"][:-1]),
+        *[_screening(each) for each in view["screenings"][-1:]],
         _section("Decisions", [_decision(each) for each in view["decisions"]]),
         _section("Attestations", [_attested(each) for each in view["attestations"]]),
         _section("History", [_step(each) for each in view["history"]]),
@@ -110,6 +112,14 @@ def _screening(screening: dict[str, Any]) -> str:
     return _section(title, hits or [("clear",)])
 
 
+def _earlier_screenings(screenings: Sequence[dict[str, Any]]) -> str:
+    rows = [
+        (moment(each["at"]), f"{len(each['findings'])} hits" if each["findings"] else "clear")
+        for each in screenings
+    ]
+    return _section("Screened before", rows)
+
+
 def _decision(decision: dict[str, Any]) -> tuple[str, ...]:
     level = f"level {decision['level']}" if "level" in decision else ""
     despite = f"; despite hit: {decision['despite_hit']}" if "despite_hit" in decision else ""
@@ -129,17 +139,19 @@ def _attested(attested: dict[str, Any]) -> tuple[str, ...]:
 
 
 def _step(step: dict[str, Any]) -> tuple[str, ...]:
-    return (moment(step["at"]), step["actor"], step["action"], f"{step['from']} → {step['to']}")
+    way = f"{step['from']} → {step['to']}" if step["from"] else step["to"]
+    return (moment(step["at"]), step["actor"], step["action"], way)
 
 
 def _next(view: dict[str, Any]) -> str:
     if view["state"] not in ("submitted", "review"):
         return ""
-    return (
-        "To decide\n"
-        f'  kycgate cases approve {view["case"]} --reason "…"\n'
-        f'  kycgate cases refuse {view["case"]} --reason "…"'
-    )
+    approve = f'  kycgate cases approve {view["case"]} --reason "…"'
+    if "screening_hit_wallet" in view["reason_codes"]:
+        approve = "  A wallet is on a sanctions list: this case can't be approved."
+    elif "screening_hit_name" in view["reason_codes"]:
+        approve += ' --despite-hit "why it is somebody else"'
+    return f'To decide\n{approve}\n  kycgate cases refuse {view["case"]} --reason "…"'
 
 
 def _section(title: str, rows: Sequence[tuple[str, ...]]) -> str:
@@ -150,12 +162,20 @@ def _section(title: str, rows: Sequence[tuple[str, ...]]) -> str:
 
 def _columns(rows: Iterable[Sequence[str]]) -> str:
     table = list(rows)
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    widths = [max(map(_width, column)) for column in zip(*table, strict=True)]
     lines = [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        "  ".join(
+            cell + " " * (width - _width(cell)) for cell, width in zip(row, widths, strict=True)
+        )
         for row in table
     ]
     return "\n".join(line.rstrip() for line in lines)
+
+
+def _width(text: str) -> int:
+    """Cells on a terminal: Chinese, Japanese and Korean characters take two, combining marks none."""
+    wide = sum(unicodedata.east_asian_width(character) in "WF" for character in text)
+    return len(text) + wide - sum(unicodedata.combining(character) > 0 for character in text)
 
 
 def moment(at: int) -> str:

@@ -131,8 +131,36 @@ def test_a_case_reads_from_top_to_bottom(desk: Desk) -> None:
     assert hit == "HIT parent.parent Lantern Holdings listed as LANTERN HOLDINGS TEST e77 exact 100"
     assert any(line.startswith("Screened 2") and "against TEST 1 of 2" in line for line in lines)
     assert any(line.endswith("renter submit draft → submitted") for line in lines)
-    assert f'kycgate cases approve {case.id} --reason "…"' in lines
+    despite = '--despite-hit "why it is somebody else"'
+    assert f'kycgate cases approve {case.id} --reason "…" {despite}' in lines
     assert text == "\n".join(line.rstrip() for line in text.splitlines()) + "\n"
+
+
+def test_columns_stay_straight_beside_chinese_names(desk: Desk) -> None:
+    above = {"name": "上海灯河控股有限公司", "country": "CN", "parent": None}
+    parent = {"name": "Lantern River", "country": "SG", "parent": above}
+    lines = desk.text("show", waiting(desk, organisation(parent=parent)).id).splitlines()
+    latin = next(line for line in lines if "Lantern River" in line)
+    chinese = next(line for line in lines if "上海" in line)
+    assert latin.index("SG") == chinese.index("CN") + len("上海灯河控股有限公司")
+
+
+def test_earlier_screenings_take_one_line_each(desk: Desk) -> None:
+    case = waiting(desk)
+    desk.office.lists.names["Ada Okafor"] = "e7"
+    with pytest.raises(Refused):
+        desk("approve", case.id, "--reason", "passport seen")
+    text = desk.text("show", case.id)
+    assert text.count("HIT ") == 1
+    assert "Screened before" in text
+    assert "clear" in text
+
+
+def test_a_listed_wallet_is_said_to_be_final(desk: Desk) -> None:
+    desk.office.lists.wallets.add(ADA.address)
+    text = desk.text("show", waiting(desk).id)
+    assert "can't be approved" in text
+    assert "cases approve" not in text
 
 
 def test_an_open_end_of_the_owners_is_shouted(desk: Desk) -> None:
