@@ -173,7 +173,7 @@ def _columns(rows: Iterable[Sequence[str]]) -> str:
 
 
 def _width(text: str) -> int:
-    """Cells on a terminal: Chinese, Japanese and Korean characters take two, combining marks none."""
+    """Cells on a terminal: East Asian wide characters take two, combining marks none."""
     wide = sum(unicodedata.east_asian_width(character) in "WF" for character in text)
     return len(text) + wide - sum(unicodedata.combining(character) > 0 for character in text)
 
