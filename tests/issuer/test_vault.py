@@ -217,3 +217,33 @@ def test_attestation_salts_are_fresh_repeatable_and_die_with_the_subject(
     vault.shred(subject.id, now=NOW)
     with pytest.raises(NotFound):
         vault.attestation_salt(subject.id, b"a" * 32)
+
+
+def test_a_credential_opens_only_for_the_account_it_was_sealed_for(
+    store: Store, vault: Vault
+) -> None:
+    subject, other = a_case(store, vault, "c1"), a_case(store, vault, "c2")
+    sealed = vault.seal_credential(subject.id, "0xaa", "io-v2-secret")
+    assert b"io-v2" not in sealed
+    assert vault.open_credential(subject.id, "0xaa", sealed) == "io-v2-secret"
+    for subject_id, account, stored in (
+        (subject.id, "0xbb", sealed),
+        (other.id, "0xaa", sealed),
+        (subject.id, "0xaa", sealed[:-1] + bytes([sealed[-1] ^ 1])),
+        (subject.id, "0xaa", sealed[:10]),
+        (subject.id, "0xaa", seal(vault, subject, "c1").sealed),
+    ):
+        with pytest.raises(Malformed):
+            vault.open_credential(subject_id, account, stored)
+
+
+def test_a_credential_survives_rotation_and_dies_with_its_subject(
+    store: Store, vault: Vault
+) -> None:
+    subject = a_case(store, vault, "c1")
+    sealed = vault.seal_credential(subject.id, "0xaa", "io-v2-secret")
+    vault.rotate(OTHER_KEK)
+    assert vault.open_credential(subject.id, "0xaa", sealed) == "io-v2-secret"
+    vault.shred(subject.id, now=NOW)
+    with pytest.raises(NotFound):
+        vault.open_credential(subject.id, "0xaa", sealed)
