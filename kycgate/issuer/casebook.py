@@ -32,7 +32,7 @@ DECISION: Final = "decision"
 """Kinds of evidence: what the renter said, what the lists said, what a reviewer said."""
 
 _ALL: Final = 10_000
-"""Cases of one account; nobody has as many."""
+"""Cases read at once, of one account or waiting; far above what people can have or review."""
 
 
 class CaseBook:
@@ -67,9 +67,10 @@ class CaseBook:
         waiting = [
             case
             for state in (State.SUBMITTED, State.REVIEW)
-            for case in self._store.cases(state=state, limit=limit)
+            for case in self._store.cases(state=state, limit=_ALL)
         ]
-        return sorted(waiting, key=lambda case: (case.opened_at, case.id))
+        # Cut only here: the store gives the newest first, and the oldest must not starve.
+        return sorted(waiting, key=lambda case: (case.opened_at, case.id))[:limit]
 
     def of_subject(self, subject_id: str) -> list[Case]:
         """Every case of every account of the subject, newest first."""

@@ -175,7 +175,7 @@ class Identity:
         book.decide("case_refused", case, _verdict("refuse", reviewer, reason), now)
         codes = case.reason_codes or (str(Code.CASE_REFUSED),)
         refused = book.move(case, Action.REFUSE, reviewer, now, reason_codes=codes)
-        if case.verified_at:
+        if case.level:  # it has been approved before
             book.void(case.subject_id, Code.CASE_REFUSED, now)
         return refused
 
@@ -233,6 +233,10 @@ class Identity:
         except Unavailable:
             if live is None:
                 raise
+            renewed = None
+        except Malformed as e:
+            if live is None:
+                raise Unavailable("what is stored of this case can't be read") from e
             renewed = None
         except NotFound:
             renewed = None  # the subject was erased: nothing is left to screen
@@ -302,7 +306,7 @@ class Identity:
         if not cases:
             raise NotFound("no case of this account or subject")
         for case in cases:
-            if case.state == State.APPROVED or (case.state == State.REVIEW and case.verified_at):
+            if case.state == State.APPROVED or (case.state == State.REVIEW and case.level):
                 return case
         accounts = self._book.accounts(cases[0])
         alive = any(self._issuer.live(each, now=now) for each in accounts)
@@ -316,7 +320,7 @@ def _may_follow(earlier: Sequence[Case], kind: Kind) -> None:
     """Raises Conflict unless a new case may follow these."""
     for case in earlier:
         transition(State(case.state), Action.REOPEN)
-    if any(case.verified_at and case.kind != kind for case in earlier):
+    if any(case.level and case.kind != kind for case in earlier):
         raise Conflict("this account was verified as another kind of subject: use another account")
 
 

@@ -8,6 +8,7 @@ operator's key-encryption key: dropping the wrapped key erases all that was seal
 
     wrapped key   "KW1" ‖ key id (8) ‖ nonce (12) ‖ AES-256-GCM(data key; aad: subject)
     evidence      "KE1" ‖ nonce (12) ‖ AES-256-GCM({document, salt}; aad: subject, case, kind, id)
+    credential    "KC1" ‖ nonce (12) ‖ AES-256-GCM(text; aad: subject, account)
     commitment    keccak256(salt (32) ‖ RFC 8785 of the document), the salt inside the seal
 """
 
@@ -34,6 +35,7 @@ Entropy = Callable[[int], bytes]
 
 _WRAPPED: Final = b"KW1"
 _SEALED: Final = b"KE1"
+_CREDENTIAL: Final = b"KC1"
 _KEY: Final = 32
 _NONCE: Final = 12
 _KEY_ID: Final = 8
@@ -155,7 +157,7 @@ class Vault:
             now=now,
         )
         cipher = AESGCM(self._cipher_key(evidence.subject_id))
-        nonce, body = _split(evidence.sealed, _SEALED)
+        nonce, body = _split(evidence.sealed, _SEALED, "evidence.sealed")
         aad = _binding(evidence.subject_id, evidence.case_id, evidence.kind, evidence.id)
         try:
             inner = json.loads(cipher.decrypt(nonce, body, aad))
@@ -174,10 +176,38 @@ class Vault:
         """
         return _derive(self._data_key(subject_id), b"kycgate/vault/attestation/1", attestation)
 
+    # -- credentials -----------------------------------------------------------------------------
+
+    def seal_credential(self, subject_id: str, account: str, credential: str) -> bytes:
+        """The account's own credential at the marketplace, as it may be stored."""
+        nonce = self._entropy(_NONCE)
+        cipher = AESGCM(self._credential_key(subject_id))
+        aad = _binding("credential", subject_id, account)
+        return _CREDENTIAL + nonce + cipher.encrypt(nonce, credential.encode(), aad)
+
+    def open_credential(self, subject_id: str, account: str, sealed: bytes) -> str:
+        """What was sealed for this account. No reading of evidence, so not logged.
+
+        Raises as `open` does.
+        """
+        nonce, body = _split(sealed, _CREDENTIAL, "credential.sealed")
+        cipher = AESGCM(self._credential_key(subject_id))
+        try:
+            return cipher.decrypt(nonce, body, _binding("credential", subject_id, account)).decode()
+        except InvalidTag as e:
+            raise Malformed(
+                "the stored credential was altered, or sealed for another account",
+                field="credential.sealed",
+                remedy="set it again",
+            ) from e
+
     # -- keys ------------------------------------------------------------------------------------
 
     def _cipher_key(self, subject_id: str) -> bytes:
         return _derive(self._data_key(subject_id), b"kycgate/vault/evidence/1", b"")
+
+    def _credential_key(self, subject_id: str) -> bytes:
+        return _derive(self._data_key(subject_id), b"kycgate/vault/credential/1", b"")
 
     def _data_key(self, subject_id: str) -> bytes:
         subject = self._store.subject(subject_id)
@@ -199,7 +229,7 @@ class Vault:
             raise Unavailable(
                 f"the vault key {under.hex()} this subject is sealed under is not loaded"
             )
-        nonce, body = _split(subject.wrapped_key, _WRAPPED + under)
+        nonce, body = _split(subject.wrapped_key, _WRAPPED + under, "subject.wrapped_key")
         try:
             return AESGCM(self._keks[under]).decrypt(nonce, body, _binding("key", subject.id))
         except InvalidTag as e:
@@ -225,10 +255,10 @@ def _wrapped_under(wrapped: bytes) -> bytes:
     return wrapped[len(_WRAPPED) : len(_WRAPPED) + _KEY_ID]
 
 
-def _split(sealed: bytes, header: bytes) -> tuple[bytes, bytes]:
+def _split(sealed: bytes, header: bytes, field: str) -> tuple[bytes, bytes]:
     body = sealed[len(header) + _NONCE :]
     if not sealed.startswith(header) or len(body) < 16:
-        raise Malformed("is cut short or of an unknown version", field="evidence.sealed")
+        raise Malformed("is cut short or of an unknown version", field=field)
     return sealed[len(header) : len(header) + _NONCE], body
 
 

@@ -19,18 +19,22 @@ def case_view(
     """The case with its evidence opened, as JSON values.
 
     Countries are two-letter codes or None for unknown, times Unix seconds UTC. Of an erased subject
-    nothing is opened, and `erased` is true. Raises NotFound.
+    nothing is opened, and `erased` is true. `evidence` holds what is of any other kind, by kind.
+    Raises NotFound.
     """
     case = book.case(case_id)
     erased = book.erased(case)
-    opened: dict[str, list[dict[str, Any]]] = {DETAILS: [], SCREENING: [], DECISION: []}
+    opened: dict[str, list[dict[str, Any]]] = {}
     for evidence in [] if erased else book.evidence(case):
-        opened[evidence.kind].append(book.open(evidence, reader=reader, now=now))
+        document = book.open(evidence, reader=reader, now=now)
+        opened.setdefault(evidence.kind, []).append(document)
+    told = opened.pop(DETAILS, [None])
     return summary(book, case) | {
         "erased": erased,
-        "details": opened[DETAILS][-1] if opened[DETAILS] else None,
-        "screenings": opened[SCREENING],
-        "decisions": opened[DECISION],
+        "details": told[-1],
+        "screenings": opened.pop(SCREENING, []),
+        "decisions": opened.pop(DECISION, []),
+        "evidence": opened,
         "attestations": [_attested(book, issuer, each, now) for each in book.accounts(case)],
         "history": [_step(event) for event in book.history(case)],
     }

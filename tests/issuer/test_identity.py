@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 
+from kycgate.audit import DecisionLog, Verified, verify_log
 from kycgate.core.attestation import InvalidAttestation, ValidAttestation
 from kycgate.core.claims import Kind, Level
 from kycgate.errors import Code, Conflict, Malformed, NotFound, Refused, Unavailable
-from kycgate.store.base import Store
+from kycgate.keys import LocalSigner
+from kycgate.store.base import IssuedAttestation, Store
 from tests.issuer.conftest import (
     DAY,
     NOW,
@@ -198,6 +200,29 @@ def test_an_unwritable_log_signs_nothing(store: Store, office: Office) -> None:
     assert store.current_attestation(ADA.key, now=NOW) is None
 
 
+def test_an_approval_cut_short_is_completed_by_the_next_visit(office: Office, store: Store) -> None:
+    case = open_person(office, ADA)
+
+    class Dying:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(store, name)
+
+        def add_attestation(self, attestation: IssuedAttestation) -> None:
+            raise Unavailable("the process was killed")
+
+    dying: Any = Dying()
+    with pytest.raises(Unavailable):
+        approve(an_office(dying, office.log, office.lists, FewCountries()), case)
+    signed = office.identity.attestation(ADA, now=NOW + 5)
+    assert signed is not None
+    assert isinstance(office.verify(signed, ADA, NOW + 5), ValidAttestation)
+
+
+def test_the_longest_waiting_case_is_never_cut_off_the_list(office: Office) -> None:
+    opened = [open_person(office, account(number), now=NOW + number) for number in (1, 2, 3)]
+    assert office.identity.pending(limit=2) == opened[:2]
+
+
 # -- hits --------------------------------------------------------------------------------------
 
 
@@ -354,9 +379,9 @@ def test_a_revocation_cut_short_is_finished_by_repeating_it(office: Office, stor
 # -- what is known, and to whom ----------------------------------------------------------------
 
 
-def test_no_name_stands_in_the_database_the_log_or_an_error(
-    office: Office, database: Path, store: Store
-) -> None:
+def test_no_name_stands_in_the_database_the_log_or_an_error(database: Path, store: Store) -> None:
+    log = DecisionLog(store, LocalSigner(b"\x33" * 32))
+    office = an_office(store, log, Lists(), FewCountries())
     secrets = ["Quillon", "Zhenhua", "Brightwater", "201912345K", "1987-06-05", "Marigold"]
     office.lists.names = {"Zhenhua Holdings": "e9"}
     form = organisation(
@@ -375,9 +400,11 @@ def test_no_name_stands_in_the_database_the_log_or_an_error(
     other = {"name": "Marigold Zhenhua", "country": "FR", "birth_date": "1987-06-05"}
     office.identity.open_case(BOB, 1, other, refusal_id=None, now=NOW)
     office.identity.case_view(case.id, reader="mara", now=NOW)
+    entries = store.log_entries()
+    assert isinstance(verify_log(entries), Verified)
     store.close()
     files = b"".join(path.read_bytes() for path in database.parent.iterdir())
-    told = str(office.log.entries) + str(errors)
+    told = str(entries) + str(errors)
     assert errors
     assert len(files) > 10_000
     for secret in secrets:
@@ -399,6 +426,16 @@ def test_the_view_shows_a_tired_reviewer_everything_and_logs_each_opening(office
     read = office.log.of("evidence_read")
     assert {entry["evidence"] for entry in read} == kept
     assert {entry["reader"] for entry in read} == {"noor"}
+
+
+def test_evidence_of_a_kind_unknown_here_is_shown_too(office: Office) -> None:
+    case = open_person(office, ADA)
+    found = {"provider": "sumsub", "result": "green"}
+    office.store.add_evidence(
+        office.vault.seal(case.subject_id, "provider", found, case_id=case.id, now=NOW)
+    )
+    view = office.identity.case_view(case.id, reader="noor", now=NOW)
+    assert view["evidence"] == {"provider": [found]}
 
 
 def test_an_erased_subject_has_nothing_to_show_and_is_not_renewed(office: Office) -> None:

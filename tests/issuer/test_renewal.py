@@ -150,6 +150,18 @@ def test_old_lists_renew_nothing_and_say_so_once_nothing_lives(
     assert refused.value.code is Code.SCREENING_STALE
 
 
+def test_damaged_evidence_renews_nothing_and_is_not_the_callers_fault(
+    office: Office, attested: SignedAttestation
+) -> None:
+    subject = office.store.subject_of(ADA.key)
+    assert subject is not None
+    wrapped = subject.wrapped_key
+    office.store.rewrap_subject_key(subject.id, wrapped[:-1] + bytes([wrapped[-1] ^ 1]))
+    assert seen(office, NOW + 20 * HOUR) == attested
+    with pytest.raises(Unavailable):
+        office.identity.attestation(ADA, now=NOW + DAY)
+
+
 def test_a_revocation_during_a_renewal_wins(
     office: Office, attested: SignedAttestation, log: Any
 ) -> None:
@@ -188,6 +200,27 @@ def test_a_revocation_after_the_renewal_has_moved_voids_what_it_signs(
     if signed is not None:
         assert isinstance(office.verify(signed, ADA, NOW + 20 * HOUR), InvalidAttestation)
     assert office.identity.attestation(ADA, now=NOW + 20 * HOUR) is None
+
+
+def test_a_renewal_during_a_revocation_gets_nothing(
+    office: Office, attested: SignedAttestation, log: Any
+) -> None:
+    """The renter calls just after the epoch has risen: the case must already be closed."""
+    met: list[SignedAttestation | None] = []
+
+    class Meanwhile:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(office.store, name)
+
+        def revoke_account(self, account: str, *, at: int, reason: str) -> int:
+            raised = office.store.revoke_account(account, at=at, reason=reason)
+            met.append(office.identity.attestation(ADA, now=NOW + 20 * HOUR))
+            return raised
+
+    revoking: Any = Meanwhile()
+    racing = an_office(revoking, log, office.lists, FewCountries())
+    racing.identity.revoke(ADA, reviewer="mara", reason="fraud", now=NOW + 20 * HOUR)
+    assert met == [None]
 
 
 def test_a_new_issuer_key_replaces_what_the_old_one_signed(

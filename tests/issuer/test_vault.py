@@ -47,7 +47,7 @@ def test_every_opening_is_logged_before_it_happens_without_contents(
     store: Store, vault: Vault, log: Lines
 ) -> None:
     evidence = seal(vault, a_case(store, vault, "c1"), "c1")
-    broken = replace(evidence, sealed=evidence.sealed[:-1] + b"?")
+    broken = replace(evidence, sealed=evidence.sealed[:-1] + bytes([evidence.sealed[-1] ^ 1]))
     with pytest.raises(Malformed):
         vault.open(broken, reader="mara", now=NOW)
     expected = {"reader": "mara", "case": "c1", "evidence": evidence.id, "at": NOW}
@@ -65,7 +65,12 @@ def test_sealing_the_same_twice_shows_nothing_in_common(store: Store, vault: Vau
 def test_evidence_moved_elsewhere_does_not_open(store: Store, vault: Vault, field: str) -> None:
     subject, other = a_case(store, vault, "c1"), a_case(store, vault, "c2")
     evidence = seal(vault, subject, "c1")
-    elsewhere = {"subject_id": other.id, "case_id": "c2", "kind": "decision", "id": "000009-aa"}
+    elsewhere: dict[str, Any] = {
+        "subject_id": other.id,
+        "case_id": "c2",
+        "kind": "decision",
+        "id": "000009-aa",
+    }
     moved = replace(evidence, **{field: elsewhere[field]})
     with pytest.raises(Malformed):
         vault.open(moved, reader="mara", now=NOW)
@@ -212,3 +217,33 @@ def test_attestation_salts_are_fresh_repeatable_and_die_with_the_subject(
     vault.shred(subject.id, now=NOW)
     with pytest.raises(NotFound):
         vault.attestation_salt(subject.id, b"a" * 32)
+
+
+def test_a_credential_opens_only_for_the_account_it_was_sealed_for(
+    store: Store, vault: Vault
+) -> None:
+    subject, other = a_case(store, vault, "c1"), a_case(store, vault, "c2")
+    sealed = vault.seal_credential(subject.id, "0xaa", "io-v2-secret")
+    assert b"io-v2" not in sealed
+    assert vault.open_credential(subject.id, "0xaa", sealed) == "io-v2-secret"
+    for subject_id, account, stored in (
+        (subject.id, "0xbb", sealed),
+        (other.id, "0xaa", sealed),
+        (subject.id, "0xaa", sealed[:-1] + bytes([sealed[-1] ^ 1])),
+        (subject.id, "0xaa", sealed[:10]),
+        (subject.id, "0xaa", seal(vault, subject, "c1").sealed),
+    ):
+        with pytest.raises(Malformed):
+            vault.open_credential(subject_id, account, stored)
+
+
+def test_a_credential_survives_rotation_and_dies_with_its_subject(
+    store: Store, vault: Vault
+) -> None:
+    subject = a_case(store, vault, "c1")
+    sealed = vault.seal_credential(subject.id, "0xaa", "io-v2-secret")
+    vault.rotate(OTHER_KEK)
+    assert vault.open_credential(subject.id, "0xaa", sealed) == "io-v2-secret"
+    vault.shred(subject.id, now=NOW)
+    with pytest.raises(NotFound):
+        vault.open_credential(subject.id, "0xaa", sealed)
