@@ -24,7 +24,7 @@ from kycgate.audit import DecisionLog
 from kycgate.chain import Chain, check_contract_signature
 from kycgate.config import Config, load_config
 from kycgate.core.attestation import SignedAttestation
-from kycgate.core.claims import SCHEMA_UID, Account, Address, checksum
+from kycgate.core.claims import SCHEMA_UID, Account, Digest, checksum
 from kycgate.core.eas import Domain
 from kycgate.core.permit import PermitDomain
 from kycgate.core.policy import Policy
@@ -154,7 +154,7 @@ def gateway_app(services: Services) -> Any:
 
 def control_app(services: Services) -> Any:
     """The control plane's WSGI application."""
-    from kycgate.web import create_app
+    from kycgate.web.app import create_app
 
     return create_app(services.web)
 
@@ -245,7 +245,7 @@ def _assemble(config: Config, store: Store) -> Services:
             upstream_key=credentials.of,
             shared_upstream_key=market.key,
         ),
-        web=_web_parts(config, store, log, identity, gate, screener, countries, permits, chain),
+        web=_web_parts(config, store, log, identity, gate, screener, permits, chain),
     )
 
 
@@ -352,7 +352,7 @@ def _gate_parts(
         permit_for=_permit_port(permits),
         upstream_key=credentials.of,
         shared_upstream_key=market.key if config.marketplace.shared_key else None,
-        contract_wallet=None if chain is None else _Wallets(chain).account,
+        contract_wallet=None if chain is None else _Wallets(chain).check,
         authorities=frozenset({urlsplit(config.gate.gateway_url).netloc}),
         public_url=config.gate.public_url,
         configuration=_facts(config, policy),
@@ -472,7 +472,7 @@ def _permits(config: Config, store: Store, signer: Signer) -> Permits | None:
 def _permit_port(permits: Permits | None) -> Callable[[Any, bytes, int], bytes | None]:
     if permits is None:
         return lambda allow, job, now: None
-    return lambda allow, job, now: permits.issue(allow, job_id=job, now=now).to_wire()
+    return lambda allow, job, now: permits.issue(allow, job_id=Digest(job), now=now).to_wire()
 
 
 def _revocations(config: Config, store: Store, chain: Chain | None) -> Revocations | None:
@@ -496,16 +496,11 @@ class _Wallets:
     chain: Chain
 
     def check(
-        self, account: Address, chain_id: int, digest: bytes, signature: bytes
-    ) -> Valid | Invalid | Undecided:
-        if chain_id != self.chain.chain_id:
-            return Undecided(f"a connection to chain {chain_id}")
-        return check_contract_signature(self.chain, account, digest, signature)
-
-    def account(
         self, account: Account, digest: bytes, signature: bytes
     ) -> Valid | Invalid | Undecided:
-        return self.check(account.address, account.chain_id or 0, digest, signature)
+        if account.chain_id != self.chain.chain_id:
+            return Undecided(f"a connection to chain {account.chain_id}")
+        return check_contract_signature(self.chain, account.address, digest, signature)
 
 
 # -- control plane ---------------------------------------------------------------------------------
@@ -527,7 +522,6 @@ def _web_parts(
     identity: Identity,
     gate: Gate,
     screener: Screener,
-    countries: CountryTable,
     permits: Permits | None,
     chain: Chain | None,
 ) -> WebParts:
@@ -537,9 +531,8 @@ def _web_parts(
         identity=identity,
         gate=gate,
         permits=None if permits is None else Desk(gate, permits, store, log),
-        signatures=None if chain is None else _Wallets(chain),
+        contract_wallet=None if chain is None else _Wallets(chain).check,
         lists=_ListAges(screener, config.screening.alarm_age_s),
-        alpha2=countries.alpha2,
         public_url=config.gate.public_url,
         marketplace_url=config.gate.gateway_url,
         chain_ids=tuple(sorted(chains)),
