@@ -76,6 +76,7 @@ class Code(StrEnum):
     TRUST_EXPIRED = "trust_expired"
     TRUST_ROLLBACK = "trust_rollback"
     TRUST_SIGNATURE = "trust_signature"
+    TRUST_MISSING = "trust_missing"
     # Policy
     POLICY_EMPTY = "policy_empty"
     LEVEL_TOO_LOW = "level_too_low"

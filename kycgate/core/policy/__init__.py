@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from itertools import product
 from typing import Any, Literal, NamedTuple, Protocol
@@ -348,7 +348,8 @@ class Moment(NamedTuple):
 class Policy:
     """Frozen rules. `digest` covers what they mean, not how the file was written.
 
-    `labels` names countries for people (numeric → alpha-2) and means nothing else.
+    `labels` names countries for people (numeric → alpha-2) and means nothing else; `stated` holds
+    the names of the limits that the file itself sets.
     """
 
     id: str
@@ -356,6 +357,7 @@ class Policy:
     rules: tuple[Rule, ...]
     limits: Limits = field(default_factory=Limits)
     labels: Mapping[int, str] = field(default_factory=dict, compare=False, repr=False)
+    stated: frozenset[str] = frozenset()
     digest: Digest = field(init=False)
     _starts: tuple[int, ...] = field(init=False, repr=False, compare=False)
     _moments: tuple[Moment, ...] = field(init=False, repr=False, compare=False)
@@ -369,8 +371,10 @@ class Policy:
         starts = tuple(sorted(edges))
         object.__setattr__(self, "digest", Digest(keccak(self.canonical())))
         object.__setattr__(self, "_starts", starts)
-        before = _moment(self.rules, starts[0] - 1 if starts else 0)
-        object.__setattr__(self, "_moments", (before, *(_moment(self.rules, at) for at in starts)))
+        checks = tuple(Check(rule, rule.test(), rule.about_subject) for rule in self.rules)
+        before = starts[0] - 1 if starts else 0
+        moments = tuple(_moment(checks, at) for at in (before, *starts))
+        object.__setattr__(self, "_moments", moments)
 
     @classmethod
     def from_toml(cls, text: str, *, countries: Countries, source: str = "policy") -> Policy:
@@ -392,8 +396,12 @@ class Policy:
         return {rule.id: rule.citation for rule in self.rules}
 
     def with_limits(self, limits: Limits) -> Policy:
-        """The same rules under other bounds; the digest changes with them."""
-        return replace(self, limits=limits)
+        """Under the gate's configured bounds; where the file states its own, the stricter holds."""
+        bounds = {
+            name: min(getattr(self.limits, name), given) if name in self.stated else given
+            for name, given in asdict(limits).items()
+        }
+        return replace(self, limits=Limits(**bounds))
 
     def canonical(self) -> bytes:
         """RFC 8785 form of the meaning: rules by id, countries as sorted numbers."""
@@ -410,8 +418,8 @@ class Policy:
         )
 
 
-def _moment(rules: tuple[Rule, ...], now: int) -> Moment:
-    live = [Check(rule, rule.test(), rule.about_subject) for rule in rules if rule.in_force(now)]
+def _moment(checks: tuple[Check, ...], now: int) -> Moment:
+    live = [check for check in checks if check.rule.in_force(now)]
     by_class = {
         (eccn, controlled): tuple(check for check in live if check.rule.covers(eccn, controlled))
         for eccn, controlled in product(Eccn, (False, True))

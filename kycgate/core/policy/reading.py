@@ -141,21 +141,20 @@ class _Reading:
         rules = self.rules(document.get("rule", []))
         if self._found or policy_id is None or mode is None:
             return None
-        return Policy(policy_id, mode, rules, limits, self._countries.labels())
+        labels = self._countries.labels()
+        return Policy(policy_id, mode, rules, Limits(**limits), labels, frozenset(limits))
 
-    def limits(self, values: Any) -> Limits:
+    def limits(self, values: Any) -> dict[str, int]:
+        """The limits the file states, by their names in Limits, in seconds."""
         table: Table = ("limits", 0)
         if type(values) is not dict:
             self.problem(TOP, "limits", "not a table", "write [limits]")
-            return Limits()
+            return {}
         self.known(table, values, _LIMITS)
         proof = self.whole(table, values, "max_wallet_proof_age_hours", least=1, most=24 * 90)
         lists = self.whole(table, values, "max_list_age_hours", least=1, most=24 * 366 * 5)
-        default = Limits()
-        return Limits(
-            default.max_wallet_proof_age_s if proof is None else proof * HOUR_S,
-            default.max_list_age_s if lists is None else lists * HOUR_S,
-        )
+        stated = {"max_wallet_proof_age_s": proof, "max_list_age_s": lists}
+        return {name: hours * HOUR_S for name, hours in stated.items() if hours is not None}
 
     def rules(self, values: Any) -> tuple[Rule, ...]:
         if type(values) is not list or any(type(each) is not dict for each in values):
