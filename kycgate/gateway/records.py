@@ -108,7 +108,7 @@ class Records:
         """Nothing was sent: the job is over, so that a repeat may be decided anew."""
         told = self._tell(passage, refusing.reasons_of(error), link=None)
         try:
-            self._finish(job, told)
+            self._finish(job, told, known=True)
         except KycgateError:
             _log.error("job %s never left and could not be closed", job.id.hex())
 
@@ -132,7 +132,9 @@ class Records:
             ours = (*ours, ("Kycgate-Permit", text))
         reply = Reply(status, (*answer_fields(fields), *ours), body)
         try:
-            self._finish(job, reply, deployment=deployment, permit=permit)
+            # A server error says nothing about what was done before it.
+            known = status < 500 and status != 408
+            self._finish(job, reply, known=known, deployment=deployment, permit=permit)
         except KycgateError:
             # The machine exists: its renter must hear of it. The job stays "forwarded", which
             # counts as unknown, so no repeat starts another.
@@ -144,14 +146,13 @@ class Records:
         job: Job,
         reply: Reply,
         *,
+        known: bool,
         deployment: str | None = None,
         permit: bytes | None = None,
     ) -> None:
-        # A server error says nothing about what was done before it.
-        unknown = reply.status >= 500 or reply.status == 408
         self._parts.store.finish_job(
             job.id,
-            state="unknown" if unknown else "answered",
+            state="answered" if known else "unknown",
             at=self._parts.clock(),
             status=reply.status,
             headers=reply.headers,
@@ -202,7 +203,7 @@ class Records:
             if sent:
                 self._parts.store.finish_job(job.id, state="unknown", at=self._parts.clock())
             else:
-                self._finish(job, reply)
+                self._finish(job, reply, known=True)
         except KycgateError:
             _log.error("the end of job %s could not be recorded", job.id.hex())
         return reply

@@ -70,7 +70,7 @@ class Marketplace:
     hardware: list[dict[str, Any]] = field(
         default_factory=lambda: [
             {"hardware_id": 203, "hardware_name": "H100 PCIe", "price": 2.19},
-            {"hardware_id": 7, "hardware_name": "RTX 4090", "price": 0.4},
+            {"hardware_id": 7, "hardware_name": "RTX 3090", "price": 0.4},
         ]
     )
     answer: Callable[[Forward], tuple[int, Headers, bytes] | None] | None = None
