@@ -12,8 +12,7 @@ from kycgate.core.claims import Account, Address, Digest, JobRequest
 from kycgate.core.permit import DEADLINE_MOST_S, Permit, PermitDomain, SignedPermit, Terms
 from kycgate.errors import Code, Reason, Refused, Unavailable
 from kycgate.keys import Signer
-from kycgate.settlement.revocations import waiting_s
-from kycgate.store.base import Store
+from kycgate.settlement.revocations import Outbox, waiting_s
 
 _CLOCKS_S = 60
 """How far a chain's clock may run behind ours before a fresh permit looks too long-lived to it."""
@@ -49,7 +48,7 @@ class Permits:
         cap: int,
         margin_percent: int,
         publish_bound_s: int,
-        store: Store,
+        outbox: Outbox,
     ) -> None:
         self._signer = signer
         self._domain = domain
@@ -58,7 +57,7 @@ class Permits:
         self._cap = cap
         self._margin_percent = margin_percent
         self._publish_bound_s = publish_bound_s
-        self._store = store
+        self._outbox = outbox
 
     def issue(
         self, allow: Allowance, *, job_id: Digest, now: int, deposited: int = 0
@@ -90,7 +89,7 @@ class Permits:
         return job.value + job.value * self._margin_percent // 100
 
     def _require_published(self, now: int) -> None:
-        waited = waiting_s(self._store, now=now)
+        waited = waiting_s(self._outbox, now=now)
         if waited > self._publish_bound_s:
             raise Unavailable(f"a revocation has waited {waited} s for the chain: no new permits")
 
