@@ -6,11 +6,9 @@ Knows no clock and no chain: `now`, the trust list and what is revoked are hande
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from kycgate.core import eas
 from kycgate.core.claims import (
     SCHEMA_UID,
     UINT64_MAX,
@@ -20,8 +18,8 @@ from kycgate.core.claims import (
     Claims,
     Digest,
 )
-from kycgate.core.eas import VERSION, Attestation, Domain
-from kycgate.core.signature import Invalid, recover
+from kycgate.core.eas import VERSION, Attestation, Domain, SignedAttestation
+from kycgate.core.signature import signer_of
 from kycgate.core.trust import TrustedIssuer, TrustList
 from kycgate.errors import Code, Malformed, Reason
 
@@ -46,45 +44,6 @@ LIFE_MOST_S = 24 * 60 * 60
 """Seconds an attestation may live (DESIGN 4.1): revocation is the belt, expiry the braces."""
 
 _DAY_S = 24 * 60 * 60
-
-
-@dataclass(frozen=True, slots=True)
-class SignedAttestation:
-    """An attestation as it travels.
-
-    `signer` is what the sender claims, None where the form has no place for it; only `verify`
-    says who signed. `uid` is what the sender wrote, likewise to be checked.
-    """
-
-    attestation: Attestation
-    domain: Domain
-    signer: Address | None
-    signature: bytes
-    uid: Digest
-
-    @classmethod
-    def seal(
-        cls,
-        attestation: Attestation,
-        domain: Domain,
-        *,
-        signer: Address,
-        sign: Callable[[bytes], bytes],
-    ) -> SignedAttestation:
-        """Sign with an issuer key's `sign_digest`."""
-        signature = sign(attestation.digest(domain))
-        return cls(attestation, domain, signer, signature, attestation.uid())
-
-    @classmethod
-    def from_wire(cls, data: bytes) -> SignedAttestation:
-        """Read what the EAS SDK writes, bare or as `{sig, signer}`. Raises Malformed, TooLarge."""
-        return cls(*eas.read(data))
-
-    def to_wire(self) -> bytes:
-        """Write what the EAS SDK reads: its own member order, canonical, byte-stable."""
-        return eas.write(
-            eas.Parts(self.attestation, self.domain, self.signer, self.signature, self.uid)
-        )
 
 
 class RevocationView(Protocol):
@@ -282,25 +241,31 @@ def _alive(said: Attestation, trust: TrustList, now: int) -> Reason | None:
 
 
 def _issuer(signed: SignedAttestation, trust: TrustList, now: int) -> Address | Reason:
-    """10 to 12: who signed, and whether that key counts, here and at both moments."""
+    """10 to 13: who signed, and whether that key counts, here and at both moments."""
     # 10. The signature is in its one accepted form, and by whom the sender claims.
-    verdict = recover(signed.attestation.digest(signed.domain), signed.signature)
-    if isinstance(verdict, Invalid):
-        return verdict.reason
-    if signed.signer is not None and signed.signer != verdict.signer:
+    signer = signer_of(signed.attestation.digest(signed.domain), signed.signature)
+    if isinstance(signer, Reason):
+        return signer
+    if signed.signer is not None and signed.signer != signer:
         return Reason(Code.SIGNATURE_INVALID, "not signed by the signer it names")
-    # 11. A key on the trust list, under the domain pinned for it.
-    entries = [entry for entry in trust.issuers if entry.address == verdict.signer]
-    if not entries:
-        return Reason(Code.ISSUER_UNKNOWN, "the issuer is not on the trust list")
-    entries = [entry for entry in entries if _pinned(entry, signed.domain)]
-    if not entries:
-        return Reason(Code.DOMAIN_MISMATCH, "not the domain pinned for this issuer")
-    # 12. One window that holds both the signing and the reading.
-    time = signed.attestation.time
-    if not any(entry.covers(time) and entry.covers(now) for entry in entries):
-        return Reason(Code.ISSUER_WINDOW, "outside the issuer's window")
-    return verdict.signer
+    # 11. A key on the trust list; 12. under the domain pinned for it; 13. in one window that holds
+    # both the signing and the reading. The reason is the furthest that any entry came.
+    nearest, time = _UNKNOWN, signed.attestation.time
+    for entry in trust.issuers:
+        if entry.address != signer:
+            continue
+        if not _pinned(entry, signed.domain):
+            nearest = _WINDOW if nearest is _WINDOW else _DOMAIN
+        elif entry.covers(time) and entry.covers(now):
+            return signer
+        else:
+            nearest = _WINDOW
+    return nearest
+
+
+_UNKNOWN = Reason(Code.ISSUER_UNKNOWN, "the issuer is not on the trust list")
+_DOMAIN = Reason(Code.DOMAIN_MISMATCH, "not the domain pinned for this issuer")
+_WINDOW = Reason(Code.ISSUER_WINDOW, "outside the issuer's window")
 
 
 def _pinned(entry: TrustedIssuer, domain: Domain) -> bool:
@@ -319,7 +284,7 @@ def _not_revoked(
     epoch: int,
     revocations: RevocationView,
 ) -> Reason | None:
-    """13: not the issuer, not the account's epoch, not this attestation."""
+    """14: not the issuer, not the account's epoch, not this attestation."""
     code = revocations.revoked(
         issuer=issuer, domain=domain, uid=uid, account=said.recipient, epoch=epoch
     )

@@ -34,17 +34,17 @@ _LETTER = int.from_bytes(b"\x40" * 40, "big")
 _EIGHT_NINE = int.from_bytes(b"\x08" * 40, "big")
 
 
-def _checksum_digits(lower: bytes) -> bytes:
+def checksum_digits(lower: bytes) -> bytes:
     """EIP-55 over 40 lower-case hex digits: a letter is upper case where its hash digit is >= 8."""
     plain = int.from_bytes(lower, "big")
-    hashed = int.from_bytes(keccak(lower).hex().encode()[:40], "big")
+    hashed = int.from_bytes(keccak(lower)[:20].hex().encode(), "big")
     high = ((hashed & _EIGHT_NINE) << 2) | ((hashed & _LETTER) >> 1)
     return (plain ^ ((plain & _LETTER) >> 1 & high)).to_bytes(40, "big")
 
 
 def checksum(address: Address) -> str:
     """The EIP-55 text of an address."""
-    return "0x" + _checksum_digits(address.hex().encode()).decode()
+    return "0x" + checksum_digits(address.hex().encode()).decode()
 
 
 def parse_address(text: str, *, field: str = "address") -> Address:
@@ -52,18 +52,19 @@ def parse_address(text: str, *, field: str = "address") -> Address:
 
     Raises Malformed naming `field`.
     """
-    if not isinstance(text, str) or not _ADDRESS_TEXT.fullmatch(text):
+    if type(text) is not str or not _ADDRESS_TEXT.fullmatch(text):
         raise Malformed("not an address", field=field, remedy="0x and 40 hex digits")
     digits = text[2:]
-    lower = digits.lower()
+    address = bytes.fromhex(digits)
+    lower = address.hex()
     mixed = digits != lower and digits != digits.upper()
-    if mixed and _checksum_digits(lower.encode()) != digits.encode():
+    if mixed and checksum_digits(lower.encode()) != digits.encode():
         raise Malformed(
             "the address fails its EIP-55 checksum",
             field=field,
             remedy="copy it again, or write it in lower case",
         )
-    return Address(bytes.fromhex(digits))
+    return Address(address)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,6 @@ type description given from outside.
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 import sha3
 
 _keccak_256 = sha3.keccak_256
@@ -35,9 +33,8 @@ def word_address(a: bytes) -> bytes:
     return bytes(12) + a
 
 
-@lru_cache(maxsize=64)
 def domain_separator(*, name: str, version: str, chain_id: int, contract: bytes) -> bytes:
-    """EIP-712 hashStruct of the four-field domain. Remembered: a process knows few domains."""
+    """EIP-712 hashStruct of the four-field domain."""
     return keccak(
         DOMAIN_TYPEHASH
         + keccak(name.encode())

