@@ -5,10 +5,9 @@ Decides nothing: it takes the allowance itself, and signs none while revocations
 
 from __future__ import annotations
 
-from typing import Protocol
-
 from kycgate.core.attestation import ValidAttestation
 from kycgate.core.claims import Account, Address, Digest, JobRequest
+from kycgate.core.decision import Allow
 from kycgate.core.permit import DEADLINE_MOST_S, Permit, PermitDomain, SignedPermit, Terms
 from kycgate.errors import Code, Reason, Refused, Unavailable
 from kycgate.keys import Signer
@@ -16,19 +15,6 @@ from kycgate.settlement.revocations import Outbox, waiting_s
 
 _CLOCKS_S = 60
 """How far a chain's clock may run behind ours before a fresh permit looks too long-lived to it."""
-
-
-class Allowance(Protocol):
-    """What a permit is made of: `core.decision.Allow`."""
-
-    @property
-    def job(self) -> JobRequest: ...
-    @property
-    def account(self) -> Account: ...
-    @property
-    def attestation(self) -> ValidAttestation: ...
-    @property
-    def policy(self) -> Digest: ...
 
 
 class Permits:
@@ -59,9 +45,7 @@ class Permits:
         self._publish_bound_s = publish_bound_s
         self._outbox = outbox
 
-    def issue(
-        self, allow: Allowance, *, job_id: Digest, now: int, deposited: int = 0
-    ) -> SignedPermit:
+    def issue(self, allow: Allow, *, job_id: Digest, now: int, deposited: int = 0) -> SignedPermit:
         """Sign a permit for the job that was allowed.
 
         `deposited` is what the job holds already, base units: a permit's cap is for its whole life.

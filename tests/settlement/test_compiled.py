@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -12,17 +11,24 @@ import pytest
 from kycgate.errors import Code
 from kycgate.settlement.compiled import artifact
 from kycgate.settlement.escrow import permit_code
-from tests.chain_world import EXTRA_SOURCES, NODE_MODULES, ROOT
+from tests import tools
+from tests.chain_world import EXTRA_SOURCES
 
-CONTRACTS = ROOT / "kycgate" / "settlement" / "contracts"
-ARTIFACTS = ROOT / "kycgate" / "settlement" / "artifacts"
-EAS_PACKAGE = NODE_MODULES / "@ethereum-attestation-service" / "eas-contracts"
+CONTRACTS = tools.REPO / "kycgate" / "settlement" / "contracts"
+ARTIFACTS = tools.REPO / "kycgate" / "settlement" / "artifacts"
 
 
-def node() -> str:
-    found = shutil.which("node", path=None) or shutil.which("node", path=str(NODE_MODULES / ".bin"))
-    if found is None or not NODE_MODULES.exists():
-        pytest.skip("node and its packages are missing")
+def packages() -> Path:
+    found = tools.node_modules()
+    if found is None:
+        pytest.skip("npm packages are missing: make setup")
+    return found
+
+
+def node() -> Path:
+    found = tools.node()
+    if found is None:
+        pytest.skip("Node is missing: make setup")
     return found
 
 
@@ -32,7 +38,7 @@ def files(folder: Path) -> dict[str, bytes]:
 
 def test_compiling_again_gives_the_same_files(tmp_path: Path) -> None:
     ours, extra = tmp_path / "ours", tmp_path / "extra"
-    command = [node(), CONTRACTS / "compile.mjs", "--node-modules", NODE_MODULES, "--out", ours]
+    command = [node(), CONTRACTS / "compile.mjs", "--node-modules", packages(), "--out", ours]
     command += ["--extra", EXTRA_SOURCES, "--extra-out", extra]
     done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
     assert done.returncode == 0, done.stderr
@@ -42,14 +48,13 @@ def test_compiling_again_gives_the_same_files(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["EAS", "SchemaRegistry"])
 def test_our_copy_of_eas_is_the_published_one(name: str) -> None:
-    if not EAS_PACKAGE.exists():
-        pytest.skip("the EAS package is missing")
-    theirs = EAS_PACKAGE / "artifacts" / "contracts" / f"{name}.sol" / f"{name}.json"
+    package = packages() / "@ethereum-attestation-service" / "eas-contracts"
+    theirs = package / "artifacts" / "contracts" / f"{name}.sol" / f"{name}.json"
     published = json.loads(theirs.read_text("utf-8"))
     ours = json.loads((ARTIFACTS / f"{name}.json").read_text("utf-8"))
     for part in ("abi", "bytecode", "deployedBytecode"):
         assert ours[part] == published[part]
-    assert ours["license"] == json.loads((EAS_PACKAGE / "package.json").read_text())["license"]
+    assert ours["license"] == json.loads((package / "package.json").read_text())["license"]
 
 
 def test_every_contract_fits_on_every_chain() -> None:
