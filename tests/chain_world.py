@@ -5,12 +5,10 @@ Holds no assertions.
 
 from __future__ import annotations
 
-import os
 import socket
 import subprocess
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -19,11 +17,9 @@ from kycgate.core.claims import Address, checksum
 from kycgate.core.typed import keccak
 from kycgate.errors import Unavailable
 from kycgate.keys import LocalSigner
+from tests import tools
 
-ROOT = Path(__file__).parent.parent
-NODE_MODULES = Path(os.environ.get("KYCGATE_NODE_MODULES", ROOT / ".node" / "node_modules"))
-ANVIL = NODE_MODULES / "@foundry-rs" / "anvil-linux-amd64" / "bin" / "anvil"
-EXTRA_SOURCES = ROOT / "tests" / "settlement" / "contracts"
+EXTRA_SOURCES = tools.REPO / "tests" / "settlement" / "contracts"
 
 CHAIN_ID = 31337
 
@@ -48,12 +44,13 @@ class Anvil:
     """One anvil process and what only a development chain can do."""
 
     def __init__(self, *, chain_id: int = CHAIN_ID) -> None:
-        if not ANVIL.exists():
-            pytest.skip(f"anvil is missing at {ANVIL}")
+        program = tools.anvil()
+        if program is None:
+            pytest.skip("anvil is missing: make setup")
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
         self._process = subprocess.Popen(
-            [ANVIL, "--port", str(port), "--chain-id", str(chain_id), "--hardfork", "prague"],
+            [program, "--port", str(port), "--chain-id", str(chain_id), "--hardfork", "prague"],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )

@@ -72,8 +72,8 @@ def _permit(permit: Permit) -> tuple[Any, ...]:
     )
 
 
-def _code(name: str) -> Code | None:
-    """`PermitExpired` → `permit_expired`, where there is such a reason code."""
+def permit_code(name: str) -> Code | None:
+    """`PermitExpired` → `permit_expired`: the reason code of a custom error that has one."""
     snake = re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
     return Code(snake) if snake in Code._value2member_map_ else None
 
@@ -83,7 +83,7 @@ def _named(refusal: Reverted) -> Reverted:
     if name is None:
         return refusal
     told = f"the escrow refused: {name}"
-    return Reverted(told, data=refusal.data, name=name, code=_code(name))
+    return Reverted(told, data=refusal.data, name=name, code=permit_code(name))
 
 
 def relay_digest(separator: bytes, job: Digest, relayer: Address) -> Digest:
@@ -155,29 +155,36 @@ class Escrow:
     # -- money out -------------------------------------------------------------------------------
     def settle(self, caller: TransactionSigner, job: Digest) -> Receipt:
         """Credit the provider with what has vested; for a revoked renter, hold the job instead."""
-        return self._send(caller, _ESCROW.encode("settle", job))
+        return self.send(caller, _ESCROW.encode("settle", job))
 
     def refund(self, party: TransactionSigner, job: Digest) -> Receipt:
         """End the job now; for a revoked renter, hold it instead."""
-        return self._send(party, _ESCROW.encode("refund", job))
+        return self.send(party, _ESCROW.encode("refund", job))
 
     def release(self, caller: TransactionSigner, job: Digest) -> Receipt:
         """After the hold: work up to the revocation is paid, the rest goes back."""
-        return self._send(caller, _ESCROW.encode("release", job))
+        return self.send(caller, _ESCROW.encode("release", job))
 
     def mark_sanctioned(self, compliance: TransactionSigner, job: Digest) -> Receipt:
         """Let nothing leave this revoked renter's job without a licence."""
-        return self._send(compliance, _ESCROW.encode("markSanctioned", job))
+        return self.send(compliance, _ESCROW.encode("markSanctioned", job))
 
     def release_licensed(
         self, licensor: TransactionSigner, job: Digest, *, licence: Digest
     ) -> Receipt:
         """Release a sanctioned job. `licence` is a digest of the licence's reference."""
-        return self._send(licensor, _ESCROW.encode("releaseLicensed", job, licence))
+        return self.send(licensor, _ESCROW.encode("releaseLicensed", job, licence))
 
     def withdraw(self, owner: TransactionSigner, token: Address, *, to: Address) -> Receipt:
         """Take all of the owner's balance in a token (zero: the chain's coin)."""
-        return self._send(owner, _ESCROW.encode("withdraw", token, to))
+        return self.send(owner, _ESCROW.encode("withdraw", token, to))
+
+    def send(self, signer: TransactionSigner, data: bytes, *, value: int = 0) -> Receipt:
+        """A call that has no method here, such as the root's care of keys; `value` in wei."""
+        try:
+            return self._chain.send(signer, self.address, data, value=value)
+        except Reverted as e:
+            raise _named(e) from e
 
     # -- reading ---------------------------------------------------------------------------------
     def rental(self, job: Digest) -> Rental:
@@ -220,9 +227,9 @@ class Escrow:
     # -- inside ----------------------------------------------------------------------------------
     def _pay(self, payer: TransactionSigner, token: Address, amount: int, data: bytes) -> Receipt:
         if token == ZERO_ADDRESS:
-            return self._send(payer, data, value=amount)
+            return self.send(payer, data, value=amount)
         self._allow(payer, token, amount)
-        return self._send(payer, data)
+        return self.send(payer, data)
 
     def _allow(self, payer: TransactionSigner, token: Address, amount: int) -> None:
         """Approve exactly this deposit: an allowance left standing is somebody's risk."""
@@ -230,12 +237,6 @@ class Escrow:
         [allowed] = _TOKEN.decode("allowance", self._chain.call(token, asked))
         if allowed != amount:
             self._chain.send(payer, token, _TOKEN.encode("approve", self.address, amount))
-
-    def _send(self, signer: TransactionSigner, data: bytes, *, value: int = 0) -> Receipt:
-        try:
-            return self._chain.send(signer, self.address, data, value=value)
-        except Reverted as e:
-            raise _named(e) from e
 
     def _ask(self, function: str, *arguments: Any) -> tuple[Any, ...]:
         question = _ESCROW.encode(function, *arguments)

@@ -5,31 +5,20 @@ Decides nothing: it takes the allowance itself, and signs none while revocations
 
 from __future__ import annotations
 
-from typing import Protocol
-
 from kycgate.core.attestation import ValidAttestation
+<<<<<<< HEAD
 from kycgate.core.claims import Account, Address, Digest, JobRequest, checksum
+=======
+from kycgate.core.claims import Account, Address, Digest, JobRequest
+from kycgate.core.decision import Allow
+>>>>>>> contracts
 from kycgate.core.permit import DEADLINE_MOST_S, Permit, PermitDomain, SignedPermit, Terms
 from kycgate.errors import Code, Malformed, Reason, Refused, Unavailable
 from kycgate.keys import Signer
-from kycgate.settlement.revocations import waiting_s
-from kycgate.store.base import Store
+from kycgate.settlement.revocations import Outbox, waiting_s
 
 _CLOCKS_S = 60
 """How far a chain's clock may run behind ours before a fresh permit looks too long-lived to it."""
-
-
-class Allowance(Protocol):
-    """What a permit is made of: `core.decision.Allow`."""
-
-    @property
-    def job(self) -> JobRequest: ...
-    @property
-    def account(self) -> Account: ...
-    @property
-    def attestation(self) -> ValidAttestation: ...
-    @property
-    def policy(self) -> Digest: ...
 
 
 class Permits:
@@ -49,7 +38,7 @@ class Permits:
         cap: int,
         margin_percent: int,
         publish_bound_s: int,
-        store: Store,
+        outbox: Outbox,
     ) -> None:
         self._signer = signer
         self._domain = domain
@@ -58,8 +47,9 @@ class Permits:
         self._cap = cap
         self._margin_percent = margin_percent
         self._publish_bound_s = publish_bound_s
-        self._store = store
+        self._outbox = outbox
 
+<<<<<<< HEAD
     def issue(
         self,
         allow: Allowance,
@@ -69,6 +59,9 @@ class Permits:
         deposited: int = 0,
         at_most: int | None = None,
     ) -> SignedPermit:
+=======
+    def issue(self, allow: Allow, *, job_id: Digest, now: int, deposited: int = 0) -> SignedPermit:
+>>>>>>> contracts
         """Sign a permit for the job that was allowed.
 
         `deposited` is what the job holds already, base units: a permit's cap is for its whole life.
@@ -107,7 +100,7 @@ class Permits:
         return job.value + job.value * self._margin_percent // 100
 
     def _require_published(self, now: int) -> None:
-        waited = waiting_s(self._store, now=now)
+        waited = waiting_s(self._outbox, now=now)
         if waited > self._publish_bound_s:
             raise Unavailable(f"a revocation has waited {waited} s for the chain: no new permits")
 

@@ -5,11 +5,13 @@ Revokes nobody itself: the issuer did, and inside the gate that already holds.
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from kycgate.chain import Chain, TransactionSigner
 from kycgate.core.claims import Account, Address, Digest
 from kycgate.core.typed import keccak, word_address, word_uint
 from kycgate.settlement.compiled import artifact
-from kycgate.store.base import OutboxItem, Store
+from kycgate.store.base import OutboxItem
 
 KIND = "revoke_onchain"
 """Outbox items: {"account": account key, "epoch": the last epoch that is void}."""
@@ -26,9 +28,16 @@ def revocation_key(renter: Address, epoch: int) -> Digest:
     return Digest(keccak(word_address(renter) + word_uint(epoch)))
 
 
-def waiting_s(store: Store, *, now: int) -> int:
+class Outbox(Protocol):
+    """The part of the store that this room uses: oldest due first, gone once done."""
+
+    def due(self, kind: str, *, now: int, limit: int = 100) -> list[OutboxItem]: ...
+    def done(self, item_id: int) -> None: ...
+
+
+def waiting_s(outbox: Outbox, *, now: int) -> int:
     """Seconds that the oldest unpublished revocation has waited; 0 when none waits."""
-    oldest = store.due(KIND, now=now, limit=1)
+    oldest = outbox.due(KIND, now=now, limit=1)
     return now - oldest[0].due_at if oldest else 0
 
 
@@ -42,13 +51,13 @@ class Revocations:
         eas: Address,
         revoker: Address,
         publisher: TransactionSigner,
-        store: Store,
+        outbox: Outbox,
     ) -> None:
         self._chain = chain
         self._eas = eas
         self._revoker = revoker
         self._publisher = publisher
-        self._store = store
+        self._outbox = outbox
 
     def publish(self, *, now: int) -> int:
         """Publish what waits, one batch; how many were new on the chain.
@@ -56,13 +65,13 @@ class Revocations:
         Raises Unavailable and Reverted with everything still waiting, under its first due time, so
         that `waiting_s` tells the truth. An item is done only once the chain shows its key.
         """
-        items = self._store.due(KIND, now=now, limit=_BATCH)
+        items = self._outbox.due(KIND, now=now, limit=_BATCH)
         new = self._unpublished(items)
         if new:
             data = _REVOKER.encode("publish", new)
             self._chain.send(self._publisher, self._revoker, data)
         for item in items:
-            self._store.done(item.id)
+            self._outbox.done(item.id)
         return len(new)
 
     def published_at(self, renter: Address, epoch: int) -> int | None:

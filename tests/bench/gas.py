@@ -9,7 +9,6 @@ contracts don't ship with ours.
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from kycgate.chain import Artifact
@@ -97,8 +96,8 @@ def _deployment(world: World) -> int:
     return world.chain.send(KEYS["deployer"], None, creation).gas_used
 
 
-def measure() -> list[Row]:
-    """All rows, on a chain of their own."""
+def rows() -> list[Row]:
+    """Every figure, on a chain of its own."""
     anvil = Anvil()
     try:
         world = standing(anvil)
@@ -124,5 +123,13 @@ def measure() -> list[Row]:
         anvil.close()
 
 
+def main() -> None:
+    """Print the rows as a table."""
+    for one in rows():
+        peer = "" if one["peer"] is None else f" vs {one['peer']:>9,}  ratio {one['ratio']}"
+        target = "" if one["target"] is None else f"  (target {one['target']:,}, met: {one['met']})"
+        print(f"{one['name']:<58} {one['ours']:>9,} {one['unit']}{peer}{target}")
+
+
 if __name__ == "__main__":
-    print(json.dumps(measure(), indent=1))
+    main()

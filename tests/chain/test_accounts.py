@@ -14,7 +14,8 @@ from kycgate.chain.accounts import SIGNATURE_MOST, VALIDATOR
 from kycgate.core.claims import Address
 from kycgate.core.signature import Invalid, Undecided, Valid
 from kycgate.core.typed import keccak
-from tests.chain_world import ROOT, Anvil, extra, free_port, key
+from tests.chain_world import Anvil, extra, free_port, key
+from tests.tools import REPO
 
 DIGEST = keccak(b"something signed")
 OWNER, STRANGER, DEPLOYER = key("owner"), key("stranger"), key("deployer")
@@ -43,7 +44,7 @@ def undeployed(anvil: Anvil) -> tuple[Address, Address, bytes]:
 
 
 def test_the_validator_in_the_code_is_the_compiled_contract() -> None:
-    path = ROOT / "kycgate" / "settlement" / "artifacts" / "ValidateSig6492.json"
+    path = REPO / "kycgate" / "settlement" / "artifacts" / "ValidateSig6492.json"
     assert json.loads(path.read_text())["bytecode"] == "0x" + VALIDATOR.hex()
 
 

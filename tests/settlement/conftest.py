@@ -99,7 +99,7 @@ class World:
     def write(self, by: str, function: str, *arguments: Any) -> None:
         """A call to the escrow that has no method of its own."""
         data = artifact("GPURentalEscrow").encode(function, *arguments)
-        self.escrow._send(KEYS[by], data)
+        self.escrow.send(KEYS[by], data)
 
     def owned(self, token: Address, holder: Address) -> int:
         """What an account holds outside the escrow's books."""

@@ -143,7 +143,7 @@ def test_coin_sent_along_with_a_token_or_short_of_the_amount_is_refused(world: W
         data = artifact("GPURentalEscrow").encode(
             "open", permit.job, wanted, 1000, 100, fields, signed.signature
         )
-        assert refused(world.escrow, "_send", RENTER, data, value=value) == "AmountInvalid"
+        assert refused(world.escrow, "send", RENTER, data, value=value) == "AmountInvalid"
 
 
 # -- relayers --------------------------------------------------------------------------------------

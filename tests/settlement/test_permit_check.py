@@ -55,7 +55,7 @@ def open_as_asked(world: World, signed: SignedPermit, asked: Permit) -> Reverted
         signed.signature,
     )
     try:
-        world.escrow._send(KEYS["renter"], data, value=1000)
+        world.escrow.send(KEYS["renter"], data, value=1000)
     except Reverted as refusal:
         return refusal
     return None

@@ -49,8 +49,10 @@ function readImport(path) {
 }
 
 function compile(sources) {
-  const wanted = { "*": { "*": ["abi", "evm.bytecode.object", "evm.deployedBytecode.object"] } };
-  const input = { language: "Solidity", sources, settings: { ...settings, outputSelection: wanted } };
+  const parts = { "*": ["abi", "evm.bytecode.object", "evm.deployedBytecode.object"] };
+  // Only what was asked for: code of imported contracts would be made for nothing.
+  const outputSelection = Object.fromEntries(Object.keys(sources).map((name) => [name, parts]));
+  const input = { language: "Solidity", sources, settings: { ...settings, outputSelection } };
   const output = JSON.parse(solc.compile(JSON.stringify(input), { import: readImport }));
   // A warning about somebody else's source is theirs; one about ours fails the build.
   const problems = (output.errors ?? []).filter(
