@@ -18,7 +18,9 @@ def run_serve(args: argparse.Namespace) -> int:
     from kycgate.assembly import load_config, serve
 
     logging.basicConfig(
-        stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s"
+        stream=sys.stderr,
+        level=logging.INFO,
+        format="%(asctime)s %(levelname)s %(name)s %(message)s",
     )
     config = load_config(args.config)
 

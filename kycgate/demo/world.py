@@ -154,9 +154,7 @@ def find_iocloud() -> Path:
 
 
 @contextmanager
-def running_world(
-    directory: Path, *, gate_port: int = 0, control_port: int = 0
-) -> Iterator[World]:
+def running_world(directory: Path, *, gate_port: int = 0, control_port: int = 0) -> Iterator[World]:
     """Start everything in an empty folder; stop it on leaving. Port 0: a free one."""
     find_iocloud()
     with ExitStack() as stack:

@@ -6,12 +6,8 @@ Decides nothing: it takes the allowance itself, and signs none while revocations
 from __future__ import annotations
 
 from kycgate.core.attestation import ValidAttestation
-<<<<<<< HEAD
 from kycgate.core.claims import Account, Address, Digest, JobRequest, checksum
-=======
-from kycgate.core.claims import Account, Address, Digest, JobRequest
 from kycgate.core.decision import Allow
->>>>>>> contracts
 from kycgate.core.permit import DEADLINE_MOST_S, Permit, PermitDomain, SignedPermit, Terms
 from kycgate.errors import Code, Malformed, Reason, Refused, Unavailable
 from kycgate.keys import Signer
@@ -49,19 +45,15 @@ class Permits:
         self._publish_bound_s = publish_bound_s
         self._outbox = outbox
 
-<<<<<<< HEAD
     def issue(
         self,
-        allow: Allowance,
+        allow: Allow,
         *,
         job_id: Digest,
         now: int,
         deposited: int = 0,
         at_most: int | None = None,
     ) -> SignedPermit:
-=======
-    def issue(self, allow: Allow, *, job_id: Digest, now: int, deposited: int = 0) -> SignedPermit:
->>>>>>> contracts
         """Sign a permit for the job that was allowed.
 
         `deposited` is what the job holds already, base units: a permit's cap is for its whole life.
