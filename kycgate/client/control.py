@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
+from urllib.parse import quote
 
 import requests
 
@@ -121,7 +122,7 @@ class ControlPlane:
         return found
 
     def revoke_key(self, key_id: str) -> None:
-        self._call("DELETE", f"/v1/keys/{requests.utils.quote(key_id, safe='')}")
+        self._call("DELETE", f"/v1/keys/{quote(key_id, safe='')}")
 
     def explain(self, job: dict[str, Any]) -> dict[str, Any]:
         return self._call("POST", "/v1/explain", job)

@@ -58,8 +58,10 @@ class RenterSession(requests.Session):
         self.marketplace = gate_origin(marketplace)
         self._key = key
         self._key_header = key_header
-        self._signing = signer and RequestSigner(
-            signer, chain_id=chain_id, profile=profile, clock=clock
+        self._signing = (
+            None
+            if signer is None
+            else RequestSigner(signer, chain_id=chain_id, profile=profile, clock=clock)
         )
         self.control = ControlPlane(gate, signing=self._signing)
         self.headers["Accept"] = "application/json, application/problem+json"
@@ -140,4 +142,5 @@ def read_job(text: str) -> bytes:
 
 
 def _proof_demanded(response: Response) -> bool:
-    return response.status_code == 401
+    """A redirected answer is somebody else's word: it moves us to sign nothing."""
+    return response.status_code == 401 and not response.history

@@ -15,6 +15,9 @@ from kycgate.core.claims import Address, parse_address
 from kycgate.errors import Malformed, NotFound, TooLarge
 
 BODY_LIMIT: Final = 64 * 1024
+"""Bytes."""
+DEPTH_LIMIT: Final = 16
+"""Levels of nesting: a case with its eight parents has ten."""
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\u0085\u2028\u2029\ud800-\udfff]")
 _REQUIRED: Final[Any] = object()
 
@@ -210,7 +213,17 @@ def _parse(body: bytes) -> Any:
         json.dumps(value, ensure_ascii=False).encode("utf-8")  # a lone surrogate is no text
     except (ValueError, RecursionError) as error:
         raise Malformed("not valid JSON", field="body", remedy="send one JSON object") from error
+    if not _shallow(value, DEPTH_LIMIT):
+        remedy = f"nest at most {DEPTH_LIMIT} levels"
+        raise Malformed("nested too deeply", field="body", remedy=remedy)
     return value
+
+
+def _shallow(value: Any, levels: int) -> bool:
+    inner = value.values() if isinstance(value, dict) else value
+    if not isinstance(value, dict | list):
+        return True
+    return levels > 0 and all(_shallow(each, levels - 1) for each in inner)
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

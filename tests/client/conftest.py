@@ -10,19 +10,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from kycgate.screening.controls import load_default_policy
 
 from kycgate.core.proof import HttpRequest, ProvenRequest, verify_request
-from kycgate.store import open_store
+from kycgate.screening.controls import load_default_policy
 from kycgate.web.app import create_app
 from tests.web.live import Late, listening
-from tests.web.world import World, build
+from tests.web.world import World, build, fresh_store
 
 
 @pytest.fixture
 def live(tmp_path: Path) -> Iterator[World]:
     """A world whose public_url really answers; its clock is the machine's, for real signatures."""
-    store = open_store(f"sqlite:///{tmp_path}/gate.db")
+    store = fresh_store(tmp_path / "gate.db")
     late = Late()
     with listening(late) as origin:
         world = build(store, load_default_policy(), public_url=origin)
@@ -50,6 +49,8 @@ class Market:
             for name, value in environ.items()
             if name.startswith("HTTP_")
         }
+        if environ.get("CONTENT_TYPE"):
+            headers["content-type"] = environ["CONTENT_TYPE"]
         self.seen.append((environ["REQUEST_METHOD"], headers, body))
         if self.redirect_to:
             start_response("307 Temporary Redirect", [("Location", self.redirect_to)])

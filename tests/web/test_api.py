@@ -6,11 +6,11 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from kycgate.core.policy import ListVersion
 
 from kycgate.core.attestation import SignedAttestation
 from kycgate.core.claims import Account, Level
 from kycgate.core.permit import SignedPermit
+from kycgate.core.policy import ListVersion
 from kycgate.errors import Unavailable
 from kycgate.store.base import Job, Refusal
 from tests.web.browser import ALICE, MALLORY, Browser, key_of, signed_in
@@ -167,6 +167,14 @@ def test_the_permit_of_an_accepted_job_is_the_renters_alone(world: World) -> Non
     found = alice.get(f"/v1/permits?job=0x{job.hex()}")
     assert SignedPermit.from_wire(found.data) == permit
     assert mallory.get(f"/v1/permits?job=0x{job.hex()}").status_code == 404
+
+
+def test_stale_lists_are_no_verdict_about_the_renter(world: World) -> None:
+    browser = signed_in(world)
+    world.registrar.attest(ACCOUNT, now=T0)
+    world.desk.gate.list_age_s = 100 * 3600
+    response = browser.post("/v1/permits", JOB | TERMS)
+    assert (response.status_code, response.get_json()["code"]) == (503, "screening_stale")
 
 
 def test_without_settlement_there_are_no_permits(world: World) -> None:

@@ -6,11 +6,11 @@ They stand on the real store and the real rules of core; they leave out screenin
 from __future__ import annotations
 
 import hashlib
+import tempfile
 from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
 from typing import Any
-
-from kycgate.core.decision import Allow, Decision, Deny, Evidence, Review, decide
-from kycgate.core.policy import Eccn, GpuClass, ListVersion, Policy
 
 from kycgate.core.attestation import (
     Domain,
@@ -20,12 +20,15 @@ from kycgate.core.attestation import (
     verify,
 )
 from kycgate.core.claims import Account, Address, Claims, Digest, JobRequest, Kind, Level
+from kycgate.core.decision import Allow, Decision, Deny, Evidence, Review, decide
 from kycgate.core.permit import Permit, PermitDomain, SignedPermit, Terms, job_id
+from kycgate.core.policy import Eccn, GpuClass, ListVersion, Policy
 from kycgate.core.signature import Invalid, Undecided, Valid
 from kycgate.core.trust import TrustedIssuer, TrustList
 from kycgate.core.typed import keccak
 from kycgate.errors import Code, Malformed, Reason, Unavailable
 from kycgate.keys import LocalSigner
+from kycgate.store import open_store
 from kycgate.store.base import Case, CaseEvent, Store, Subject
 from kycgate.web.parts import Ask, WebParts, Words
 
@@ -39,7 +42,6 @@ ESCROW = PermitDomain(31337, Address(b"\x0c" * 20))
 TRUST = TrustList.pinned(
     TrustedIssuer(ISSUER.address, EAS.version, EAS.chain_id, EAS.eas, T0 - 10**6, None)
 )
-LISTS = (ListVersion("csl", "2026-11-20", T0 - 3600),)
 H100 = GpuClass("H100", Eccn.A, True, 15_824, 19.5, "high", "")
 
 
@@ -137,6 +139,7 @@ class Deciding:
     store: Store
     registrar: Registrar
     policy: Policy
+    list_age_s: int = 3600
 
     def explain(self, account: Account, job: JobRequest, *, now: int) -> Decision:
         held = self.registrar.attestation(account, now=now)
@@ -148,8 +151,9 @@ class Deciding:
             schema=held.attestation.schema,
             now=now,
         )
+        lists = (ListVersion("csl", "today", now - self.list_age_s),)
         evidence = Evidence(
-            account, attestation, H100, None, self.store.wallet_proof_at(account.key), LISTS
+            account, attestation, H100, None, self.store.wallet_proof_at(account.key), lists
         )
         return decide(job, evidence, self.policy, now)
 
@@ -221,6 +225,20 @@ class World:
     desk: Desk
     lists: Lists
     chain: ContractWallets
+
+
+@cache
+def _blank_database() -> bytes:
+    """A migrated, empty database: migrating anew for each test would be most of the test."""
+    with tempfile.TemporaryDirectory() as folder:
+        open_store(f"sqlite:///{folder}/blank.db").close()
+        return Path(folder, "blank.db").read_bytes()
+
+
+def fresh_store(path: Path) -> Store:
+    """A real, empty SQLite store at this path."""
+    path.write_bytes(_blank_database())
+    return open_store(f"sqlite:///{path}")
 
 
 def build(store: Store, policy: Policy, **changes: Any) -> World:

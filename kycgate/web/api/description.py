@@ -22,9 +22,10 @@ _PROBLEMS = {
     "413": "The body is larger than 64 KiB",
     "503": "Something the gate depends on did not answer; nothing was decided",
 }
-_RENTER = ({"session": []}, {"sessionCookie": []}, {"signature": []})
-_KEY = ({"gateKey": []},)
-_OPERATOR = ({"operator": []},)
+_Security = tuple[dict[str, list[str]], ...]
+_RENTER: _Security = ({"session": []}, {"sessionCookie": []}, {"signature": []})
+_KEY: _Security = ({"gateKey": []},)
+_OPERATOR: _Security = ({"operator": []},)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,7 @@ class _Operation:
     status: int
     fails: tuple[int, ...]
     takes: str | None = None
-    security: tuple[dict[str, list[str]], ...] = _RENTER
+    security: _Security = _RENTER
     query: str | None = None
 
 

@@ -10,11 +10,11 @@ import secrets
 from typing import Any
 
 from kycgate.core.claims import Account, Action, Digest, JobRequest
-from kycgate.core.decision import Decision, outward
+from kycgate.core.decision import Decision, Deny, outward
 from kycgate.core.decision import explain as full_explanation
 from kycgate.core.permit import SignedPermit
 from kycgate.core.typed import keccak
-from kycgate.errors import Malformed, NotFound
+from kycgate.errors import Malformed, NotFound, Unavailable
 from kycgate.web.access import Operator, renter, renter_or_operator
 from kycgate.web.parts import Ask, PermitDesk, WebParts
 from kycgate.web.problem import Decided, worded
@@ -85,6 +85,8 @@ def ask_permit(parts: WebParts, call: Call) -> Answer:
         n=secrets.token_bytes(32) if key is None else keccak(key.encode("ascii")),
     )
     answer = desk.ask(who.account, ask, now=call.now)
+    if isinstance(answer, Deny) and answer.unavailable:
+        raise Unavailable("only stale lists stand in the way", code=answer.reasons[0].code)
     if not isinstance(answer, SignedPermit):
         raise Decided(outward(answer)["codes"])
     return Answer(201, permit_document(answer))
