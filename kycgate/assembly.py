@@ -27,6 +27,7 @@ from kycgate.core.attestation import SignedAttestation
 from kycgate.core.claims import SCHEMA_UID, Account, Digest, checksum
 from kycgate.core.eas import Domain
 from kycgate.core.permit import PermitDomain
+from kycgate.core.policy import Limits as PolicyLimits
 from kycgate.core.policy import Policy
 from kycgate.core.signature import Invalid, Undecided, Valid
 from kycgate.core.trust import TrustedIssuer, TrustList
@@ -254,6 +255,16 @@ def _domain(config: Config) -> Domain:
 
 
 def _policy(config: Config) -> Policy:
+    """The rules, under the bounds of the configuration: a policy can only be stricter."""
+    return _rules(config).with_limits(
+        PolicyLimits(
+            max_wallet_proof_age_s=config.policy.wallet_proof_s,
+            max_list_age_s=config.screening.max_age_s,
+        )
+    )
+
+
+def _rules(config: Config) -> Policy:
     if config.policy.file is None:
         return load_default_policy()
     path = config.path(config.policy.file)
@@ -370,7 +381,9 @@ def _facts(config: Config, policy: Policy) -> dict[str, Any]:
     issuer = load_signer(config.key(config.keys.issuer), password=config.keys.password)
     escrow = None
     if settlement.mode == "escrow":
-        assert settlement.escrow and settlement.token and settlement.provider
+        assert settlement.escrow is not None
+        assert settlement.provider is not None
+        assert settlement.token is not None
         escrow = {
             "chain_id": settlement.chain_id,
             "escrow": checksum(settlement.escrow),
@@ -456,7 +469,9 @@ def _permits(config: Config, store: Store, signer: Signer) -> Permits | None:
     settlement = config.settlement
     if settlement.mode == "none":
         return None
-    assert settlement.escrow and settlement.provider and settlement.token
+    assert settlement.escrow is not None
+    assert settlement.provider is not None
+    assert settlement.token is not None
     return Permits(
         signer,
         PermitDomain(settlement.chain_id, settlement.escrow),
@@ -465,7 +480,7 @@ def _permits(config: Config, store: Store, signer: Signer) -> Permits | None:
         cap=settlement.max_value,
         margin_percent=settlement.margin_percent,
         publish_bound_s=settlement.publish_bound_s,
-        store=store,
+        outbox=store,
     )
 
 
@@ -479,13 +494,13 @@ def _revocations(config: Config, store: Store, chain: Chain | None) -> Revocatio
     settlement = config.settlement
     if chain is None or settlement.mode == "none" or settlement.revoker_key is None:
         return None
-    assert settlement.revoker
+    assert settlement.revoker is not None
     return Revocations(
         chain,
         eas=config.issuer.eas,
         revoker=settlement.revoker,
         publisher=load_signer(config.key(settlement.revoker_key), password=config.keys.password),
-        store=store,
+        outbox=store,
     )
 
 
@@ -544,7 +559,7 @@ def _web_parts(
             commands=(
                 "export IOCLOUD_BASE_URL={marketplace}",
                 "export IOCLOUD_API_KEY={key}",
-                "iocloud deploy --name my-job --image nginx:latest --gpu H100:8 --hours 24 --detach",
+                "iocloud deploy --name my-job --image IMAGE --gpu H100:8 --hours 24 --detach",
             ),
         ),
         now=lambda: int(time.time()),

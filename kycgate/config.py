@@ -172,7 +172,7 @@ class Issuer:
     eas_version: str = _setting(_text, "1.4.0")
     life_s: int = _setting(_number(300, 24 * _HOUR), 24 * _HOUR)
     trust_list: str | None = _setting(_text, None)
-    """trust list file signed by the offline root; without one, only this gate's issuer key counts"""
+    """trust list signed by the offline root; without one, only this gate's issuer key counts"""
     root: Address | None = _setting(_address, None)
     """the root's address; needed with trust_list"""
 
@@ -201,8 +201,9 @@ class Settlement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Screening:
-    """When the age of a list raises the alarm. How old it may be to rent on is the policy's."""
+    """How old a list may be for controlled GPUs, and from when its age raises the alarm."""
 
+    max_age_s: int = _setting(_number(_HOUR, 10 * 365 * 24 * _HOUR), 72 * _HOUR)
     alarm_age_s: int = _setting(_number(_HOUR, 10 * 365 * 24 * _HOUR), 24 * _HOUR)
 
 
@@ -211,6 +212,8 @@ class PolicyFile:
     """Which rental rules apply; without a file the shipped defaults."""
 
     file: str | None = _setting(_text, None)
+    wallet_proof_s: int = _setting(_number(_HOUR, 30 * 24 * _HOUR), 7 * 24 * _HOUR)
+    """how old the wallet's own signature may be for controlled GPUs"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -353,6 +356,8 @@ def _cross_check(sections: dict[str, Any], report: _Report) -> None:
             report.add("settlement", "rpc", 'is needed when mode = "escrow"')
     if sections["issuer"].trust_list and sections["issuer"].root is None:
         report.add("issuer", "root", "is needed with trust_list: the address of the offline root")
+    if sections["screening"].alarm_age_s > sections["screening"].max_age_s:
+        report.add("screening", "alarm_age_s", "must not exceed max_age_s")
     used: dict[str, str] = {}
     for key in ("issuer", "permit", "log", "vault"):
         spec = getattr(keys, key)

@@ -110,6 +110,7 @@ def _document(
 
 
 def _stay(args: argparse.Namespace, world: World) -> None:
+    config = world.directory / "kycgate.toml"
     _tell(
         args,
         "",
@@ -119,8 +120,8 @@ def _stay(args: argparse.Namespace, world: World) -> None:
         f"  API description      {world.control_url}/v1/openapi.json",
         f"  health               {world.control_url}/healthz",
         f"  chain (RPC)          {world.anvil.url}",
-        f"  reviewer             kycgate cases list --state all --config {world.directory}/kycgate.toml",
-        f"  decision log         kycgate audit verify --config {world.directory}/kycgate.toml",
+        f"  reviewer             kycgate cases list --state all --config {config}",
+        f"  decision log         kycgate audit verify --config {config}",
         "Ctrl-C ends it.",
     )
     ended = threading.Event()

@@ -43,8 +43,10 @@ class Anvil:
         port = _free_port()
         self.url = f"http://127.0.0.1:{port}"
         self._process = subprocess.Popen(
-            [find_anvil(), "--port", str(port), "--chain-id", str(chain_id)]
-            + ["--hardfork", "prague", "--silent"],
+            [
+                *(str(find_anvil()), "--port", str(port)),
+                *("--chain-id", str(chain_id), "--hardfork", "prague", "--silent"),
+            ],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             # The terminal's Ctrl-C is for the demonstration, which then stops the chain in order.

@@ -1,4 +1,5 @@
-"""The story the demonstration tells: each step acts on the running world and says what came of it.
+"""The story the demonstration tells: each step acts on the running world and says what came of
+it.
 
 A step's expectation is written down before it runs; a step that comes out otherwise fails the story.
 """
@@ -31,7 +32,7 @@ _BOUND_S = 5
 """A revocation is refused everywhere within this (DESIGN 8)."""
 _JOB = ("--name", "story", "--image", "nginx:latest", "--hours", "24", "--detach", "--json")
 
-PERSON = {
+PERSON: dict[str, Any] = {
     "kind": "person",
     "details": {"name": "Ada Example", "birth_date": "1985-12-10", "country": "DE"},
 }

@@ -35,11 +35,6 @@ PROVIDER = Address(bytes.fromhex("00000000000000000000000000000000000ca5e0"))
 HOLD_S = 3600
 _COMMAND_S = 120
 
-_POLICY_NOTE = """\
-# The demonstration's policy: the shipped defaults, with one change. The lists inside the package are
-# dated; the product refuses controlled rentals on lists older than 72 hours. Here their age is allowed.
-"""
-
 
 @dataclass(frozen=True, slots=True)
 class Told:
@@ -232,7 +227,6 @@ def _configure(
     token: str,
     ports: tuple[int, int],
 ) -> Config:
-    (directory / "policy.toml").write_text(_policy())
     path = directory / "kycgate.toml"
     path.write_text(
         f"""\
@@ -269,21 +263,13 @@ revoker_key = "file:keys/revoker.key"
 token = "{checksum(deployment.token)}"
 provider = "{checksum(PROVIDER)}"
 
-[policy]
-file = "policy.toml"
+[screening]
+# The lists inside the package are dated. The product refuses controlled rentals on lists older than
+# 72 hours; this demonstration allows their age.
+max_age_s = {3 * 365 * 86_400}
 """
     )
     return load_config(path, environ={})
-
-
-def _policy() -> str:
-    from importlib.resources import files
-
-    shipped = files("kycgate.screening").joinpath("data", "default_policy.toml").read_text("utf-8")
-    said = "max_list_age_hours = 72"
-    if said not in shipped:
-        raise Misconfigured(("the shipped policy no longer states its list age",))
-    return _POLICY_NOTE + shipped.replace(said, "max_list_age_hours = 26280")
 
 
 def _kycgate() -> list[str]:

@@ -44,7 +44,7 @@ class JobStopper:
         self._shared = shared_upstream_key
 
     def run(self, *, now: int) -> int:
-        """Carry out what is due; how many deployments ended. Never raises for one order's trouble."""
+        """Carry out what is due; how many deployments ended. One order's trouble raises nothing."""
         return sum(self._order(item, now) for item in self._store.due(KIND, now=now, limit=20))
 
     def _order(self, item: OutboxItem, now: int) -> int:
