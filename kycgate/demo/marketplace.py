@@ -6,8 +6,10 @@ and every request it received is kept as it came, so that a test can say what re
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
+import socket
 import threading
 import time
 import uuid
@@ -119,6 +121,27 @@ class _Refusal(Exception):
         self.answer: Answer = (status, {"status": "failed", "error": text})
 
 
+class _Server(ThreadingHTTPServer):
+    """A threaded server that can drop the connections it has."""
+
+    def __init__(self, *arguments: Any) -> None:
+        self._open: set[socket.socket] = set()
+        super().__init__(*arguments)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        self._open.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        self._open.discard(request)
+        super().shutdown_request(request)
+
+    def hang_up(self) -> None:
+        for connection in list(self._open):
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+
+
 class Marketplace:
     """Rents imaginary machines over HTTP on a port of its own. Use as a context manager."""
 
@@ -135,8 +158,7 @@ class Marketplace:
         self._lock = threading.Lock()
         self.received: list[Received] = []
         self.deployments: dict[str, Deployment] = {}
-        self._server = ThreadingHTTPServer(("127.0.0.1", port), _handler(self))
-        self._server.daemon_threads = True
+        self._server = _Server(("127.0.0.1", port), _handler(self))
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
         self.port: int = self._server.server_address[1]
         self.url = f"http://127.0.0.1:{self.port}"
@@ -152,8 +174,10 @@ class Marketplace:
         return self.__enter__()
 
     def stop(self) -> None:
+        """Hang up on everybody; again is harmless."""
         self._server.shutdown()
         self._thread.join()
+        self._server.hang_up()
         self._server.server_close()
 
     def requests(self, method: str, ending: str = "") -> list[Received]:

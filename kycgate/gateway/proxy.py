@@ -122,8 +122,6 @@ class Proxy:
         view: RequestView,
         caller: _Caller,
     ) -> Reply:
-        plain = tuple((n, v) for n, v in forward.headers if n.lower() != "accept-encoding")
-        forward = replace(forward, headers=(*plain, ("accept-encoding", "identity")))
         try:
             async with asyncio.timeout(self._patience.answer_seconds):
                 answer = await self._send(forward, view, caller)

@@ -194,8 +194,10 @@ class StrictProtocol(HttpToolsProtocol):
     def _refuse(self, fault: _Fault) -> None:
         cycle = self.cycle
         self._closed_to_input = True
-        if cycle is None or cycle.response_complete:
+        if cycle is None or (cycle.response_complete and not self._in_body):
             self._answer(fault)
+        elif cycle.response_complete:  # it had its answer, and gets no second one
+            self._close()
         elif self._in_body:  # this very request is broken: it must never look whole to the gate
             if not cycle.response_started:
                 self._answer(fault)
@@ -231,6 +233,9 @@ class StrictProtocol(HttpToolsProtocol):
             self._header_timer = None
 
     def _header_late(self) -> None:
+        self._header_timer = None
+        if self.cycle is not None and not self.cycle.response_complete:
+            return  # stray line ends while we are the ones who owe an answer
         if self._in_message:
             self._refuse(_Fault("the header took too long", status=408, code=Code.MALFORMED))
         else:

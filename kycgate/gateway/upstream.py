@@ -131,10 +131,14 @@ class Upstream:
             async with asyncio.timeout(self._patience.connect_seconds):
                 await self._slots.acquire()
                 try:
-                    return await self._open()
+                    connection = await self._open()
+                    if not connection.alive:
+                        raise ConnectionError("closed at once")
                 except BaseException:
                     self._slots.release()
                     raise
+                connection.counted = True
+                return connection
         except (OSError, TimeoutError) as e:
             raise Broken(f"no connection to {self._authority}: {e}", sent=False) from e
 
@@ -152,7 +156,8 @@ class Upstream:
             connection.abort()
 
     def lost(self, connection: _Connection) -> None:
-        self._slots.release()
+        if connection.counted:
+            self._slots.release()
         with contextlib.suppress(ValueError):
             self._idle.remove(connection)
 
@@ -200,6 +205,8 @@ class _Connection(asyncio.Protocol):
         self._writable = asyncio.Event()
         self._writable.set()
         self.alive = True
+        self.counted = False
+        """Whether it holds one of the owner's slots, to be given back when it is lost."""
         self.idle_since = 0.0
         self._fresh = True
         self._reset("GET")
@@ -331,9 +338,11 @@ class _Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self.alive = False
         self._owner.lost(self)
-        if exc is None and self._started and self._until_close:
+        if self._complete or self._error is not None:
+            pass
+        elif exc is None and self._started and self._until_close:
             self._complete = True
-        elif not self._complete and self._error is None:
+        else:
             self._error = "the marketplace closed the connection"
         self._writable.set()
         self._wake()
@@ -357,6 +366,10 @@ class _Connection(asyncio.Protocol):
         self._writable.set()
 
     # -- httptools ---------------------------------------------------------------------------------
+    def on_message_begin(self) -> None:
+        if self._complete:  # an answer nobody asked for: the next request must not meet it
+            self._keep = False
+
     def on_header(self, name: bytes, value: bytes) -> None:
         self._header_bytes += len(name) + len(value)
         if self._header_bytes > _HEADER_BYTES:

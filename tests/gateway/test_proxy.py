@@ -412,17 +412,16 @@ def finishing(gate: ScriptedGate, seen: list[tuple[int, Headers, bytes]]) -> Non
     gate.outcome = lambda view: gate.forward(view, finish=finish)
 
 
-def test_finish_gets_the_whole_plain_answer_and_its_reply_is_sent() -> None:
+def test_finish_gets_the_whole_answer_and_its_reply_is_sent() -> None:
     gate, seen = ScriptedGate(body_limit=10), []
     finishing(gate, seen)
     head = b"HTTP/1.1 201 Created\r\nX-A: b\r\ntransfer-encoding: chunked\r\n\r\n"
     chunked = head + b"1\r\na\r\n1\r\nb\r\n0\r\n\r\n"
     with RawUpstream(chunked) as upstream, serving(gate, upstream.url) as running:
-        got = talk(running.gateway_port, post(b"/deploy", b"{}", b"Accept-Encoding: gzip, br"))
+        got = talk(running.gateway_port, post(b"/deploy", b"{}"))
         assert seen == [(201, (("X-A", "b"),), b"ab")]
         assert (status(got), body_of(got)) == (201, b"ab!")
         assert b"kycgate-permit: p\r\n" in got
-        assert upstream.seen[0].values(b"accept-encoding") == [b"identity"]
 
 
 def test_an_answer_too_long_for_finish_counts_as_unknown() -> None:

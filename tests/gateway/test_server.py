@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import socket
@@ -22,6 +23,7 @@ from tests.gateway.wire import body_of, drain, get, no_control, status, talk, wa
 TIGHT = Limits(
     header_seconds=0.4,
     body_seconds=0.4,
+    write_seconds=0.4,
     keep_alive_seconds=1,
     header_bytes=4096,
     header_count=30,
@@ -49,6 +51,10 @@ class Echo:
         if scope["kycgate.target"] != b"/early":
             await self._read(receive)
         target = scope["kycgate.target"]
+        if target == b"/slow":
+            await asyncio.sleep(1.0)
+        elif target == b"/big":
+            target = b"x" * 30_000_000
         fields = [(b"content-length", b"%d" % len(target))]
         await send({"type": "http.response.start", "status": 200, "headers": fields})
         await send({"type": "http.response.body", "body": target})
@@ -317,6 +323,31 @@ def test_a_header_that_drips_in_is_cut_off_all_the_same(server: tuple[Running, E
         sock.sendall(b"GET / HTTP/1.1\r\n")
         with pytest.raises(ConnectionError):
             _send_often(sock, b"X-A: b\r\n", times=100, pause=0.05)
+
+
+def test_stray_line_ends_do_not_cost_a_caller_its_answer(server: tuple[Running, Echo]) -> None:
+    with socket.create_connection(("127.0.0.1", server[0].gateway_port), timeout=5) as sock:
+        sock.sendall(b"GET /slow HTTP/1.1\r\nHost: g\r\n\r\n")
+        time.sleep(0.1)
+        sock.sendall(b"\r\n")
+        assert drain(sock).endswith(b"/slow")
+
+
+def test_a_broken_body_after_the_answer_gets_no_second_answer(
+    server: tuple[Running, Echo],
+) -> None:
+    with socket.create_connection(("127.0.0.1", server[0].gateway_port), timeout=5) as sock:
+        sock.sendall(b"POST /early HTTP/1.1\r\nHost: g\r\nTransfer-Encoding: chunked\r\n\r\n")
+        assert sock.recv(4096).endswith(b"/early")
+        sock.sendall(b"zz\r\n" + get(b"/next"))
+        assert drain(sock) == b""
+
+
+def test_a_caller_that_leaves_its_answer_unread_is_cut_off(server: tuple[Running, Echo]) -> None:
+    with socket.create_connection(("127.0.0.1", server[0].gateway_port), timeout=5) as sock:
+        sock.sendall(get(b"/big"))
+        time.sleep(1.2)
+        assert len(drain(sock)) < 30_000_000
 
 
 def test_an_idle_connection_is_closed(server: tuple[Running, Echo]) -> None:
