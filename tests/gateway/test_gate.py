@@ -403,7 +403,7 @@ def test_quick_answers_from_memory_or_not_at_all(world: World) -> None:
     read = alice.asks("GET", f"{CAAS}/hardware")
     assert world.gate.quick(read) is None
     assert isinstance(world.gate.check(read), Forward)
-    world.store.lose()
+    world.memory.lose()
     assert isinstance(world.gate.quick(read), Forward)
     assert world.gate.quick(alice.rents()) is None
     assert isinstance(world.gate.quick(world.view("GET", "//")), Reply)
