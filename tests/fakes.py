@@ -179,7 +179,8 @@ class MemoryStore:
 
     def add_subject(self, subject: Subject) -> None:
         with self._open():
-            if subject.id in self._subjects:
+            held = self._subjects.values()
+            if any(subject.id == s.id or subject.pseudonym == s.pseudonym for s in held):
                 raise Conflict("that subject exists")
             self._subjects[subject.id] = subject
 
@@ -194,6 +195,8 @@ class MemoryStore:
 
     def link_account(self, account: str, subject_id: str, *, at: int) -> None:
         with self._open():
+            if subject_id not in self._subjects:
+                raise Conflict("there is no such subject")
             if self._links.setdefault(account, (subject_id, at))[0] != subject_id:
                 raise Conflict("the account belongs to another subject")
 
@@ -214,8 +217,8 @@ class MemoryStore:
 
     def add_case(self, case: Case, event: CaseEvent) -> None:
         with self._open():
-            if case.id in self._cases:
-                raise Conflict("that case exists")
+            if case.id in self._cases or case.subject_id not in self._subjects:
+                raise Conflict("that case exists, or is about nobody")
             self._cases[case.id] = case
             self._events.append(event)
 
@@ -262,6 +265,9 @@ class MemoryStore:
 
     def add_attestation(self, attestation: IssuedAttestation) -> None:
         with self._open():
+            named = (attestation.issuer, attestation.domain, attestation.uid)
+            if named in {(held.issuer, held.domain, held.uid) for held in self._attestations}:
+                raise Conflict("that attestation exists")
             self._attestations.append(attestation)
             self._version += 1
 

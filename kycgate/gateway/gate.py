@@ -30,6 +30,7 @@ from kycgate.gateway import records, refusing
 from kycgate.gateway.adapters.base import ACTIONS, Kind, Route
 from kycgate.gateway.canonical import CleanRequest, answer_fields, canonical
 from kycgate.gateway.memory import Memory, WouldWait
+from kycgate.gateway.onward import identity_fields, json_body, readable, with_origin
 from kycgate.gateway.parts import GateParts
 from kycgate.gateway.proving import Caller, Prover
 from kycgate.gateway.records import Passage, Records
@@ -221,15 +222,16 @@ class Gate:
         return Forward(
             method=request.method,
             target=request.target,
-            headers=_with_origin(headers, request),
+            headers=with_origin(headers, request),
             body=request.view.body,
-            failed=lambda sent: self._no_answer(request),
+            failed=lambda sent: self._no_answer(),
             identity=identity,
         )
 
-    def _no_answer(self, request: CleanRequest) -> Reply:
-        error = Unavailable("The marketplace did not answer.")
-        return self._records.refuse(Passage(request.view, request), error, wait=True)
+    def _no_answer(self) -> Reply:
+        """For what may be asked again safely: here a 502 costs nobody a second machine."""
+        headers, body = self._parts.adapter.refusal("The marketplace gave no usable answer.")
+        return Reply(502, (*headers, refusing.NO_STORE), body)
 
     def _stop(
         self, request: CleanRequest, route: Route, headers: Headers, identity: Identity
@@ -242,9 +244,9 @@ class Gate:
         return Forward(
             method=request.method,
             target=request.target,
-            headers=_with_origin(_readable(headers), request),
+            headers=with_origin(readable(headers), request),
             body=request.view.body,
-            failed=lambda sent: self._no_answer(request),
+            failed=lambda sent: self._no_answer(),
             finish=finish,
             answer_limit=self._parts.limits.answer_bytes,
             identity=identity,
@@ -254,20 +256,20 @@ class Gate:
         def finish(status: int, fields: Headers, body: bytes) -> Reply:
             if status != 200:
                 # What it says may be about the operator's account, not the caller's.
-                return self._no_answer(request)
+                return self._no_answer()
             try:
                 owned = frozenset(self._parts.store.deployments_of(identity.account))
                 kept = self._parts.adapter.filter_list(body, owned)
             except KycgateError:
-                return self._no_answer(request)
+                return self._no_answer()
             return Reply(200, (("Content-Type", "application/json"), refusing.NO_STORE), kept)
 
         return Forward(
             method=request.method,
             target=request.target,
-            headers=_with_origin(_readable(headers), request),
+            headers=with_origin(readable(headers), request),
             body=request.view.body,
-            failed=lambda sent: self._no_answer(request),
+            failed=lambda sent: self._no_answer(),
             finish=finish,
             answer_limit=self._parts.limits.list_bytes,
             identity=identity,
@@ -277,19 +279,15 @@ class Gate:
         self, request: CleanRequest, upstream: _UpstreamKey, identity: Identity
     ) -> Headers:
         """Our fields come last, after everything a caller could have removed or spelled alike."""
-        ours: Headers = (("Kycgate-Account", identity.account),)
-        if identity.decision_id is not None:
-            ours = (*ours, ("Kycgate-Decision", identity.decision_id))
-        if identity.job_id is not None:
-            ours = (*ours, ("Kycgate-Job", "0x" + identity.job_id.hex()))
-        return (*self._parts.adapter.with_key(request.onward, upstream.key), *ours)
+        credentials = self._parts.adapter.with_key(request.onward, upstream.key)
+        return (*credentials, *identity_fields(identity))
 
     # -- 5 to 7. the decision --------------------------------------------------------------------
 
     def _decide(self, passage: Passage, caller: Caller, route: Route) -> None:
         assert passage.request is not None
         now, account = passage.view.now, caller.account
-        body = _json_body(passage.request)
+        body = json_body(passage.request)
         if passage.request.query:
             raise Malformed("This request takes no query.", field="query", code=Code.MALFORMED)
         recorded = None
@@ -347,10 +345,12 @@ class Gate:
                 schema=SCHEMA_UID,
                 now=now,
             )
-            until = now + self._parts.limits.memory_s
             if isinstance(verdict, InvalidAttestation):
                 return verdict, now  # told, never remembered
-            return verdict, min(until, verdict.expires_at, trust.expires_at)
+            ends = [key.not_after for key in trust.issuers if key.address == verdict.issuer]
+            until = min((end for end in ends if end is not None), default=trust.expires_at)
+            memory_ends = now + self._parts.limits.memory_s
+            return verdict, min(memory_ends, verdict.expires_at, trust.expires_at, until)
 
         key = ("attestation", account, trust.sequence, trust.issued_at)
         return self._memory.recall(key, load, now=now, wait=True)
@@ -377,11 +377,11 @@ class Gate:
         level = 0 if claims is None else int(claims.level)
         identity = Identity(caller.account.key, job.decision_id, job.id, level, caller.expires_at)
         request = passage.clean()
-        headers = _readable(self._with_identity(request, upstream, identity))
+        headers = readable(self._with_identity(request, upstream, identity))
         return Forward(
             method=request.method,
             target=request.target,
-            headers=_with_origin(headers, request),
+            headers=with_origin(headers, request),
             body=passage.view.body,
             failed=lambda sent: self._records.no_answer(passage, job, sent=sent),
             finish=lambda status, fields, body: self._records.answered(
@@ -390,36 +390,6 @@ class Gate:
             answer_limit=self._parts.limits.answer_bytes,
             identity=identity,
         )
-
-
-def _json_body(request: CleanRequest) -> bytes:
-    """The body of a decided request: plain JSON, read whole, decoded by nobody in between."""
-    if request.view.body is None:
-        raise Malformed("The request has no body.", field="body")
-    if "content-encoding" in request.fields:
-        raise Malformed("Content-Encoding is not read here.", field="Content-Encoding")
-    kind = request.fields.get("content-type", "")
-    if kind.replace(" ", "").lower() not in ("application/json", "application/json;charset=utf-8"):
-        raise Malformed("Content-Type must be application/json.", field="Content-Type")
-    return request.view.body
-
-
-def _readable(headers: Headers) -> Headers:
-    """For answers the gate reads itself: whole, uncompressed, not from the caller's cache."""
-    unwanted = ("accept-encoding", "range", "if-range", "if-none-match", "if-modified-since")
-    kept = tuple(field for field in headers if field[0].lower() not in unwanted)
-    return (*kept, ("Accept-Encoding", "identity"))
-
-
-def _with_origin(headers: Headers, request: CleanRequest) -> Headers:
-    """Where the request came from, in our words: the caller's own were dropped."""
-    view = request.view
-    return (
-        *headers,
-        ("X-Forwarded-For", view.client_ip),
-        ("X-Forwarded-Proto", view.scheme),
-        ("X-Forwarded-Host", view.authority),
-    )
 
 
 def _refused(code: Code, text: str) -> Refused:

@@ -25,7 +25,7 @@ def problem(world: World, view: RequestView) -> tuple[int, str]:
 def test_lost_database_refuses_renting_as_403_to_clients_and_503_to_ours(world: World) -> None:
     alice = world.renter()
     world.send(alice.asks("GET", f"{CAAS}/hardware"))
-    world.store.lose()
+    world.memory.lose()
     reply = world.send(alice.rents())
     assert reply.status == 403
     assert "can't decide right now" in error(reply)
@@ -37,24 +37,24 @@ def test_reads_go_on_without_the_database_but_nothing_cached_is_extended(world: 
     alice = world.renter()
     read = alice.asks("GET", f"{CAAS}/hardware")
     assert isinstance(world.gate.check(read), Forward)
-    world.store.lose()
+    world.memory.lose()
     world.pass_time(30)
     assert isinstance(world.gate.check(replace(read, now=world.now)), Forward)
     world.pass_time(31)
     assert world.send(replace(read, now=world.now)).status == 403
-    world.store.restore()
+    world.memory.restore()
     world.pass_time(2)
     assert isinstance(world.gate.check(replace(read, now=world.now)), Forward)
 
 
 def test_unknown_caller_is_refused_while_the_database_is_lost(world: World) -> None:
     alice = world.renter()
-    world.store.lose()
+    world.memory.lose()
     assert world.send(alice.asks("GET", f"{CAAS}/hardware")).status == 403
 
 
 def test_anonymous_catalogue_needs_no_database(world: World) -> None:
-    world.store.lose()
+    world.memory.lose()
     assert isinstance(world.gate.check(world.view("GET", f"{CAAS}/hardware")), Forward)
 
 
@@ -115,9 +115,9 @@ def test_answer_that_can_not_be_recorded_still_reaches_its_renter(world: World) 
     alice = world.renter()
     forward = world.forwarded(alice.rents())
     assert forward.finish is not None
-    world.store.lose()
+    world.memory.lose()
     assert forward.finish(200, (), b'{"deployment_id":"dep-1"}').status == 200
-    world.store.restore()
+    world.memory.restore()
     assert problem(world, alice.rents()) == (409, "in_progress")
 
 

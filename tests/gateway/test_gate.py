@@ -7,6 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from kycgate.core.decision import Allow, Deny
 from kycgate.gateway.view import Forward, Reply
@@ -403,7 +405,43 @@ def test_quick_answers_from_memory_or_not_at_all(world: World) -> None:
     read = alice.asks("GET", f"{CAAS}/hardware")
     assert world.gate.quick(read) is None
     assert isinstance(world.gate.check(read), Forward)
-    world.store.lose()
+    world.memory.lose()
     assert isinstance(world.gate.quick(read), Forward)
     assert world.gate.quick(alice.rents()) is None
     assert isinstance(world.gate.quick(world.view("GET", "//")), Reply)
+
+
+# -- whatever is sent -----------------------------------------------------------------------------
+
+_text = st.text(st.characters(codec="latin-1"), max_size=20)
+_names = st.sampled_from(
+    ["x-api-key", "Authorization", "Signature", "Signature-Input", "Accept", "Connection",
+     "Idempotency-Key", "Content-Type", "Content-Encoding", "Kycgate-Account", "X_Api_Key"]
+) | _text  # fmt: skip
+
+
+@given(st.lists(st.tuples(_names, _text), max_size=5), st.binary(max_size=40), st.booleans())
+def test_nobody_rents_by_sending_strange_fields_or_bodies(
+    headers: list[tuple[str, str]], body: bytes, whole: bool
+) -> None:
+    world = World()
+    world.renter()
+    sent = json.dumps(deploy()).encode() if whole else body
+    view = world.view("POST", f"{CAAS}/deploy", sent, *headers)
+    assert isinstance(world.gate.check(view), Reply)
+    assert world.store.log_entries() == []
+
+
+@given(st.binary(max_size=30), st.binary(max_size=60))
+def test_what_reaches_upstream_is_what_was_read(tail: bytes, body: bytes) -> None:
+    world = World()
+    alice = world.renter()
+    for path in (f"{CAAS}/deploy", f"{CAAS}/hardware?", f"{CAAS}/"):
+        method = "POST" if path.endswith("deploy") else "GET"
+        view = alice.asks(method, path, body if method == "POST" else None)
+        view = replace(view, target=view.target + tail)
+        verdict = world.gate.check(view)
+        if isinstance(verdict, Forward):
+            assert (verdict.target, verdict.body) == (view.target, view.body)
+        else:
+            assert verdict.status in (400, 403, 404)

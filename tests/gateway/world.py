@@ -16,7 +16,7 @@ from typing import Any
 from kycgate.core.attestation import Attestation, Domain, SignedAttestation, compose
 from kycgate.core.claims import Account, Address, Claims, Digest, Kind, Level
 from kycgate.core.decision import Allow
-from kycgate.core.policy import ListVersion, Policy
+from kycgate.core.policy import ListVersion
 from kycgate.core.proof import HttpRequest, Profile, sign_request
 from kycgate.core.trust import TrustedIssuer, TrustList
 from kycgate.errors import Unavailable
@@ -26,7 +26,7 @@ from kycgate.gateway.parts import GateParts, Limits
 from kycgate.gateway.view import Forward, Headers, Reply, RequestView
 from kycgate.keys import LocalSigner
 from kycgate.screening.controls import load_countries, load_default_policy, load_gpus
-from kycgate.store.base import Key
+from kycgate.store.base import Key, Store
 from tests.fakes import MemoryLog, MemoryStore
 
 NOW = 1_800_000_000
@@ -145,13 +145,14 @@ def deploy(*, gpus: int = 8, hardware: int = 203, hours: int = 24) -> dict[str, 
 class World:
     """Everything the gate asks, and a hand on each of it."""
 
-    def __init__(self, *, limits: Limits | None = None, policy: Policy | None = None) -> None:
+    def __init__(self, *, limits: Limits | None = None, store: Store | None = None) -> None:
         self.now = NOW
         self.ticks = 0.0
-        self.store = MemoryStore()
+        self.memory = MemoryStore()
+        self.store: Store = self.memory if store is None else store
         self.log = MemoryLog()
         self.upstream = Marketplace()
-        self.policy = load_default_policy() if policy is None else policy
+        self.policy = load_default_policy()
         self.lists = (ListVersion("us-csl", "1", NOW - 3600),)
         self.trust: TrustList | None = TrustList.pinned(
             TrustedIssuer(ISSUER.address, "1.3.0", 1, EAS_DOMAIN.eas, NOW - 10**6, None)
