@@ -93,6 +93,7 @@ class Code(StrEnum):
     SCREENING_STALE = "screening_stale"
     UNDER_REVIEW = "under_review"
     CASE_REFUSED = "case_refused"
+    COUNTRY_RESTRICTED = "country_restricted"
     # Ownership of deployments, repeats
     NOT_OWNER = "not_owner"
     IN_PROGRESS = "in_progress"
@@ -105,6 +106,7 @@ class Code(StrEnum):
 _DECLINED = frozenset(
     {
         Code.COUNTRY_EMBARGOED,
+        Code.COUNTRY_RESTRICTED,
         Code.ULTIMATE_COUNTRY_RESTRICTED,
         Code.GPU_RESTRICTED,
         Code.QUANTITY_LIMIT,
