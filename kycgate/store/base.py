@@ -1,13 +1,15 @@
 """What the product remembers, as plain records, and the promises every store keeps.
 
-Holds no rules: who may read or change a record is decided above. Personal data arrives here only sealed.
+Holds no rules: who may read or change a record is decided above. Personal data arrives sealed.
 
-Promises of every method: a lost or broken database is `Unavailable` (never an empty answer); a method
-that says "atomic" is one transaction; times are Unix seconds UTC given by the caller; a write has
-reached the disk when the method returns. Two processes may share one store.
+Promises of every method: a lost or broken database is `Unavailable` (never an empty answer); a
+method that says "atomic" is one transaction; times are Unix seconds UTC given by the caller; a
+write has reached the disk when the method returns. Adding what is there already is `Conflict`,
+changing what is not there is `NotFound`, unless the method says otherwise. Many threads and several
+processes may share one store; a process may fork while it holds one.
 
-Accounts are strings (`claims.Account.key`): `0x…` lower case for a key-pair account, which counts on
-every chain, and `eip155:<chain>:0x…` for a contract account, which counts only there.
+Accounts are strings (`claims.Account.key`): `0x…` lower case for a key-pair account, which counts
+on every chain, and `eip155:<chain>:0x…` for a contract account, which counts only there.
 """
 
 from __future__ import annotations
@@ -78,7 +80,7 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class CaseEvent:
-    """A step in a case's history: who did what, when. `note` is internal and holds no identity data."""
+    """A step in a case's history: who did what, when. `note` is internal, without identity data."""
 
     case_id: str
     at: int
@@ -91,7 +93,7 @@ class CaseEvent:
 
 @dataclass(frozen=True, slots=True)
 class SealedEvidence:
-    """Evidence as stored: ciphertext under the subject's data key, and a salted commitment to it."""
+    """Evidence as stored: ciphertext under the subject's data key, and a salted commitment."""
 
     id: str
     case_id: str
@@ -175,9 +177,13 @@ class Refusal:
     host: str
 
 
+LOG_GENESIS = bytes(32)
+"""What the first entry of the decision log has for a previous hash."""
+
+
 @dataclass(frozen=True, slots=True)
 class LogEntry:
-    """One line of the decision log: canonical JSON `body`, chained by SHA-256 over the previous hash."""
+    """One line of the decision log: canonical JSON `body`, chained by SHA-256."""
 
     seq: int
     at: int
@@ -210,19 +216,31 @@ class Store(Protocol):
     # -- nonces ----------------------------------------------------------------------------------
     def add_nonce(self, nonce: str, *, purpose: str, binding: bytes, expires_at: int) -> None: ...
     def spend_nonce(self, nonce: str, *, purpose: str, binding: bytes, now: int) -> bool:
-        """Atomic. True exactly once, before expiry, for the purpose and binding it was added with."""
+        """Atomic. True exactly once, before expiry, for the purpose and binding it came with."""
 
     def claim_nonce(self, scope: str, nonce: str, *, expires_at: int, now: int) -> bool:
         """Atomic. True the first time this caller-chosen nonce is seen in the scope."""
 
+    def sweep(self, *, now: int) -> int:
+        """Forget nonces, claims and sessions an hour past their expiry; returns how many.
+
+        Strangers ask for nonces: without a sweep every few minutes they fill the disk.
+        """
+
     # -- sessions --------------------------------------------------------------------------------
     def add_session(self, session: Session) -> None: ...
-    def session(self, token_hash: bytes, *, now: int) -> Session | None: ...
-    def end_session(self, token_hash: bytes) -> None: ...
+    def session(self, token_hash: bytes, *, now: int) -> Session | None:
+        """None as well once it has expired."""
+
+    def end_session(self, token_hash: bytes) -> None:
+        """Ends it if it is there."""
 
     # -- accounts --------------------------------------------------------------------------------
     def note_wallet_proof(self, account: str, *, at: int) -> None:
-        """Remember that the account signed in person (not by key or session) at this moment."""
+        """Remember that the account signed in person (not by key or session) at this moment.
+
+        The latest moment stands, whatever the order of arrival.
+        """
 
     def wallet_proof_at(self, account: str) -> int | None: ...
     def set_upstream_key(self, account: str, sealed: bytes | None) -> None: ...
@@ -233,7 +251,7 @@ class Store(Protocol):
     def subject(self, subject_id: str) -> Subject | None: ...
     def subject_of(self, account: str) -> Subject | None: ...
     def link_account(self, account: str, subject_id: str, *, at: int) -> None:
-        """Atomic. Conflict when the account belongs to another subject."""
+        """Atomic. Conflict when the account belongs to another subject; again is no change."""
 
     def accounts_of(self, subject_id: str) -> list[str]: ...
     def rewrap_subject_key(self, subject_id: str, wrapped_key: bytes) -> None: ...
@@ -260,20 +278,27 @@ class Store(Protocol):
         """0 until the account is first revoked."""
 
     def revoke_account(self, account: str, *, at: int, reason: str) -> int:
-        """Atomic. Every attestation of this account up to today's epoch is void; returns the new epoch."""
+        """Atomic. Voids every attestation of this account up to now; returns the new epoch."""
 
     def revoke_attestation(
         self, issuer: str, domain: bytes, uid: bytes, *, at: int, reason: str
-    ) -> None: ...
-    def revoke_issuer(self, issuer: str, *, at: int, reason: str) -> None: ...
+    ) -> None:
+        """Whether we hold it or not. Again is no change: the first moment and reason stand."""
+
+    def revoke_issuer(self, issuer: str, *, at: int, reason: str) -> None:
+        """Again is no change."""
+
     def revocations(self, *, now: int) -> Revocations: ...
 
     # -- gate API keys ---------------------------------------------------------------------------
     def add_key(self, key: Key) -> None: ...
     def key_by_hash(self, secret_hash: bytes) -> Key | None: ...
     def keys_of(self, account: str) -> list[Key]: ...
-    def revoke_key(self, account: str, key_id: str, *, at: int) -> bool: ...
-    def touch_key(self, key_id: str, *, at: int) -> None: ...
+    def revoke_key(self, account: str, key_id: str, *, at: int) -> bool:
+        """True if it was this account's and not revoked before."""
+
+    def touch_key(self, key_id: str, *, at: int) -> None:
+        """Remember the use, to the minute: people read it, and most calls then write nothing."""
 
     # -- jobs ------------------------------------------------------------------------------------
     def begin_job(self, job: Job, *, repeat_window_s: int) -> Begun:
@@ -284,7 +309,9 @@ class Store(Protocol):
         decided, forwarded or unknown) and is younger than the window. Else stores `job`, fresh.
         """
 
-    def mark_forwarded(self, job_id: bytes, *, at: int) -> None: ...
+    def mark_forwarded(self, job_id: bytes, *, at: int) -> None:
+        """Before the request leaves. Conflict when the job has its final answer."""
+
     def finish_job(
         self,
         job_id: bytes,
@@ -296,14 +323,26 @@ class Store(Protocol):
         body: bytes = b"",
         deployment: str | None = None,
         permit: bytes | None = None,
-    ) -> None: ...
+    ) -> None:
+        """An unknown outcome may still become an answer. Conflict when there is one already.
+
+        A deployment or permit recorded before stays unless given anew.
+        """
+
     def job(self, job_id: bytes) -> Job | None: ...
     def jobs_of(self, account: str, *, limit: int = 100) -> list[Job]: ...
     def set_permit(self, job_id: bytes, permit: bytes) -> None: ...
-    def own_deployment(self, deployment: str, account: str, job_id: bytes, *, at: int) -> None: ...
-    def deployment_owner(self, deployment: str) -> str | None: ...
-    def deployments_of(self, account: str) -> list[str]: ...
-    def close_deployment(self, deployment: str, *, at: int) -> None: ...
+    def own_deployment(self, deployment: str, account: str, job_id: bytes, *, at: int) -> None:
+        """Atomic. Conflict when another account owns it; again is no change."""
+
+    def deployment_owner(self, deployment: str) -> str | None:
+        """Who rented it, closed or not."""
+
+    def deployments_of(self, account: str) -> list[str]:
+        """Those not closed, oldest first."""
+
+    def close_deployment(self, deployment: str, *, at: int) -> None:
+        """Closes it if it is known and open."""
 
     # -- refusals --------------------------------------------------------------------------------
     def add_refusal(self, refusal: Refusal) -> None: ...
@@ -311,15 +350,27 @@ class Store(Protocol):
 
     # -- decision log ----------------------------------------------------------------------------
     def append_log(self, build: Callable[[int, bytes], LogEntry]) -> LogEntry:
-        """Atomic. Calls build(next seq, previous hash) under the log's lock and stores the result."""
+        """Atomic. Calls build(next seq, previous hash) under the log's lock and stores the result.
 
-    def log_entries(self, *, after: int = 0, limit: int = 1000) -> list[LogEntry]: ...
+        `build` may read this store, in the same thread, and must not write to it. If it raises,
+        nothing is stored.
+        """
+
+    def log_entries(self, *, after: int = 0, limit: int = 1000) -> list[LogEntry]:
+        """In the order of seq, those above `after`."""
+
     def log_head(self) -> LogEntry | None: ...
 
     # -- outbox and settings ---------------------------------------------------------------------
     def enqueue(self, kind: str, payload: dict[str, Any], *, due_at: int) -> int: ...
-    def due(self, kind: str, *, now: int, limit: int = 100) -> list[OutboxItem]: ...
-    def done(self, item_id: int) -> None: ...
-    def retry(self, item_id: int, *, due_at: int) -> None: ...
+    def due(self, kind: str, *, now: int, limit: int = 100) -> list[OutboxItem]:
+        """Oldest first. Two workers may be handed the same item: the work is done at least once."""
+
+    def done(self, item_id: int) -> None:
+        """Forget the item; again is no change."""
+
+    def retry(self, item_id: int, *, due_at: int) -> None:
+        """Later, with one more attempt counted."""
+
     def setting(self, name: str) -> str | None: ...
     def set_setting(self, name: str, value: str) -> None: ...

@@ -1,0 +1,52 @@
+"""What the product remembers: one Store, on SQLite inside the container or PostgreSQL outside.
+
+Decides nothing. SQLAlchemy is loaded only when a store is opened.
+"""
+
+from __future__ import annotations
+
+from kycgate.store.base import (
+    Begun,
+    Case,
+    CaseEvent,
+    IssuedAttestation,
+    Job,
+    Key,
+    LogEntry,
+    OutboxItem,
+    Refusal,
+    Revocations,
+    SealedEvidence,
+    Session,
+    Store,
+    Subject,
+)
+
+__all__ = [
+    "Begun",
+    "Case",
+    "CaseEvent",
+    "IssuedAttestation",
+    "Job",
+    "Key",
+    "LogEntry",
+    "OutboxItem",
+    "Refusal",
+    "Revocations",
+    "SealedEvidence",
+    "Session",
+    "Store",
+    "Subject",
+    "open_store",
+]
+
+
+def open_store(url: str) -> Store:
+    """Open a database, making or migrating its tables first.
+
+    `sqlite:///relative/path`, `sqlite:////absolute/path` or `postgresql://user@host/name`.
+    Raises Misconfigured when the URL can't be right, Unavailable when the database does not answer.
+    """
+    from kycgate.store.sql import open_sql_store
+
+    return open_sql_store(url)

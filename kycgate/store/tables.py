@@ -1,0 +1,345 @@
+"""What each table holds, column by column, the same on SQLite and PostgreSQL.
+
+Creates nothing: the migrations do, and a test keeps the two in step. Columns that mirror a record
+of `base` bear its field names.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    Dialect,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+    text,
+)
+
+REVISION = "0001"
+"""The migration these tables describe. A database already there needs no Alembic at start."""
+
+metadata = MetaData()
+
+# A number PostgreSQL counts in 64 bits and SQLite takes as its row number.
+Serial = BigInteger().with_variant(Integer, "sqlite")
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(_frozen(each) for each in value) if isinstance(value, list) else value
+
+
+class Words(TypeDecorator[Any]):
+    """A tuple of strings, or of tuples of strings, kept as JSON text."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> str:
+        return json.dumps(value, separators=(",", ":"))
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> Any:
+        return read_words(value)
+
+
+class Document(TypeDecorator[Any]):
+    """A JSON object kept as text."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> str:
+        return json.dumps(value, separators=(",", ":"), allow_nan=False)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> Any:
+        return json.loads(value)
+
+
+def read_words(value: str) -> Any:
+    """The tuple behind a `Words` column, for reads that bypass the column types."""
+    return _frozen(json.loads(value))
+
+
+def _text(name: str, **options: Any) -> Column[Any]:
+    return Column(name, Text, nullable=False, **options)
+
+
+def _time(name: str, *, nullable: bool = False) -> Column[Any]:
+    """Unix seconds UTC."""
+    return Column(name, BigInteger, nullable=nullable)
+
+
+def _number(name: str) -> Column[Any]:
+    return Column(name, BigInteger, nullable=False)
+
+
+def _bytes(name: str, *, nullable: bool = False, **options: Any) -> Column[Any]:
+    return Column(name, LargeBinary, nullable=nullable, **options)
+
+
+counters = Table("counters", metadata, _text("name", primary_key=True), _number("value"))
+
+# -- sign-in -----------------------------------------------------------------------------------
+
+nonces = Table(
+    "nonces",
+    metadata,
+    _text("nonce", primary_key=True),
+    _text("purpose"),
+    _bytes("binding"),
+    _time("expires_at"),
+    Index("nonces_by_expiry", "expires_at"),
+)
+
+# `digest` is SHA-256 over scope and nonce: callers choose nonces in any length and alphabet.
+claimed_nonces = Table(
+    "claimed_nonces",
+    metadata,
+    _bytes("digest", primary_key=True),
+    _time("expires_at"),
+    Index("claimed_nonces_by_expiry", "expires_at"),
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    _bytes("token_hash", primary_key=True),
+    _text("account"),
+    _text("scope"),
+    _time("created_at"),
+    _time("expires_at"),
+    Index("sessions_by_expiry", "expires_at"),
+)
+
+keys = Table(
+    "keys",
+    metadata,
+    _text("id", primary_key=True),
+    _bytes("secret_hash", unique=True),
+    _text("account"),
+    _text("label"),
+    Column("scope", Words, nullable=False),
+    _text("prefix"),
+    _time("created_at"),
+    _time("expires_at"),
+    _time("revoked_at", nullable=True),
+    _time("last_used_at", nullable=True),
+    Index("keys_by_account", "account"),
+)
+
+# -- accounts, subjects, cases -----------------------------------------------------------------
+
+wallet_proofs = Table(
+    "wallet_proofs", metadata, _text("account", primary_key=True), _time("proved_at")
+)
+
+upstream_keys = Table(
+    "upstream_keys", metadata, _text("account", primary_key=True), _bytes("sealed")
+)
+
+subjects = Table(
+    "subjects",
+    metadata,
+    _text("id", primary_key=True),
+    _bytes("pseudonym", unique=True),
+    _number("kind"),
+    _time("created_at"),
+    _bytes("wrapped_key"),
+)
+
+account_links = Table(
+    "account_links",
+    metadata,
+    _text("account", primary_key=True),
+    Column("subject_id", Text, ForeignKey("subjects.id"), nullable=False),
+    _time("linked_at"),
+    Index("account_links_by_subject", "subject_id"),
+)
+
+cases = Table(
+    "cases",
+    metadata,
+    _text("id", primary_key=True),
+    Column("subject_id", Text, ForeignKey("subjects.id"), nullable=False),
+    _text("account"),
+    _number("kind"),
+    _text("state"),
+    _time("opened_at"),
+    _time("updated_at"),
+    Column("refusal_id", Text),
+    _number("level"),
+    _number("country"),
+    _number("ultimate_country"),
+    _time("verified_at"),
+    _time("screened_at"),
+    Column("reason_codes", Words, nullable=False),
+    Index("cases_by_account", "account", "opened_at"),
+    Index("cases_by_state", "state", "opened_at"),
+)
+
+case_events = Table(
+    "case_events",
+    metadata,
+    Column("number", Serial, primary_key=True, autoincrement=True),
+    Column("case_id", Text, ForeignKey("cases.id"), nullable=False),
+    _time("at"),
+    _text("actor"),
+    _text("action"),
+    _text("from_state"),
+    _text("to_state"),
+    _text("note"),
+    Index("case_events_by_case", "case_id", "number"),
+)
+
+evidence = Table(
+    "evidence",
+    metadata,
+    _text("id", primary_key=True),
+    Column("case_id", Text, ForeignKey("cases.id"), nullable=False),
+    Column("subject_id", Text, ForeignKey("subjects.id"), nullable=False),
+    _text("kind"),
+    _bytes("sealed"),
+    _bytes("commitment"),
+    _time("created_at"),
+    Index("evidence_by_case", "case_id", "created_at"),
+)
+
+# -- attestations and revocation ---------------------------------------------------------------
+
+attestations = Table(
+    "attestations",
+    metadata,
+    Column("number", Serial, primary_key=True, autoincrement=True),
+    _text("issuer"),
+    _bytes("domain"),
+    _bytes("uid"),
+    _text("account"),
+    _text("subject_id"),
+    _text("case_id"),
+    _number("epoch"),
+    _time("issued_at"),
+    _time("expires_at"),
+    _bytes("wire"),
+    _time("revoked_at", nullable=True),
+    UniqueConstraint("issuer", "domain", "uid", name="attestations_by_identity"),
+    Index("attestations_by_account", "account", "issued_at", "number"),
+)
+
+# By address, not by account: an attestation names an address and counts on every chain.
+epochs = Table(
+    "epochs",
+    metadata,
+    _text("address", primary_key=True),
+    _number("epoch"),
+    _time("revoked_at"),
+    _text("reason"),
+)
+
+revoked_attestations = Table(
+    "revoked_attestations",
+    metadata,
+    _text("issuer", primary_key=True),
+    _bytes("domain", primary_key=True),
+    _bytes("uid", primary_key=True),
+    _time("revoked_at"),
+    _text("reason"),
+)
+
+revoked_issuers = Table(
+    "revoked_issuers",
+    metadata,
+    _text("issuer", primary_key=True),
+    _time("revoked_at"),
+    _text("reason"),
+)
+
+# -- jobs, deployments, refusals ---------------------------------------------------------------
+
+jobs = Table(
+    "jobs",
+    metadata,
+    _bytes("id", primary_key=True),
+    _text("account"),
+    _bytes("fingerprint"),
+    Column("idempotency_key", Text),
+    _text("state"),
+    _text("decision_id"),
+    _bytes("request"),
+    _time("created_at"),
+    _time("updated_at"),
+    Column("deployment", Text),
+    Column("answer_status", BigInteger),
+    Column("answer_headers", Words, nullable=False),
+    _bytes("answer_body"),
+    _bytes("permit", nullable=True),
+    CheckConstraint("state IN ('decided', 'forwarded', 'answered', 'unknown')", name="jobs_state"),
+    Index(
+        "jobs_by_idempotency_key",
+        "account",
+        "idempotency_key",
+        unique=True,
+        sqlite_where=text("idempotency_key IS NOT NULL"),
+        postgresql_where=text("idempotency_key IS NOT NULL"),
+    ),
+    Index("jobs_by_fingerprint", "account", "fingerprint", "created_at"),
+    Index("jobs_by_account", "account", "created_at"),
+)
+
+deployments = Table(
+    "deployments",
+    metadata,
+    _text("deployment", primary_key=True),
+    _text("account"),
+    _bytes("job_id"),
+    _time("owned_at"),
+    _time("closed_at", nullable=True),
+    Index("deployments_by_account", "account", "owned_at"),
+)
+
+refusals = Table(
+    "refusals",
+    metadata,
+    _text("id", primary_key=True),
+    _time("created_at"),
+    Column("asked", Document, nullable=False),
+    Column("codes", Words, nullable=False),
+    _text("host"),
+)
+
+# -- decision log, outbox, settings ------------------------------------------------------------
+
+log = Table(
+    "log",
+    metadata,
+    Column("seq", Serial, primary_key=True, autoincrement=False),
+    _time("at"),
+    _text("kind"),
+    _bytes("body"),
+    _bytes("prev_hash"),
+    _bytes("hash"),
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", Serial, primary_key=True, autoincrement=True),
+    _text("kind"),
+    Column("payload", Document, nullable=False),
+    _time("due_at"),
+    _number("attempts"),
+    Index("outbox_by_due", "kind", "due_at", "id"),
+    # Without it SQLite gives a finished item's number to the next: a slow worker would finish that.
+    sqlite_autoincrement=True,
+)
+
+settings = Table("settings", metadata, _text("name", primary_key=True), _text("value"))

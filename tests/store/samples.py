@@ -1,0 +1,97 @@
+"""One plain record of each kind; a test changes what it is about."""
+
+from __future__ import annotations
+
+from kycgate.store import (
+    Case,
+    CaseEvent,
+    IssuedAttestation,
+    Job,
+    Key,
+    LogEntry,
+    Refusal,
+    SealedEvidence,
+    Session,
+    Subject,
+)
+
+NOW = 1_800_000_000
+ALICE = "0x" + "a1" * 20
+BOB = "0x" + "b0" * 20
+ISSUER = "0x" + "15" * 20
+
+SESSION = Session(
+    token_hash=b"t" * 32, account=ALICE, scope="renter", created_at=NOW, expires_at=NOW + 60
+)
+KEY = Key(
+    id="key-1",
+    secret_hash=b"k" * 32,
+    account=ALICE,
+    label="my cluster — ключ",
+    scope=("rent", "read"),
+    prefix="kg_ab",
+    created_at=NOW,
+    expires_at=NOW + 3600,
+)
+SUBJECT = Subject(
+    id="subject-1", pseudonym=b"\x00\xff" * 16, kind=1, created_at=NOW, wrapped_key=b"wrapped"
+)
+CASE = Case(
+    id="case-1",
+    subject_id="subject-1",
+    account=ALICE,
+    kind=1,
+    state="submitted",
+    opened_at=NOW,
+    updated_at=NOW,
+    reason_codes=("under_review", "country_unknown"),
+)
+OPENED = CaseEvent(
+    case_id="case-1", at=NOW, actor=ALICE, action="open", from_state="", to_state="submitted"
+)
+EVIDENCE = SealedEvidence(
+    id="evidence-1",
+    case_id="case-1",
+    subject_id="subject-1",
+    kind="declaration",
+    sealed=bytes(range(256)),
+    commitment=b"c" * 32,
+    created_at=NOW,
+)
+ATTESTATION = IssuedAttestation(
+    issuer=ISSUER,
+    domain=b"d" * 32,
+    uid=b"u" * 32,
+    account=ALICE,
+    subject_id="subject-1",
+    case_id="case-1",
+    epoch=0,
+    issued_at=NOW,
+    expires_at=NOW + 86400,
+    wire=b'{"sig":{}}\n',
+)
+JOB = Job(
+    id=b"j" * 32,
+    account=ALICE,
+    fingerprint=b"f" * 32,
+    idempotency_key=None,
+    state="decided",
+    decision_id="decision-1",
+    request=b'{"gpu":"H100"}',
+    created_at=NOW,
+    updated_at=NOW,
+)
+REFUSAL = Refusal(
+    id="refusal-1",
+    created_at=NOW,
+    asked={"gpu_model": "H100", "gpu_count": 8, "hours": None},
+    codes=("missing:attestation",),
+    host="gate.example",
+)
+
+
+def entry(seq: int, prev_hash: bytes) -> LogEntry:
+    """An entry for tests of keeping, not of chaining: its hash only tells it from others."""
+    return LogEntry(
+        seq=seq, at=NOW, kind="test", body=b"{}", prev_hash=prev_hash, hash=seq.to_bytes(32)
+    )

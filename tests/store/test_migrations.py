@@ -1,0 +1,85 @@
+"""The migrations make exactly the tables the code describes, and leave a newer database alone."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Engine, create_engine, text
+
+from kycgate.errors import Misconfigured
+from kycgate.store import Store, base, open_store
+from kycgate.store.tables import REVISION, metadata
+from tests.store.conftest import Database
+from tests.store.samples import entry
+
+MIGRATIONS = Path(base.__file__).parent / "migrations"
+
+
+def engine(database: Database) -> Engine:
+    return create_engine(database.url.replace("postgresql:", "postgresql+psycopg:"))
+
+
+def test_the_migrated_database_has_the_tables_the_code_describes(database: Database) -> None:
+    plain = engine(database)
+    with plain.connect() as connection:
+        differences = compare_metadata(MigrationContext.configure(connection), metadata)
+    plain.dispose()
+    assert differences == []
+
+
+def test_the_newest_migration_is_the_one_the_tables_name() -> None:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    assert ScriptDirectory.from_config(config).get_heads() == [REVISION]
+
+
+def test_every_field_of_a_record_has_a_column() -> None:
+    records = {
+        "sessions": base.Session,
+        "keys": base.Key,
+        "subjects": base.Subject,
+        "cases": base.Case,
+        "case_events": base.CaseEvent,
+        "evidence": base.SealedEvidence,
+        "attestations": base.IssuedAttestation,
+        "jobs": base.Job,
+        "refusals": base.Refusal,
+        "log": base.LogEntry,
+        "outbox": base.OutboxItem,
+    }
+    for table, record in records.items():
+        missing = {each.name for each in fields(record)} - set(metadata.tables[table].c.keys())
+        assert not missing, table
+
+
+def test_opening_again_keeps_everything_and_loads_no_alembic(
+    database: Database, store: Store
+) -> None:
+    store.append_log(entry)
+    code = (
+        "import sys; from kycgate.store import open_store; s = open_store(sys.argv[1]); "
+        "print(len(s.log_entries()), 'alembic' in sys.modules); s.close()"
+    )
+    command = [sys.executable, "-c", code, database.url]
+    shown = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert shown.stdout.split() == ["1", "False"]
+
+
+def test_a_database_of_a_newer_version_is_refused_untouched(database: Database) -> None:
+    plain = engine(database)
+    with plain.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(Misconfigured, match="9999"):
+        open_store(database.url)
+    with plain.connect() as connection:
+        found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    plain.dispose()
+    assert found == "9999"

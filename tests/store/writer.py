@@ -1,0 +1,26 @@
+"""A process that appends to a decision log and says each number once it is durable.
+
+python -m tests.store.writer URL COUNT
+"""
+
+from __future__ import annotations
+
+import sys
+
+from kycgate.audit import DecisionLog
+from kycgate.store import open_store
+from tests.store.samples import NOW
+
+
+def main(url: str, count: int) -> None:
+    """Append `count` entries; each printed number has been promised."""
+    store = open_store(url)
+    log = DecisionLog(store, None)
+    for number in range(count):
+        entry = log.append("test", {"count": number}, now=NOW + number % 3)
+        print(entry.seq, flush=True)
+    store.close()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]))
