@@ -76,6 +76,7 @@ class Code(StrEnum):
     TRUST_EXPIRED = "trust_expired"
     TRUST_ROLLBACK = "trust_rollback"
     TRUST_SIGNATURE = "trust_signature"
+    TRUST_MISSING = "trust_missing"
     # Policy
     POLICY_EMPTY = "policy_empty"
     LEVEL_TOO_LOW = "level_too_low"
@@ -92,6 +93,7 @@ class Code(StrEnum):
     SCREENING_STALE = "screening_stale"
     UNDER_REVIEW = "under_review"
     CASE_REFUSED = "case_refused"
+    COUNTRY_RESTRICTED = "country_restricted"
     # Ownership of deployments, repeats
     NOT_OWNER = "not_owner"
     IN_PROGRESS = "in_progress"
@@ -104,6 +106,7 @@ class Code(StrEnum):
 _DECLINED = frozenset(
     {
         Code.COUNTRY_EMBARGOED,
+        Code.COUNTRY_RESTRICTED,
         Code.ULTIMATE_COUNTRY_RESTRICTED,
         Code.GPU_RESTRICTED,
         Code.QUANTITY_LIMIT,
