@@ -54,11 +54,13 @@ def _address(text: str) -> Address:
     return Address(bytes.fromhex(text[2:]))
 
 
-def _terms(terms: Terms) -> tuple[bytes, bytes, bytes]:
+def terms_words(terms: Terms) -> tuple[bytes, bytes, bytes]:
+    """Terms as the contract's `Terms` argument."""
     return terms.provider, terms.token, terms.request
 
 
-def _permit(permit: Permit) -> tuple[Any, ...]:
+def permit_words(permit: Permit) -> tuple[Any, ...]:
+    """A permit as the contract's `Permit` argument."""
     return (
         permit.attestation,
         permit.epoch,
@@ -111,10 +113,10 @@ class Escrow:
         data = _ESCROW.encode(
             "open",
             permit.job,
-            _terms(permit.terms),
+            terms_words(permit.terms),
             amount,
             duration_s,
-            _permit(permit),
+            permit_words(permit),
             signed.signature,
         )
         return self._pay(renter, permit.terms.token, amount, data)
@@ -135,10 +137,10 @@ class Escrow:
             permit.renter,
             renter_signature,
             permit.job,
-            _terms(permit.terms),
+            terms_words(permit.terms),
             amount,
             duration_s,
-            _permit(permit),
+            permit_words(permit),
             signed.signature,
         )
         return self._pay(relayer, permit.terms.token, amount, data)
@@ -148,7 +150,7 @@ class Escrow:
         permit = signed.permit
         request = permit.terms.request
         data = _ESCROW.encode(
-            "topUp", permit.job, request, amount, _permit(permit), signed.signature
+            "topUp", permit.job, request, amount, permit_words(permit), signed.signature
         )
         return self._pay(renter, permit.terms.token, amount, data)
 
@@ -214,7 +216,7 @@ class Escrow:
 
     def cleared(self, signed: SignedPermit) -> bool:
         """Whether the contract would accept this permit's signature, time and epoch now."""
-        return bool(self._ask("isCleared", _permit(signed.permit), signed.signature)[0])
+        return bool(self._ask("isCleared", permit_words(signed.permit), signed.signature)[0])
 
     def events(self, *, from_block: int, job: Digest | None = None) -> Iterator[tuple[int, Event]]:
         """(block, event) from a block on, oldest first, of one job or of all."""

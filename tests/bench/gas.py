@@ -16,7 +16,7 @@ from kycgate.core.claims import Address
 from kycgate.core.permit import SignedPermit
 from kycgate.core.typed import keccak
 from kycgate.settlement.compiled import artifact
-from kycgate.settlement.escrow import Escrow
+from kycgate.settlement.escrow import Escrow, terms_words
 from kycgate.settlement.revocations import revocation_key
 from tests.chain_world import Anvil, extra
 from tests.settlement.conftest import ADDITION_DELAY_S, HOLD_S, KEYS, World, standing
@@ -49,9 +49,8 @@ def _unchecked(world: World) -> tuple[Artifact, Address]:
 
 
 def _open_unchecked(world: World, at: Address, compiled: Artifact, signed: SignedPermit) -> int:
-    terms = signed.permit.terms
-    words = (terms.provider, terms.token, terms.request)
-    data = compiled.encode("openUnchecked", signed.permit.job, words, 1000, 1000)
+    terms = terms_words(signed.permit.terms)
+    data = compiled.encode("openUnchecked", signed.permit.job, terms, 1000, 1000)
     return world.chain.send(KEYS["renter"], at, data, value=1000).gas_used
 
 

@@ -28,7 +28,8 @@ class Node:
     """A node that answers as the test says; it remembers what it was asked."""
 
     def __init__(self, answer: Answer, *, status: int = 200) -> None:
-        asked = self.asked = []
+        asked: list[dict[str, Any]] = []
+        self.asked = asked
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:

@@ -38,7 +38,14 @@ def files(folder: Path) -> dict[str, bytes]:
 
 def test_compiling_again_gives_the_same_files(tmp_path: Path) -> None:
     ours, extra = tmp_path / "ours", tmp_path / "extra"
-    command = [node(), CONTRACTS / "compile.mjs", "--node-modules", packages(), "--out", ours]
+    command: list[str | Path] = [
+        node(),
+        CONTRACTS / "compile.mjs",
+        "--node-modules",
+        packages(),
+        "--out",
+        ours,
+    ]
     command += ["--extra", EXTRA_SOURCES, "--extra-out", extra]
     done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
     assert done.returncode == 0, done.stderr

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import random
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,7 @@ from kycgate.core.permit import Terms, job_id
 from kycgate.core.typed import keccak
 from kycgate.settlement.compiled import artifact
 from kycgate.settlement.deploy import mint
-from kycgate.settlement.escrow import Escrow, State, relay_digest
+from kycgate.settlement.escrow import Escrow, State, permit_words, relay_digest, terms_words
 from kycgate.settlement.revocations import revocation_key
 from tests.chain_world import extra, key
 from tests.settlement.conftest import COIN, HOLD_S, KEYS, World
@@ -136,12 +137,15 @@ def test_the_largest_amount_vests_without_overflow(world: World) -> None:
 def test_coin_sent_along_with_a_token_or_short_of_the_amount_is_refused(world: World) -> None:
     for token, value in ((world.at.token, 1), (COIN, 999), (COIN, 1001)):
         signed = world.signed(token=token)
-        permit, terms = signed.permit, signed.permit.terms
-        fields = (permit.attestation, permit.epoch, permit.renter, permit.escrow, permit.job)
-        fields += (terms.struct_hash(), permit.policy, permit.max_value, permit.deadline)
-        wanted = (terms.provider, terms.token, terms.request)
+        permit = signed.permit
         data = artifact("GPURentalEscrow").encode(
-            "open", permit.job, wanted, 1000, 100, fields, signed.signature
+            "open",
+            permit.job,
+            terms_words(permit.terms),
+            1000,
+            100,
+            permit_words(permit),
+            signed.signature,
         )
         assert refused(world.escrow, "send", RENTER, data, value=value) == "AmountInvalid"
 
@@ -222,6 +226,32 @@ def test_a_top_up_buys_time_at_the_jobs_own_price(world: World, money: Address) 
     rental = world.escrow.rental(job)
     assert (rental.total, rental.end) == (750, start + 750)
     assert world.escrow.vested(job, moment=start + 100) == 100
+
+
+def test_a_top_up_never_raises_the_price_per_second(world: World) -> None:
+    """Three units for ten seconds and one more: 13⅓ seconds become 14."""
+    job, start = world.opened(amount=3, duration_s=10)
+    vested = [world.escrow.vested(job, moment=start + s) for s in range(10)]
+    world.escrow.top_up(RENTER, world.signed(), amount=1)
+    assert world.escrow.rental(job).end == start + 14
+    after = [world.escrow.vested(job, moment=start + s) for s in range(10)]
+    assert all(new <= old for new, old in zip(after, vested, strict=True))
+
+
+def test_settling_again_after_a_top_up_in_the_same_second_pays_nothing_twice(
+    world: World,
+) -> None:
+    """Rounding put less as vested than was settled: 7 of 10, then 6 of 11."""
+    job, start = world.opened(amount=10, duration_s=7)
+    world.anvil.at(start + 5)
+    world.escrow.settle(PROVIDER, job)
+    world.chain.ask("anvil_setBlockTimestampInterval", 0)
+    world.escrow.top_up(RENTER, world.signed(), amount=1)
+    world.escrow.settle(PROVIDER, job)
+    world.chain.ask("anvil_removeBlockTimestampInterval")
+    assert world.anvil.now == start + 5
+    assert world.escrow.vested(job, moment=start + 5) == 6
+    assert world.escrow.balance(PROVIDER.address, COIN) == 7
 
 
 def test_lifetime_deposits_stay_below_the_permits_cap(world: World) -> None:
@@ -474,7 +504,7 @@ class Books:
         )
         getattr(self, action)(self.dice.choice(list(self.paid_in)))
 
-    def _permit(self, token: Address) -> dict[str, object]:
+    def _permit(self, token: Address) -> dict[str, Any]:
         return {"token": token, "epoch": self.epoch, "max_value": 10**9}
 
     def _one_of(self, token: Address, *states: State) -> Digest:

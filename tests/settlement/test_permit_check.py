@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -22,7 +24,7 @@ from kycgate.core.trust import PermitSigner
 from kycgate.core.typed import keccak
 from kycgate.errors import Code
 from kycgate.settlement.compiled import artifact
-from kycgate.settlement.escrow import Escrow
+from kycgate.settlement.escrow import Escrow, permit_words, terms_words
 from tests.chain_world import Anvil, extra
 from tests.settlement.conftest import ADDITION_DELAY_S, KEYS, World
 
@@ -33,25 +35,13 @@ _ESCROW = artifact("GPURentalEscrow")
 
 def open_as_asked(world: World, signed: SignedPermit, asked: Permit) -> Reverted | None:
     """Open `asked`'s job and terms as the renter under the permit given; the refusal, if any."""
-    permit, terms = signed.permit, asked.terms
-    fields = (
-        permit.attestation,
-        permit.epoch,
-        permit.renter,
-        permit.escrow,
-        permit.job,
-        permit.terms.struct_hash(),
-        permit.policy,
-        permit.max_value,
-        permit.deadline,
-    )
     data = _ESCROW.encode(
         "open",
         asked.job,
-        (terms.provider, terms.token, terms.request),
+        terms_words(asked.terms),
         1000,
         1000,
-        fields,
+        permit_words(signed.permit),
         signed.signature,
     )
     try:
@@ -87,7 +77,7 @@ def test_a_good_permit_opens_in_both_languages(world: World) -> None:
 
 
 OTHER = Address(b"\x0e" * 20)
-CASES = {
+CASES: dict[str, tuple[Callable[[Permit], Permit], str]] = {
     "another escrow": (lambda p: replace(p, escrow=OTHER), "PermitEscrow"),
     "another renter": (
         lambda p: replace(p, renter=KEYS["stranger"].address),
@@ -129,7 +119,7 @@ def test_a_permit_made_for_something_else_is_refused_for_the_same_reason(
     assert refusal.code in judge_in_python(world, signed, asked)
 
 
-FIELDS = {
+FIELDS: dict[str, Any] = {
     "attestation": Digest(b"\x01" * 32),
     "epoch": 1,
     "policy": Digest(b"\x02" * 32),
@@ -154,7 +144,7 @@ def high_s(signature: bytes) -> bytes:
     return signature[:32] + s.to_bytes(32, "big") + bytes([27 + 28 - signature[64]])
 
 
-SIGNATURES = {
+SIGNATURES: dict[str, Callable[[bytes], bytes]] = {
     "high s": high_s,
     "v 0 or 1": lambda s: s[:64] + bytes([s[64] - 27]),
     "trailing byte": lambda s: s + b"\x00",
@@ -203,10 +193,11 @@ def test_a_compact_signature_with_high_s_is_refused(world: World) -> None:
     ],
     ids=["another chain", "another contract's domain"],
 )
-def test_a_permit_of_another_domain_is_refused(world: World, domain: object) -> None:
+def test_a_permit_of_another_domain_is_refused(
+    world: World, domain: Callable[[PermitDomain], PermitDomain]
+) -> None:
     asked = world.permit()
-    elsewhere: PermitDomain = domain(world.domain)  # type: ignore[operator]
-    signed = world.sign(asked, domain=elsewhere)
+    signed = world.sign(asked, domain=domain(world.domain))
     refusal = open_as_asked(world, signed, asked)
     assert refusal is not None
     assert refusal.name == "PermitSigner"
@@ -312,10 +303,8 @@ def test_an_operators_own_contract_is_gated_by_one_modifier(world: World) -> Non
     signed = world.sign(asked, domain=PermitDomain(world.at.chain_id, address))
 
     def start(job: Digest, signature: bytes) -> int:
-        terms = asked.terms.struct_hash()
-        fields = (asked.attestation, asked.epoch, asked.renter, asked.escrow, asked.job)
-        fields += (terms, asked.policy, asked.max_value, asked.deadline)
-        data = compiled.encode("start", job, terms, fields, signature)
+        words = permit_words(asked)
+        data = compiled.encode("start", job, asked.terms.struct_hash(), words, signature)
         return len(world.chain.send(KEYS["renter"], address, data, value=1000).logs)
 
     assert start(asked.job, signed.signature) == 1
@@ -326,7 +315,7 @@ def test_an_operators_own_contract_is_gated_by_one_modifier(world: World) -> Non
 
 def test_terms_and_job_hash_alike_in_both_languages(world: World) -> None:
     terms = Terms(KEYS["provider"].address, world.at.token, Digest(keccak(b"request")))
-    asked = _ESCROW.encode("hashTerms", (terms.provider, terms.token, terms.request))
+    asked = _ESCROW.encode("hashTerms", terms_words(terms))
     assert world.chain.call(world.at.escrow, asked) == terms.struct_hash()
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from kycgate.chain import Chain, Reverted
@@ -10,7 +12,8 @@ from kycgate.core.typed import keccak
 from kycgate.errors import Malformed, Unavailable
 from kycgate.settlement.compiled import artifact
 from kycgate.settlement.escrow import State
-from kycgate.settlement.revocations import Revocations, revocation_key, waiting_s
+from kycgate.settlement.revocations import KIND, Revocations, revocation_key, waiting_s
+from kycgate.store import open_store
 from tests.chain_world import free_port
 from tests.settlement.conftest import COIN, KEYS, World
 from tests.settlement.outbox import MemoryOutbox
@@ -96,6 +99,26 @@ def test_two_publishers_at_once_leave_one_entry(world: World) -> None:
     world.publish(*keys)
     world.publish(*keys, *keys)
     assert revoked_on_eas(world) == 2
+
+
+def test_the_stores_own_outbox_drains_and_tells_its_age(world: World, tmp_path: Path) -> None:
+    store = open_store(f"sqlite:///{tmp_path}/kycgate.sqlite3")
+    try:
+        for epoch, at in ((0, 100), (1, 150), (2, 900)):
+            store.enqueue(KIND, {"account": RENTER_KEY, "epoch": epoch}, due_at=at)
+        assert waiting_s(store, now=200) == 100
+        publisher = Revocations(
+            world.chain,
+            eas=world.at.eas,
+            revoker=world.at.revoker,
+            publisher=KEYS["publisher"],
+            outbox=store,
+        )
+        assert publisher.publish(now=200) == 2
+        assert waiting_s(store, now=200) == 0
+        assert [publisher.published_at(RENTER, e) is None for e in range(3)] == [False, False, True]
+    finally:
+        store.close()
 
 
 def test_a_silent_chain_leaves_everything_waiting_and_the_wait_is_told(world: World) -> None:
