@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import shutil
 import subprocess
@@ -49,6 +50,10 @@ def program() -> str | None:
     return next((found for name in names if (found := shutil.which(name))), None)
 
 
+class NotAnswered(AssertionError):
+    """The page could not evaluate what was asked."""
+
+
 class Chromium:
     """One page of one browser. `complaints` collects what its console and policy objected to."""
 
@@ -77,20 +82,24 @@ class Chromium:
         self._answers[self._number] = future
         await self._socket.send_json({"id": self._number, "method": method, "params": params})
         answer = await asyncio.wait_for(future, 20)
-        assert "error" not in answer, answer
+        if "error" in answer:
+            raise NotAnswered(answer["error"]["message"])
         return answer["result"]
 
     async def script(self, code: str) -> Any:
         """The value of an expression in the page."""
         done = await self.call("Runtime.evaluate", expression=code, awaitPromise=True)
-        assert "exceptionDetails" not in done, done
+        if "exceptionDetails" in done:
+            raise NotAnswered(str(done["exceptionDetails"]))
         return done["result"].get("value")
 
     async def until(self, code: str) -> None:
         """Wait until an expression in the page is true."""
         for _ in range(200):
-            if await self.script(f"Boolean({code})"):
-                return
+            # Between two pages there is nothing to ask, or not yet what the expression names.
+            with contextlib.suppress(NotAnswered):
+                if await self.script(f"Boolean({code})"):
+                    return
             await asyncio.sleep(0.05)
         raise AssertionError(
             f"never true: {code}; page: {await self.script('document.body.innerText')}"
