@@ -70,7 +70,9 @@ class PermitDesk(Protocol):
 
     def ask(self, account: Account, ask: Ask, *, now: int) -> SignedPermit | Deny | Review: ...
 
-    def of_job(self, account: Account, job: Digest, *, now: int) -> SignedPermit | None:
+    def of_job(
+        self, account: Account, job: Digest, *, now: int
+    ) -> SignedPermit | Deny | Review | None:
         """The permit of an accepted job of this account; None when there is no such job or
         permit.
         """

@@ -5,30 +5,22 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from kycgate.core.proof import HttpRequest, ProvenRequest, verify_request
-from kycgate.screening.controls import load_default_policy
-from kycgate.web.app import create_app
-from tests.web.live import Late, listening
-from tests.web.world import World, build, fresh_store
+from tests.web.live import listening, live_world
+from tests.web.world import World
 
 
 @pytest.fixture
 def live(tmp_path: Path) -> Iterator[World]:
     """A world whose public_url really answers; its clock is the machine's, for real signatures."""
-    store = fresh_store(tmp_path / "gate.db")
-    late = Late()
-    with listening(late) as origin:
-        world = build(store, load_default_policy(), public_url=origin)
-        world = replace(world, parts=replace(world.parts, now=lambda: int(time.time())))
-        late.app = create_app(world.parts)
+    with live_world(tmp_path / "gate.db") as world:
         yield world
-    store.close()
 
 
 @dataclass

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from werkzeug.serving import WSGIRequestHandler, make_server
+
+from kycgate.screening.controls import load_default_policy
+from kycgate.web.app import create_app
+from tests.web.world import World, build, fresh_store
 
 
 class _Quiet(WSGIRequestHandler):
@@ -37,3 +44,16 @@ class Late:
 
     def __call__(self, environ: Any, start_response: Any) -> Any:
         return self.app(environ, start_response)
+
+
+@contextmanager
+def live_world(path: Path) -> Iterator[World]:
+    """A world whose public_url really answers; its clock is the machine's, for real signatures."""
+    store = fresh_store(path)
+    late = Late()
+    with listening(late) as origin:
+        world = build(store, load_default_policy(), public_url=origin)
+        world = replace(world, parts=replace(world.parts, now=lambda: int(time.time())))
+        late.app = create_app(world.parts)
+        yield world
+    store.close()

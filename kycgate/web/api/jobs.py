@@ -5,12 +5,11 @@ Takes no decision itself: the gate decides, the permit desk signs.
 
 from __future__ import annotations
 
-import json
 import secrets
 from typing import Any
 
 from kycgate.core.claims import Account, Action, Digest, JobRequest
-from kycgate.core.decision import Decision, Deny, outward
+from kycgate.core.decision import Decision, Deny, Review, outward
 from kycgate.core.decision import explain as full_explanation
 from kycgate.core.permit import SignedPermit
 from kycgate.core.typed import keccak
@@ -84,12 +83,7 @@ def ask_permit(parts: WebParts, call: Call) -> Answer:
         max_value=fields.amount("max_value"),
         n=secrets.token_bytes(32) if key is None else keccak(key.encode("ascii")),
     )
-    answer = desk.ask(who.account, ask, now=call.now)
-    if isinstance(answer, Deny) and answer.unavailable:
-        raise Unavailable("only stale lists stand in the way", code=answer.reasons[0].code)
-    if not isinstance(answer, SignedPermit):
-        raise Decided(outward(answer)["codes"])
-    return Answer(201, permit_document(answer))
+    return Answer(201, _signed(desk.ask(who.account, ask, now=call.now)))
 
 
 def job_permit(parts: WebParts, call: Call) -> Answer:
@@ -102,16 +96,19 @@ def job_permit(parts: WebParts, call: Call) -> Answer:
     record = parts.store.job(job)
     if record is None or record.account != who.account.key:
         raise NotFound("no such job of this account")
-    permit = desk.of_job(who.account, Digest(job), now=call.now)
-    if permit is None:
+    found = desk.of_job(who.account, Digest(job), now=call.now)
+    if found is None:
         raise NotFound("this job has no permit")
-    return Answer(200, permit_document(permit))
+    return Answer(200, _signed(found))
 
 
-def permit_document(permit: SignedPermit) -> dict[str, Any]:
-    """The permit in the form `core.permit` reads back."""
-    document: dict[str, Any] = json.loads(permit.to_wire())
-    return document
+def _signed(answer: SignedPermit | Deny | Review) -> bytes:
+    """The permit as `core.permit` reads it back. Raises Decided or Unavailable for a no."""
+    if isinstance(answer, SignedPermit):
+        return answer.to_wire()
+    if isinstance(answer, Deny) and answer.unavailable:
+        raise Unavailable("only stale lists stand in the way", code=answer.reasons[0].code)
+    raise Decided(outward(answer)["codes"])
 
 
 def _desk(parts: WebParts) -> PermitDesk:
