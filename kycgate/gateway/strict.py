@@ -20,7 +20,11 @@ from dataclasses import dataclass
 
 import httptools
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import (
+    STATUS_LINE,
+    HttpToolsProtocol,
+    RequestResponseCycle,
+)
 
 from kycgate.errors import Code
 
@@ -122,11 +126,23 @@ class StrictProtocol(HttpToolsProtocol):
             self._refuse(self._fault or _Fault(f"not valid HTTP/1.1: {e}", code=Code.MALFORMED))
 
     def on_message_begin(self) -> None:
-        if self.cycle is not None and not self.cycle.response_complete:
+        if self.cycle is not None and not self._answered(self.cycle):
             self._raise("a request was sent before the last one was answered")
         super().on_message_begin()
         self._in_message = True
         self._header_bytes = self._header_count = self._drained = 0
+
+    @staticmethod
+    def _answered(cycle: RequestResponseCycle) -> bool:
+        """Whether the caller has the whole answer: the application may hear of it a moment later,
+        and a request sent in between is no pipelining."""
+        if cycle.response_complete:
+            return True
+        return bool(
+            cycle.response_started
+            and cycle.expected_content_length == 0
+            and not cycle.chunked_encoding
+        )
 
     def on_url(self, url: bytes) -> None:
         super().on_url(url)
