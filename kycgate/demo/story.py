@@ -1,4 +1,4 @@
-"""The story the demonstration tells: each step acts on the running world and says what came of
+"""The demonstration's story: each step acts on the running world and says what came of
 it.
 
 A step's expectation is written down before it runs; a step that comes out otherwise fails the story.
@@ -118,7 +118,7 @@ class Stage:
         started = time.monotonic()
         try:
             got = step.act(self)
-        except (KycgateError, AssertionError, ValueError, OSError) as error:
+        except Exception as error:  # noqa: BLE001  (a door: the story goes on and tells it)
             got = f"{type(error).__name__}: {error}"
         seconds = round(time.monotonic() - started, 3)
         return Outcome(step.name, step.says, step.expected, got, seconds, tuple(self.notes))
@@ -299,7 +299,9 @@ def _sanctioned_wallet(stage: Stage) -> str:
     chain = world.anvil.chain
     model = chain.deploy(owner, artifact("DemoWallet").creation(owner.address))
     world.anvil.plant(listed, chain.code(model), slot0=owner.address)
-    session = ControlPlane(world.control_url).sign_in(_PlantedWallet(listed, owner), chain_id=chain.chain_id, clock=time.time)
+    session = ControlPlane(world.control_url).sign_in(
+        _PlantedWallet(listed, owner), chain_id=chain.chain_id, clock=time.time
+    )
     gate = ControlPlane(world.control_url, token=session.token)
     case = gate.open_case(PERSON["kind"], PERSON["details"], refusal_id=None)
     told = stage.decides("approve", case["id"], "--reason", "the passport is real")
