@@ -1,7 +1,6 @@
-"""The demonstration's story: each step acts on the running world and says what came of
-it.
+"""The demonstration's story: each step acts on the running world and says what came of it.
 
-A step's expectation is written down before it runs; a step that comes out otherwise fails the story.
+What a step should give is written down before it runs; one that gives another thing fails it all.
 """
 
 from __future__ import annotations
@@ -20,7 +19,6 @@ from kycgate.client.control import ControlPlane
 from kycgate.core.claims import Account, Address, checksum
 from kycgate.core.permit import SignedPermit
 from kycgate.demo.world import PROVIDER, Renter, Told, World
-from kycgate.errors import KycgateError
 from kycgate.settlement.compiled import artifact
 from kycgate.settlement.deploy import mint
 from kycgate.settlement.escrow import State
