@@ -15,6 +15,12 @@ _ADDRESS = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
 _KEY = "0x70997970c51812dc3a010c7d01b50e0d17dc79c8"
 _WORD = "0x" + "5c" * 32
 _NOW = 1_795_000_000
+_STATUS_JOB = {
+    "job": _WORD,
+    "deployment": "3fa85f64-5717-4562-b3fc-2c963f66afa6",
+    "state": "answered",
+    "created_at": _NOW,
+}
 
 TEXT: Schema = {"type": "string"}
 TIME: Schema = {"type": "integer", "minimum": 0, "description": "Unix seconds UTC"}
@@ -305,6 +311,18 @@ SCHEMAS: dict[str, Schema] = {
                 )
             ),
             "wallet_proof_at": maybe(TIME),
+            "jobs": {
+                "type": "array",
+                "items": record(
+                    {
+                        "job": BYTES32,
+                        "deployment": maybe(TEXT),
+                        "state": TEXT,
+                        "created_at": TIME,
+                    },
+                    example=_STATUS_JOB,
+                ),
+            },
             "marketplace_url": TEXT,
         },
         example={
@@ -314,6 +332,7 @@ SCHEMAS: dict[str, Schema] = {
             "case": {**_CASE_EXAMPLE, "state": "approved", "level": 1, "reasons": []},
             "attestation": {"uid": _WORD, "expires_at": _NOW + 86_400},
             "wallet_proof_at": _NOW,
+            "jobs": [_STATUS_JOB],
             "marketplace_url": "https://rent.example",
         },
     ),

@@ -9,11 +9,15 @@ from typing import Any
 
 from kycgate.core.attestation import SignedAttestation
 from kycgate.errors import NotFound, Unavailable
+from kycgate.store.base import Job
 from kycgate.web.access import is_operator, renter, renter_or_key
 from kycgate.web.api import cases
 from kycgate.web.parts import WebParts
 from kycgate.web.wire import Answer, Call, read_query
 from kycgate.web.words import renter_state, state_in_words
+
+_JOBS = 20
+"""The newest rentals of an account that its status names."""
 
 
 def status(parts: WebParts, call: Call) -> Answer:
@@ -32,9 +36,20 @@ def status(parts: WebParts, call: Call) -> Answer:
             "case": cases.shown(newest) if newest else None,
             "attestation": _brief(held) if held else None,
             "wallet_proof_at": parts.store.wallet_proof_at(who.account.key),
+            "jobs": [_job(job) for job in parts.store.jobs_of(who.account.key, limit=_JOBS)],
             "marketplace_url": parts.marketplace_url,
         },
     )
+
+
+def _job(job: Job) -> dict[str, Any]:
+    """A rental as its renter may see it: the job id is what permits are fetched by."""
+    return {
+        "job": "0x" + job.id.hex(),
+        "deployment": job.deployment,
+        "state": job.state,
+        "created_at": job.created_at,
+    }
 
 
 def attestation(parts: WebParts, call: Call) -> Answer:
