@@ -13,13 +13,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib.metadata import version as package_version
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import requests
 
+from kycgate import __version__
 from kycgate.audit import DecisionLog
 from kycgate.chain import Chain, check_contract_signature
 from kycgate.config import Config, load_config
@@ -399,7 +399,7 @@ def _facts(config: Config, policy: Policy) -> dict[str, Any]:
             "provider": checksum(settlement.provider),
         }
     return {
-        "version": package_version("kycgate"),
+        "version": __version__,
         "public_url": config.gate.public_url,
         "gateway_url": config.gate.gateway_url,
         "marketplace": config.marketplace.name,
