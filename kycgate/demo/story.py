@@ -166,7 +166,7 @@ def _refused(told: Told) -> str:
 def _stranger(stage: Stage) -> str:
     told = stage.rents("some-key-from-elsewhere")
     stage.note(told.last)
-    link = re.search(r"https?://\S+/r/[0-9a-zA-Z_-]+", told.out + told.err)
+    link = re.search(r"https?://\S+/r/[0-9a-zA-Z_-]+", told.last)
     assert link, told.last
     stage.link = link[0]
     reached = stage.world.market.requests("POST", "/deploy")

@@ -18,7 +18,7 @@ from tests import tools
 @pytest.mark.clients
 @pytest.mark.slow
 def test_the_whole_story_comes_out_as_expected(tmp_path: Path) -> None:
-    if tools.anvil() is None or tools.client("iocloud") is None:
+    if tools.anvil() is None or tools.clients() is None:
         pytest.skip("anvil or iocloud is missing: make setup")
     command = [sys.executable, "-m", "kycgate", "demo", "--once", "--json", "--dir", str(tmp_path)]
     told = subprocess.run(command, capture_output=True, text=True, timeout=110, check=False)
