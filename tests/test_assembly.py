@@ -71,7 +71,7 @@ def test_a_wrong_configuration_exits_64_and_names_the_line(
 
 def test_a_missing_key_file_is_named(config: Path) -> None:
     (config.parent / "keys" / "log.key").unlink()
-    with pytest.raises(Misconfigured, match="log.key"):
+    with pytest.raises(Misconfigured, match=r"log\.key"):
         check_config(config)
 
 

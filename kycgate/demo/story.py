@@ -184,6 +184,16 @@ def _sign_in(stage: Stage) -> str:
     return "signed in"
 
 
+def _unverified(stage: Stage) -> str:
+    told = stage.rents(stage.key)
+    stage.note(told.last)
+    link = re.search(r"https?://\S+/r/[0-9a-zA-Z_-]+", told.last)
+    assert link, told.last
+    page = requests.get(link[0], timeout=10).text
+    assert "8 × H100" in page, "the page does not say what was asked"
+    return _refused(told)
+
+
 def _tell(stage: Stage) -> str:
     told = stage.ada("verify", "--details", stage.ada.details(PERSON), "--json")
     stage.case = told.document["id"]
@@ -388,9 +398,10 @@ STORY = (
     Step("stranger", "A stranger rents 8 H100 with iocloud", "refused", _stranger),
     Step("link", "The refusal's link opens without login", "opens", _link),
     Step("sign-in", "Ada signs in with her wallet", "signed in", _sign_in),
+    Step("key", "Ada makes a gate key for her usual client", "key issued", _get_key),
+    Step("unverified", "Ada rents before anybody knows her", "refused", _unverified),
     Step("case", "Ada says who she is", "checking", _tell),
     Step("approval", "A reviewer approves her case", "approved", _approve),
-    Step("key", "Ada makes a gate key for her usual client", "key issued", _get_key),
     Step("rental", "Ada rents 8 H100 with iocloud, unmodified", "8 GPUs rented", _rent),
     Step("permit", "Ada fetches the permit of her job", "permit fetched", _fetch_permit),
     Step("escrow", "The escrow opens with the permit", State.OPEN.name, _open),
