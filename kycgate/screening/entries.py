@@ -114,8 +114,9 @@ class ListData:
     """One version of one list file, complete. Entries in the order of (list, id), each pair once.
 
     `version` is the head of the SHA-256 of the entries: the same entries are the same version,
-    in whichever order or format they were published. `as_of` is the publisher's date, Unix
-    seconds UTC. `source` names the plug-in that read it.
+    in whichever order or format they were published. `as_of`, Unix seconds UTC, is the publisher's
+    date, or the later moment at which the publisher still gave out this very file. `source` names
+    the plug-in that read it.
     """
 
     name: str

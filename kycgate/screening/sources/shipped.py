@@ -26,6 +26,7 @@ from kycgate.screening.entries import (
     Wallet,
     list_data,
 )
+from kycgate.screening.sources.places import country
 
 CSL = "us-csl"
 WALLETS = "ofac-evm-wallets"
@@ -51,7 +52,12 @@ def shipped() -> tuple[ListData, ...]:
 
 def read_compact(packed: bytes) -> ListData:
     """Read `us_csl.jsonl.gz`: a head, then one line an entry in the head's column order."""
-    lines = gzip.decompress(packed).decode().splitlines()
+    return read_compact_text(gzip.decompress(packed).decode())
+
+
+def read_compact_text(text: str) -> ListData:
+    """The same, unpacked. Raises ValueError, LookupError or TypeError for anything else."""
+    lines = text.splitlines()
     head: dict[str, Any] = json.loads(lines[0])
     lists = [(each["code"], each["citation"]) for each in head["lists"]]
     rows = json.loads(f"[{','.join(lines[1:])}]")
@@ -79,7 +85,7 @@ def _entry(row: list[Any], lists: list[tuple[str, str]], urls: list[str]) -> Ent
         id=entry_id,
         type=entry_type(code, kind, names[0]),
         names=tuple(Name(name, _kind(at)) for at, name in enumerate(names)),
-        countries=tuple(countries),
+        countries=tuple(dict.fromkeys(filter(None, map(country, countries)))),
         citation=citation,
         notice=notice,
         url=urls[url],
