@@ -29,17 +29,19 @@ from kycgate.screening.entries import (
     Entry,
     EntryType,
     ListData,
+    canonical_row,
     decode_entry,
-    encode_entry,
-    version_of,
+    version_of_rows,
 )
 from kycgate.screening.sources import source
-from kycgate.screening.sources.shipped import WALLETS, shipped
+from kycgate.screening.sources.shipped import SHIPPED, WALLETS, shipped_list, shipped_sha256
 
 FORMAT = 1
 _MANIFEST = "manifest.json"
 # Which publisher's file tells most about the parties of a list that stands in several.
 _RICHER = ("ofac-advanced", "ofac-sdn", "us-csl")
+_LEEWAY_S = 2 * 86_400
+"""By how much one may be older: they are published some hours apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +126,8 @@ class Library:
 
     def __init__(self, directory: Path, *, now: int) -> None:
         self.directory = directory
-        for data in shipped():
-            self._adopt(data, now)
+        for name in SHIPPED:
+            self._adopt(name, now)
 
     def names(self) -> tuple[str, ...]:
         """The lists that have at least one version."""
@@ -165,9 +167,7 @@ class Library:
         release = next((each for each in history.releases if each.version == version), None)
         if release is None:
             raise NotFound(f"the list {name!r} has no version {version!r}")
-        entries = _read_entries(self._folder(name) / f"{version}.jsonl.gz")
-        if version_of(entries) != version:
-            raise Unavailable(f"version {version} of the list {name!r} is damaged")
+        entries = _read_entries(self._folder(name) / f"{version}.jsonl.gz", version)
         return ListData(name, version, release.as_of, entries, release.source, release.counts)
 
     def load(self, moment: int) -> tuple[ListData, ...]:
@@ -232,15 +232,17 @@ class Library:
         source(name)  # refuses what is no list name, and so no path
         return self.directory / name.replace(":", "+")
 
-    def _adopt(self, data: ListData, now: int) -> None:
+    def _adopt(self, name: str, now: int) -> None:
         """Keep a shipped list: the first version, or one that is newer than what is there."""
-        releases = self.history(data.name).releases
-        if any(each.version == data.version for each in releases):
+        releases, digest = self.history(name).releases, shipped_sha256(name)
+        if any(digest in (each.sha256 or {}).values() for each in releases):
             return
+        data = shipped_list(name)
         if releases and releases[-1].as_of >= data.as_of:
             return
         at = now if releases else data.as_of
-        self.keep(release_of(data, at=at, via="shipped"), data, {})
+        files = {SHIPPED[name][0]: digest}
+        self.keep(release_of(data, at=at, via="shipped", sha256=files), data, {})
 
     @contextmanager
     def _writing(self, name: str) -> Iterator[Path]:
@@ -283,17 +285,24 @@ def release_of(
 
 
 def _each_party_once(data: list[ListData]) -> tuple[ListData, ...]:
-    """SDN entries stand in up to three files under one number: the richest file keeps them."""
-    order = {name: rank for rank, name in enumerate(_RICHER)}
-    seen, result = set[tuple[str, str]](), dict[str, ListData]()
-    for each in sorted(data, key=lambda each: order.get(each.name, len(order))):
-        if each.name in order:
-            kept = tuple(e for e in each.entries if (e.list, e.id) not in seen)
-            seen.update((e.list, e.id) for e in kept)
-            result[each.name] = replace(each, entries=kept)
-        else:
-            result[each.name] = each
-    return tuple(result[each.name] for each in data if result[each.name].entries)
+    """SDN entries stand in up to three files under one number: the richest file keeps them.
+
+    Unless it is older: what the later file says of a party is never lost to the earlier.
+    """
+    by_name = {each.name: each for each in data}
+    richer = list[ListData]()
+    for name in _RICHER:
+        if each := by_name.get(name):
+            seen = {
+                (entry.list, entry.id)
+                for other in richer
+                if other.as_of >= each.as_of - _LEEWAY_S
+                for entry in other.entries
+            }
+            left = tuple(e for e in each.entries if (e.list, e.id) not in seen)
+            by_name[name] = replace(each, entries=left)
+            richer.append(each)
+    return tuple(each for each in by_name.values() if each.entries)
 
 
 def _in_turn(release: Release, last: Release | None) -> Release:
@@ -312,16 +321,18 @@ def _confirmed(last: Release | None, again: Release) -> Release:
 
 def _pack(data: ListData) -> bytes:
     head = {"format": FORMAT, "list": data.name, "version": data.version, "source": data.source}
-    rows = [head, *map(encode_entry, data.entries)]
-    text = "\n".join(json.dumps(row, ensure_ascii=False, separators=(",", ":")) for row in rows)
-    return gzip.compress(text.encode() + b"\n", compresslevel=6, mtime=0)
+    rows = [json.dumps(head).encode(), *map(canonical_row, data.entries)]
+    return gzip.compress(b"\n".join(rows) + b"\n", compresslevel=6, mtime=0)
 
 
-def _read_entries(path: Path) -> tuple[Entry, ...]:
+def _read_entries(path: Path, version: str) -> tuple[Entry, ...]:
     try:
         head, *rows = gzip.decompress(path.read_bytes()).decode().splitlines()
         if json.loads(head)["format"] != FORMAT:
             raise Unavailable(f"{path} is of another format: use the kycgate that wrote it")
+        # The rows are the canonical ones that the version is the hash of.
+        if version_of_rows(row.encode() for row in rows) != version:
+            raise ValueError("the entries are not those of the version")
         return tuple(map(decode_entry, json.loads(f"[{','.join(rows)}]")))
     except (OSError, EOFError, zlib.error, ValueError, LookupError, TypeError) as e:
         raise Unavailable(f"a list version is missing or damaged: {path}") from e
@@ -349,6 +360,7 @@ def _write(path: Path, content: bytes) -> None:
         try:
             file.write(content)
             file.flush()
+            os.fchmod(file.fileno(), 0o644)  # public data; the gate may be another user
             os.fsync(file.fileno())
             os.replace(file.name, path)
         except OSError:

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import csv
 import gzip
+import hashlib
 import io
 import json
 import zlib
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import cache
 from importlib.resources import files
@@ -36,18 +38,26 @@ _WALLETS_AS_OF = int(datetime(2026, 1, 1, tzinfo=UTC).timestamp())
 _TYPES = {str(each): each for each in EntryType}
 
 
-@cache
 def shipped() -> tuple[ListData, ...]:
     """Both lists. Raises Misconfigured when a file is damaged."""
+    return tuple(shipped_list(name) for name in SHIPPED)
+
+
+@cache
+def shipped_list(name: str) -> ListData:
+    """One of them. Raises Misconfigured when its file is damaged."""
+    file, read = SHIPPED[name]
     try:
-        return (
-            read_compact(_data("us_csl.jsonl.gz")),
-            read_wallets(_data("ofac_evm_wallets.csv")),
-        )
+        return read(_data(file))
     except (OSError, EOFError, zlib.error, ValueError, LookupError, TypeError, Malformed) as e:
         raise Misconfigured(
-            (f"a shipped screening list is damaged ({e}): reinstall kycgate",)
+            (f"the shipped screening list {file} is damaged ({e}): reinstall kycgate",)
         ) from e
+
+
+def shipped_sha256(name: str) -> str:
+    """SHA-256 hex of its file: tells whether it was taken before, without reading it."""
+    return hashlib.sha256(_data(SHIPPED[name][0])).hexdigest()
 
 
 def read_compact(packed: bytes) -> ListData:
@@ -111,6 +121,13 @@ def _wallet(address: str, holder: str) -> Entry:
         names=(Name(holder),) if holder else (),
         wallets=(Wallet("ETH", address),),
     )
+
+
+SHIPPED: Mapping[str, tuple[str, Callable[[bytes], ListData]]] = {
+    CSL: ("us_csl.jsonl.gz", read_compact),
+    WALLETS: ("ofac_evm_wallets.csv", read_wallets),
+}
+"""name → file in the package, and how it is read"""
 
 
 def _data(name: str) -> bytes:
