@@ -152,13 +152,17 @@ class Library:
     def at(self, moment: int) -> tuple[Release, ...]:
         """The list versions in force then, by list name.
 
-        The shipped list of wallets gives way to any list of OFAC's own that names wallets: it is
-        of a fixed date, and a wallet delisted since must not stay listed through it.
+        The shipped list of wallets gives way to a later list of OFAC's own that names wallets:
+        a wallet delisted since must not stay listed through a list of a fixed date.
         """
         found = [each for name in self.names() if (each := self._at(name, moment))]
-        owns = any(each.list in _RICHER and each.wallets for each in found)
+        own = max(
+            (each.as_of for each in found if each.list in _RICHER and each.wallets), default=0
+        )
         return tuple(
-            each for each in found if not (owns and each.list == WALLETS and each.via == "shipped")
+            each
+            for each in found
+            if (each.list, each.via) != (WALLETS, "shipped") or each.as_of > own
         )
 
     def version(self, name: str, version: str) -> ListData:
@@ -360,7 +364,7 @@ def _write(path: Path, content: bytes) -> None:
         try:
             file.write(content)
             file.flush()
-            os.fchmod(file.fileno(), 0o644)  # public data; the gate may be another user
+            os.chmod(file.name, 0o644)  # public data; the gate may be another user
             os.fsync(file.fileno())
             os.replace(file.name, path)
         except OSError:

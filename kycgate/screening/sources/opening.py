@@ -24,33 +24,39 @@ MAX_DEPTH = 64
 MAX_RECORD = 100_000
 """Elements of one party. The largest published has some hundreds."""
 
+LONGEST_SILENCE = 4 * 2**20
+"""Bytes of XML without the start or end of an element."""
+
+_Event = tuple[str, ElementTree.Element]
+
+_PIECE = 2**16
 _DOS_END = "\x1a"
 
 
 def read_bytes(path: Path, limit: int) -> bytes:
     """The whole file, unpacked when gzipped. Raises TooLarge above `limit` bytes, Malformed."""
     with open_bytes(path) as file:
-        try:
-            data = file.read(limit + 1)
-        except (OSError, EOFError, zlib.error) as e:
-            raise Malformed(f"can't be unpacked: {e}", field=path.name) from e
+        data = file.read(limit + 1)
     if len(data) > limit:
         raise TooLarge(f"more than {limit} bytes", field=path.name)
     return data
 
 
-def open_bytes(path: Path) -> BinaryIO:
-    """The file's bytes, unpacked when gzipped. Raises Malformed when it can't be opened."""
+@contextmanager
+def open_bytes(path: Path) -> Iterator[BinaryIO]:
+    """The file's bytes, unpacked when gzipped. Raises Malformed, also while they are read."""
     try:
-        file = path.open("rb")
-    except OSError as e:
-        raise Malformed(f"can't be opened ({e.strerror})", field=path.name) from e
-    packed = file.read(2) == b"\x1f\x8b"
-    file.seek(0)
-    if not packed:
-        return file
-    file.close()
-    return cast(BinaryIO, gzip.open(path))
+        with path.open("rb") as plain:
+            packed = plain.read(2) == b"\x1f\x8b"
+            plain.seek(0)
+            if not packed:
+                yield plain
+                return
+            with gzip.open(plain) as unpacked:
+                yield cast(BinaryIO, unpacked)
+    except (OSError, EOFError, zlib.error) as e:
+        words = getattr(e, "strerror", None) or str(e)
+        raise Malformed(f"can't be read or unpacked ({words})", field=path.name) from e
 
 
 def read_text(path: Path, limit: int, *encodings: str) -> str:
@@ -130,8 +136,7 @@ def _walk(
 ) -> Iterator[tuple[str, ElementTree.Element]]:
     stack = list[ElementTree.Element]()
     held = inside = 0  # records around here, and elements since the last one ended
-    # The document type is refused above, so no entity can be declared for this parser to expand.
-    for event, element in ElementTree.iterparse(file, events=("start", "end")):  # noqa: S314
+    for event, element in _events(path, file):
         if event == "start":
             element.tag = local(element.tag)
             if not stack:
@@ -154,6 +159,28 @@ def _walk(
         element.clear()
         if stack:
             stack[-1].remove(element)
+
+
+def _events(path: Path, file: _Bounded) -> Iterator[_Event]:
+    """Starts and ends of elements, as they come.
+
+    Raises TooLarge where none comes for long: the parser looks through an unfinished comment or
+    tag again with every piece, which takes minutes for a hundred megabytes of it.
+    """
+    # The document type is refused before, so no entity can be declared for this parser to expand.
+    parser: ElementTree.XMLPullParser[Any] = ElementTree.XMLPullParser(("start", "end"))
+    silent = 0
+    while piece := file.read(_PIECE):
+        parser.feed(piece)
+        silent += len(piece)
+        for event in parser.read_events():
+            silent = 0
+            yield cast(_Event, event)
+        if silent > LONGEST_SILENCE:
+            raise TooLarge("a text, tag or comment beyond reason", field=path.name)
+    parser.close()
+    for event in parser.read_events():
+        yield cast(_Event, event)
 
 
 def local(tag: str) -> str:
@@ -211,5 +238,3 @@ def _xml_errors(path: Path) -> Iterator[None]:
         yield
     except (ElementTree.ParseError, expat.ExpatError, LookupError, ValueError) as e:
         raise Malformed(f"is not whole XML: {e}", field=path.name) from e
-    except (OSError, EOFError, zlib.error) as e:
-        raise Malformed(f"can't be unpacked: {e}", field=path.name) from e
