@@ -172,7 +172,8 @@ class Library:
         if release is None:
             raise NotFound(f"the list {name!r} has no version {version!r}")
         entries = _read_entries(self._folder(name) / f"{version}.jsonl.gz", version)
-        return ListData(name, version, release.as_of, entries, release.source, release.counts)
+        counts = dict(Counter(entry.list for entry in entries))
+        return ListData(name, version, release.as_of, entries, release.source, counts)
 
     def load(self, moment: int) -> tuple[ListData, ...]:
         """The lists in force then, each party once: OFAC's own files before the joint one."""

@@ -20,9 +20,10 @@ TORNADO = "0x8589427373d6d84e98730d7795d8f6f8731fda16"
 ONE = "0x098B716B8Aaf21512996dC57EB0615e2383E2f96"
 
 
-def test_ninety_addresses_left_the_list_and_sixty_two_joined_it(tmp_path: Path) -> None:
+def test_ninety_addresses_left_the_list_and_sixty_two_joined_it(
+    library: Library, tmp_path: Path
+) -> None:
     """The list as it stood in 2024-09 against that of 2026: no longer listed is not listed."""
-    library = Library(tmp_path / "lists", now=NOW)
     intake = Intake(library, accept_entries=124)
     intake.take_file("wallets:ofac", LISTED_2024, now=THEN, as_of=THEN)
     path = tmp_path / "2026.txt"
