@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -122,8 +123,10 @@ def test_update_fetches_the_standard_lists_and_those_there_are(
 
 
 def test_update_of_one_list_answers_yes(lists: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    today = datetime.now(UTC).strftime("%Y-%m-%d").encode()
     with responses.RequestsMock() as web:
-        web.get(UN_URL, body=UN.read_bytes(), headers={"ETag": '"1"'})
+        body = UN.read_bytes().replace(b'dateGenerated="2026-02-27', b'dateGenerated="' + today)
+        web.get(UN_URL, body=body, headers={"ETag": '"1"'})
         assert run(capsys, "update", "--list", "un")[0] == 0
         web.replace(responses.GET, UN_URL, status=304)
         code, document, _ = run(capsys, "update", "--list", "un")
