@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from datetime import UTC, datetime
+import time
 from pathlib import Path
 from typing import Any
 
@@ -123,7 +123,7 @@ def test_update_fetches_the_standard_lists_and_those_there_are(
 
 
 def test_update_of_one_list_answers_yes(lists: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    today = datetime.now(UTC).strftime("%Y-%m-%d").encode()
+    today = time.strftime("%Y-%m-%d", time.gmtime()).encode()
     with responses.RequestsMock() as web:
         body = UN.read_bytes().replace(b'dateGenerated="2026-02-27', b'dateGenerated="' + today)
         web.get(UN_URL, body=body, headers={"ETag": '"1"'})

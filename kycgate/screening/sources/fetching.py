@@ -18,7 +18,7 @@ from kycgate.errors import TooLarge, Unavailable
 
 TIMEOUT_S = (10, 120)
 """Seconds for the connection, and between two pieces of the answer."""
-_PIECE = 2**18
+_PIECE = 2**16
 _AGENT = "kycgate"
 
 
