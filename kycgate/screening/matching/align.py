@@ -1,0 +1,216 @@
+"""Lays two names side by side, word by word, and says how likely they name one party.
+
+Looks at names only: dates, countries and numbers are weighed in `attributes`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from rapidfuzz.distance import OSA
+
+from kycgate.screening.matching.likeness import Likeness, likeness
+from kycgate.screening.matching.parse import Parsed, Word
+from kycgate.screening.matching.words import Sort
+
+
+@dataclass(frozen=True, slots=True)
+class Pairing:
+    """Words of both names that stand for each other, or of one side alone. `how` in plain words."""
+
+    asked: tuple[str, ...]
+    listed: tuple[str, ...]
+    similarity: float
+    weight: float
+    how: str
+
+
+@dataclass(frozen=True, slots=True)
+class Alignment:
+    """A score from 0 to 1, and what it was made of."""
+
+    score: float
+    pairings: tuple[Pairing, ...]
+
+    @property
+    def shared(self) -> float:
+        """The weight of what both names have."""
+        return sum(each.weight * each.similarity for each in self.pairings)
+
+
+@dataclass(frozen=True, slots=True)
+class Costs:
+    """What words without a partner cost, in shares of their weight."""
+
+    conflict: float
+    """both names say something else there"""
+    omitted: float
+    """the listed name says more"""
+    added: float
+    """the asked name says more"""
+    number: float
+    """a number only one of them has"""
+
+
+PERSON = Costs(conflict=1.0, omitted=0.35, added=0.35, number=0.6)
+ORGANISATION = Costs(conflict=1.0, omitted=0.7, added=0.7, number=1.3)
+_ONE_WORD = 0.8
+"""What is left of a person's score when just one word of longer names agrees."""
+_JOINED = 0.97
+_JOINED_LEAST = 8
+"""Letters of a joined word from which it may hold a misspelling."""
+_MOST_JOINED = 4
+
+
+def compare(asked: Parsed, listed: Parsed) -> Alignment:
+    """Align two names that were both read in the same way (`person` or not)."""
+    if not asked.words or not listed.words:
+        return Alignment(0.0, ())
+    return align(asked, listed, likeness(asked.words, listed.words))
+
+
+def align(asked: Parsed, listed: Parsed, alike: Likeness) -> Alignment:
+    """As `compare`, the likeness of the words known (rows asked, columns listed)."""
+    left, right = list(range(len(asked.words))), list(range(len(listed.words)))
+    pairings = list[Pairing]()
+    for row, column, similarity in _best_pairs(asked.words, listed.words, alike):
+        left.remove(row)
+        right.remove(column)
+        pairings.append(_pairing(asked.words[row], listed.words[column], similarity))
+    if left and right:
+        pairings += _joined(asked.words, listed.words, left, right)
+    repeated = {word for each in pairings for word in each.asked + each.listed}
+    left = [row for row in left if asked.words[row].text not in repeated]
+    right = [column for column in right if listed.words[column].text not in repeated]
+    return _score(
+        asked, pairings, [asked.words[i] for i in left], [listed.words[i] for i in right], listed
+    )
+
+
+def _best_pairs(
+    asked: Sequence[Word], listed: Sequence[Word], alike: Likeness
+) -> Iterator[tuple[int, int, float]]:
+    """The likest and weightiest first, each word once."""
+    rows, columns = alike.nonzero()
+    found = [
+        (float(alike[row, column]), asked[row].weight + listed[column].weight, -abs(row - column),
+         int(row), int(column))
+        for row, column in zip(rows.tolist(), columns.tolist(), strict=True)
+    ]  # fmt: skip
+    found.sort(reverse=True)
+    seen_rows, seen_columns = set[int](), set[int]()
+    for similarity, _, _, row, column in found:
+        if row not in seen_rows and column not in seen_columns:
+            seen_rows.add(row)
+            seen_columns.add(column)
+            yield row, column, similarity
+
+
+def _pairing(asked: Word, listed: Word, similarity: float) -> Pairing:
+    # A word equal but for spelling weighs as its rarer spelling: a misspelt common name is rare.
+    weight = min(asked.weight, listed.weight) if similarity < 1.0 else listed.weight
+    if similarity == 1.0:
+        how = "equal"
+    elif Sort.INITIAL in (asked.sort, listed.sort):
+        how = "initial"
+    else:
+        how = "spelling"
+    return Pairing((asked.text,), (listed.text,), similarity, weight, how)
+
+
+def _joined(
+    asked: Sequence[Word], listed: Sequence[Word], left: list[int], right: list[int]
+) -> Iterator[Pairing]:
+    """Words that one side writes as one: `VladimirPutin`, `Good Will`, `J.-C.`."""
+    for row in tuple(left):
+        run = _run(asked[row], listed, right)
+        if run:
+            left.remove(row)
+            for column in run:
+                right.remove(column)
+            yield _join((asked[row],), tuple(listed[column] for column in run))
+    for column in tuple(right):
+        run = _run(listed[column], asked, left)
+        if run:
+            right.remove(column)
+            for row in run:
+                left.remove(row)
+            yield _join(tuple(asked[row] for row in run), (listed[column],))
+
+
+def _run(word: Word, others: Sequence[Word], free: list[int]) -> tuple[int, ...]:
+    """Free neighbours among the others that together are the word, in either order; or none."""
+    for length in range(2, min(_MOST_JOINED, len(free)) + 1):
+        for start in range(len(free) - length + 1):
+            run = tuple(free[start : start + length])
+            if run[-1] - run[0] != length - 1:
+                continue
+            texts = [others[place].text for place in run]
+            for whole in ("".join(texts), "".join(reversed(texts))):
+                if _reads(word.text, whole):
+                    return run
+            if word.text == "".join(text[0] for text in texts) and word.sort is Sort.NAME:
+                return run
+    return ()
+
+
+def _reads(word: str, whole: str) -> bool:
+    if abs(len(word) - len(whole)) > 1:
+        return False
+    allowed = 1 if len(whole) >= _JOINED_LEAST else 0
+    return bool(OSA.distance(word, whole, score_cutoff=allowed) <= allowed)
+
+
+def _join(asked: tuple[Word, ...], listed: tuple[Word, ...]) -> Pairing:
+    weight = min(sum(word.weight for word in side) for side in (asked, listed))
+    return Pairing(
+        tuple(word.text for word in asked),
+        tuple(word.text for word in listed),
+        _JOINED,
+        weight,
+        "joined",
+    )
+
+
+def _score(
+    asked: Parsed, pairings: list[Pairing], left: list[Word], right: list[Word], listed: Parsed
+) -> Alignment:
+    costs = PERSON if asked.person else ORGANISATION
+    whole = sum(each.weight for each in pairings)
+    common = sum(each.weight * each.similarity for each in pairings)
+    lost = _lost(left, right, costs)
+    score = common / (whole + lost) if whole else 0.0
+    if asked.person and _lone(asked, listed, pairings):
+        score *= _ONE_WORD
+    alone = [_alone(word, "asked", right) for word in left]
+    alone += [_alone(word, "listed", left) for word in right]
+    return Alignment(score, (*pairings, *alone))
+
+
+def _lost(left: list[Word], right: list[Word], costs: Costs) -> float:
+    """What the words without a partner take from the score."""
+    numbers = sum(word.weight for word in (*left, *right) if word.sort is Sort.NUMBER)
+    more_asked = sum(word.weight for word in left if word.sort is not Sort.NUMBER)
+    more_listed = sum(word.weight for word in right if word.sort is not Sort.NUMBER)
+    conflict = min(more_asked, more_listed)
+    return (
+        conflict * costs.conflict
+        + (more_asked - conflict) * costs.added
+        + (more_listed - conflict) * costs.omitted
+        + numbers * costs.number
+    )
+
+
+def _lone(asked: Parsed, listed: Parsed, pairings: list[Pairing]) -> bool:
+    """Whether only one telling word agrees though a name has more of them."""
+    telling = sum(
+        max(len(each.asked), len(each.listed)) for each in pairings if each.weight > 0.2
+    )
+    return telling < 2 and max(len(asked.core), len(listed.core)) > 1
+
+
+def _alone(word: Word, side: str, others: list[Word]) -> Pairing:
+    how = "conflict" if others and word.weight > 0.2 else "missing"
+    texts = ((word.text,), ()) if side == "asked" else ((), (word.text,))
+    return Pairing(*texts, 0.0, word.weight, how)

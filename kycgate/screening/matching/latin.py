@@ -1,0 +1,108 @@
+"""Writes a name of any script in plain Latin words, Chinese company words translated.
+
+Compares nothing; a reading it gives is one of several possible, never a proof of identity.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+
+from anyascii import anyascii
+
+from kycgate.screening.match import normalise
+from kycgate.screening.matching.words import load_han
+
+_HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]+")
+_HANGUL = re.compile(r"[\uac00-\ud7a3]+")
+_KANA = re.compile(r"[\u3040-\u30ff]")
+_CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
+_LONGEST_WORD = 8
+"""Characters of the longest entry of the Han table that is looked for."""
+_MOST_OF_A_PERSON = 4
+"""Han characters of a personal name: one or two of the family, one or two given."""
+
+
+def latin_words(name: str, *, person: bool | None) -> list[str]:
+    """The words of the name in lower-case ASCII. `person` None: not known.
+
+    Raises TooLarge for a name beyond `match.MAX_NAME_LENGTH`.
+    """
+    plain = normalise(name)
+    if plain.isascii():
+        return plain.split()
+    return normalise(" ".join(_parts(plain, person))).split()
+
+
+def has_han(name: str) -> bool:
+    """Whether Chinese characters are in it."""
+    return bool(_HAN.search(name))
+
+
+def _parts(plain: str, person: bool | None) -> Iterator[str]:
+    """Each run of one script written in Latin."""
+    spoken = _HANGUL.sub(lambda run: " ".join(_CAMEL.split(anyascii(run[0]))), plain)
+    at = 0
+    japanese = bool(_KANA.search(plain))
+    for run in _HAN.finditer(spoken):
+        yield anyascii(spoken[at : run.start()])
+        yield anyascii(run[0]) if japanese else _han(run[0], person)
+        at = run.end()
+    yield anyascii(spoken[at:])
+
+
+@lru_cache(maxsize=4096)
+def _han(run: str, person: bool | None) -> str:
+    """A run of Chinese characters: company words translated, the rest read aloud.
+
+    Read syllables of a company are one word, as companies write their brands; of a person, the
+    family name stands apart from the given name.
+    """
+    if person or (person is None and len(run) <= _MOST_OF_A_PERSON and not _company(run)):
+        return _person(run)
+    words, spoken = list[str](), ""
+    at = 0
+    while at < len(run):
+        found = _longest(run, at)
+        if found is None:
+            spoken += run[at]
+            at += 1
+            continue
+        length, latin = found
+        words += [*_read(spoken), latin]
+        spoken, at = "", at + length
+    return " ".join([*words, *_read(spoken)])
+
+
+def _longest(run: str, at: int) -> tuple[int, str] | None:
+    table = load_han()
+    for length in range(min(_LONGEST_WORD, len(run) - at), 0, -1):
+        found = table.get(run[at : at + length])
+        if found is not None:
+            return length, found[1]
+    return None
+
+
+def _company(run: str) -> bool:
+    table = load_han()
+    return any(
+        run[at:end] in table for at in range(len(run)) for end in range(at + 2, len(run) + 1)
+    )
+
+
+def _read(spoken: str) -> list[str]:
+    return ["".join(_pinyin(spoken))] if spoken else []
+
+
+def _person(run: str) -> str:
+    syllables = _pinyin(run)
+    # Two-character family names are few; the trigram index finds those under either division.
+    return f"{syllables[0]} {''.join(syllables[1:])}".strip()
+
+
+def _pinyin(han: str) -> list[str]:
+    # Its tables take a third of a second to load: only a process that meets Chinese pays.
+    from pypinyin import lazy_pinyin
+
+    return [str(each) for each in lazy_pinyin(han, errors=lambda rest: list(anyascii(rest)))]

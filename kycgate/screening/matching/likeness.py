@@ -1,0 +1,83 @@
+"""How alike two words are, for many words at once.
+
+Knows nothing of names: whole parties are compared in `align`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+from rapidfuzz.distance import OSA
+from rapidfuzz.process import cdist
+
+from kycgate.screening.matching.parse import Word
+from kycgate.screening.matching.sound import sound
+from kycgate.screening.matching.words import Sort, load_words
+
+Likeness = npt.NDArray[np.float32]
+
+SAME_SOUND, SAME_PERSON, SAME_INITIAL = 0.96, 0.9, 0.75
+
+_MOST_EDITS = 3
+_LONGEST = 16
+# Rows: letters of the longer word; columns: letters changed, missing, added or swapped.
+_BY_EDITS = np.zeros((_LONGEST + 1, _MOST_EDITS + 2), dtype=np.float32)
+_BY_EDITS[:, 0] = 1.0
+for _length in range(3, _LONGEST + 1):
+    _BY_EDITS[_length, 1] = {3: 0.5, 4: 0.66, 5: 0.78, 6: 0.84}.get(_length, 0.88)
+    _BY_EDITS[_length, 2] = {6: 0.45, 7: 0.6, 8: 0.68, 9: 0.73}.get(
+        _length, 0.77 if _length > 9 else 0
+    )
+    _BY_EDITS[_length, 3] = 0.68 if _length > 11 else 0.0
+
+
+def likeness(asked: Sequence[Word], listed: Sequence[Word]) -> Likeness:
+    """For each asked word (rows) and listed word (columns), from 0 (other words) to 1 (equal)."""
+    spelling = _by_edits([word.text for word in asked], [word.text for word in listed])
+    heard = _by_edits([sound(word.text) for word in asked], [sound(word.text) for word in listed])
+    found = np.maximum(spelling, heard * np.float32(SAME_SOUND))
+    for row, word in enumerate(asked):
+        if word.sort is not Sort.NAME or word.text in load_words().given:
+            _settle(found[row], word, listed)
+    for column, word in enumerate(listed):
+        if word.sort is not Sort.NAME:
+            _settle(found[:, column], word, asked)
+    return found
+
+
+def _by_edits(asked: list[str], listed: list[str]) -> Likeness:
+    edits = cdist(
+        asked, listed, scorer=OSA.distance, score_cutoff=_MOST_EDITS, dtype=np.uint8, workers=1
+    )
+    lengths = np.maximum(
+        np.array([len(each) for each in asked])[:, None],
+        np.array([len(each) for each in listed])[None, :],
+    )
+    return _BY_EDITS[np.minimum(lengths, _LONGEST), edits]
+
+
+def _settle(found: Likeness, word: Word, others: Sequence[Word]) -> None:
+    """Words that are not spelt but counted or abbreviated follow rules of their own."""
+    for place, other in enumerate(others):
+        if word.text == other.text:
+            found[place] = 1.0
+        elif Sort.INITIAL in (word.sort, other.sort):
+            same = word.text[0] == other.text[0] and {word.sort, other.sort} <= _INITIALS
+            found[place] = SAME_INITIAL if same else 0.0
+        elif word.sort is not other.sort:
+            found[place] = 0.0
+        elif word.sort in (Sort.NUMBER, Sort.FORM):
+            found[place] = 0.0
+        elif _given_alike(word.text, other.text):
+            found[place] = max(found[place], SAME_PERSON)
+
+
+_INITIALS = {Sort.INITIAL, Sort.NAME}
+
+
+def _given_alike(one: str, other: str) -> bool:
+    given = load_words().given
+    groups = given.get(one)
+    return groups is not None and not groups.isdisjoint(given.get(other, ()))
