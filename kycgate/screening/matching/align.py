@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from rapidfuzz.distance import OSA
 
-from kycgate.screening.matching.likeness import Likeness, likeness
+from kycgate.screening.matching.likeness import SAME_SOUND, Likeness, likeness
 from kycgate.screening.matching.parse import Parsed, Word
 from kycgate.screening.matching.words import Sort
 
@@ -73,13 +73,14 @@ def compare(asked: Parsed, listed: Parsed) -> Alignment:
 def align(asked: Parsed, listed: Parsed, alike: Likeness) -> Alignment:
     """As `compare`, the likeness of the words known (rows asked, columns listed)."""
     left, right = list(range(len(asked.words))), list(range(len(listed.words)))
+    found = _candidates(asked.words, listed.words, alike)
     pairings = list[Pairing]()
-    for row, column, similarity in _best_pairs(asked.words, listed.words, alike):
-        left.remove(row)
-        right.remove(column)
-        pairings.append(_pairing(asked.words[row], listed.words[column], similarity))
+    sure = [each for each in found if each[0] >= SAME_SOUND]
+    _take(sure, asked, listed, left, right, pairings)
     if left and right:
+        # Before misspellings: half of a joined word often resembles the whole.
         pairings += _joined(asked.words, listed.words, left, right)
+        _take(found[len(sure) :], asked, listed, left, right, pairings)
     repeated = {word for each in pairings for word in each.asked + each.listed}
     left = [row for row in left if asked.words[row].text not in repeated]
     right = [column for column in right if listed.words[column].text not in repeated]
@@ -88,23 +89,46 @@ def align(asked: Parsed, listed: Parsed, alike: Likeness) -> Alignment:
     )
 
 
-def _best_pairs(
+_Candidate = tuple[float, float, int, int, int]
+
+
+def _candidates(
     asked: Sequence[Word], listed: Sequence[Word], alike: Likeness
-) -> Iterator[tuple[int, int, float]]:
-    """The likest and weightiest first, each word once."""
+) -> list[_Candidate]:
+    """(similarity, weight, nearness, row, column) of all that are alike at all, best first."""
     rows, columns = alike.nonzero()
+    values = alike[rows, columns].tolist()
     found = [
-        (float(alike[row, column]), asked[row].weight + listed[column].weight, -abs(row - column),
-         int(row), int(column))
-        for row, column in zip(rows.tolist(), columns.tolist(), strict=True)
-    ]  # fmt: skip
+        (value, asked[row].weight + listed[column].weight, -abs(row - column), row, column)
+        for value, row, column in zip(values, rows.tolist(), columns.tolist(), strict=True)
+    ]
     found.sort(reverse=True)
-    seen_rows, seen_columns = set[int](), set[int]()
+    return found
+
+
+def _take(
+    found: Sequence[_Candidate],
+    asked: Parsed,
+    listed: Parsed,
+    left: list[int],
+    right: list[int],
+    pairings: list[Pairing],
+) -> None:
+    """Pair the likest and weightiest first, each word once; what is taken leaves left and right."""
     for similarity, _, _, row, column in found:
-        if row not in seen_rows and column not in seen_columns:
-            seen_rows.add(row)
-            seen_columns.add(column)
-            yield row, column, similarity
+        if row not in left or column not in right:
+            continue
+        one, other = asked.words[row], listed.words[column]
+        if Sort.INITIAL in (one.sort, other.sort) and similarity < 1.0:
+            # `J. O'Hara` is no `James`: the rest of the side with the initial must be matched.
+            rest = [asked.words[i] for i in left] if one.sort is Sort.INITIAL else [
+                listed.words[i] for i in right
+            ]
+            if any(word.sort is Sort.NAME for word in rest):
+                continue
+        left.remove(row)
+        right.remove(column)
+        pairings.append(_pairing(one, other, similarity))
 
 
 def _pairing(asked: Word, listed: Word, similarity: float) -> Pairing:

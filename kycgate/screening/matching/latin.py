@@ -42,14 +42,27 @@ def has_han(name: str) -> bool:
 
 def _parts(plain: str, person: bool | None) -> Iterator[str]:
     """Each run of one script written in Latin."""
-    spoken = _HANGUL.sub(lambda run: " ".join(_CAMEL.split(anyascii(run[0]))), plain)
+    divided = " " in plain
+    spoken = _HANGUL.sub(lambda run: _hangul(run[0], divided=divided), plain)
     at = 0
     japanese = bool(_KANA.search(plain))
     for run in _HAN.finditer(spoken):
         yield anyascii(spoken[at : run.start()])
-        yield anyascii(run[0]) if japanese else _han(run[0], person)
+        if japanese:
+            yield anyascii(run[0])
+        elif divided and person is not False and len(run[0]) < _MOST_OF_A_PERSON:
+            # Whoever divides a personal name has set the family name apart already.
+            yield "".join(_pinyin(run[0]))
+        else:
+            yield _han(run[0], person)
         at = run.end()
     yield anyascii(spoken[at:])
+
+
+def _hangul(run: str, *, divided: bool) -> str:
+    """Read aloud; the first syllable of a name written in one is the family's."""
+    syllables = _CAMEL.split(anyascii(run))
+    return "".join(syllables) if divided else " ".join((syllables[0], "".join(syllables[1:])))
 
 
 @lru_cache(maxsize=4096)

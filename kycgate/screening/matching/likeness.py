@@ -36,8 +36,17 @@ for _length in range(3, _LONGEST + 1):
 def likeness(asked: Sequence[Word], listed: Sequence[Word]) -> Likeness:
     """For each asked word (rows) and listed word (columns), from 0 (other words) to 1 (equal)."""
     spelling = _by_edits([word.text for word in asked], [word.text for word in listed])
-    heard = _by_edits([sound(word.text) for word in asked], [sound(word.text) for word in listed])
-    found = np.maximum(spelling, heard * np.float32(SAME_SOUND))
+    asked_sounds = [sound(word.text) for word in asked]
+    listed_sounds = [sound(word.text) for word in listed]
+    heard = _by_edits(asked_sounds, listed_sounds)
+    # A slip of the ear leaves the beginning: `heather` does not sound like `peter`.
+    heard *= np.where(
+        np.array([each[:1] for each in asked_sounds])[:, None]
+        == np.array([each[:1] for each in listed_sounds])[None, :],
+        np.float32(SAME_SOUND),
+        np.float32(0),
+    )
+    found = np.maximum(spelling, heard)
     for row, word in enumerate(asked):
         if word.sort is not Sort.NAME or word.text in load_words().given:
             _settle(found[row], word, listed)

@@ -14,6 +14,8 @@ from kycgate.screening.matching.words import Sort, load_words
 
 _LIGHT = {Sort.FORM: 0.06, Sort.TITLE: 0.08, Sort.PARTICLE: 0.15, Sort.FILLER: 0.08}
 _NUMBER, _INITIAL = 0.55, 0.45
+_COMMON = 0.4
+"""A personal name that millions bear weighs at most this, before the share all names get."""
 _LEAST = 0.22
 """A word that says what a party is, however common, weighs this at least."""
 
@@ -101,8 +103,10 @@ def _person_word(text: str) -> Word:
         return Word(text, Sort.PARTICLE, _LIGHT[Sort.PARTICLE])
     if len(text) == 1:
         return Word(text, Sort.INITIAL, _INITIAL)
+    # The lists are short of the names of most people, so what is common there is not enough.
+    weight = min(_weight(text), _COMMON) if text in known.common else _weight(text)
     # Given names are common and tell people of one family apart: they count more than they tell.
-    return Word(text, Sort.NAME, 0.4 + 0.6 * _weight(text))
+    return Word(text, Sort.NAME, 0.4 + 0.6 * weight)
 
 
 def _weight(text: str) -> float:

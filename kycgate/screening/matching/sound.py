@@ -35,6 +35,8 @@ _RULES: tuple[tuple[str, str], ...] = (
     ("x", "ks"),
     ("q", "k"),
     ("w", "v"),
+    ("eo", "o"),
+    ("eu", "u"),
     ("ya", "ia"),
     ("ju", "iu"),
     ("oo", "u"),

@@ -44,6 +44,8 @@ class Words:
     numbers: Mapping[str, str]
     same: Mapping[str, str]
     """a company word → the one that stands for its spellings and numbers"""
+    common: frozenset[str]
+    """personal names that millions bear somewhere in the world"""
     given: Mapping[str, frozenset[int]]
     """a personal name → the groups of names used for one another"""
     bits: Mapping[str, float]
@@ -74,6 +76,7 @@ def load_words() -> Words:
         fillers=frozenset(table["filler"]),
         numbers=table["number"],
         same=table["same"],
+        common=frozenset(table["common"]),
         given={word: frozenset(numbers) for word, numbers in given.items()},
         bits=bits,
         rare=rare,
