@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from rapidfuzz.distance import OSA
 
 from kycgate.screening.matching.likeness import SAME_SOUND, Likeness, likeness
-from kycgate.screening.matching.parse import Parsed, Word
+from kycgate.screening.matching.parse import LEAST, Parsed, Word
 from kycgate.screening.matching.words import Sort
 
 
@@ -53,10 +53,16 @@ class Costs:
     """a number only one of them has"""
 
 
-PERSON = Costs(conflict=1.0, omitted=0.35, added=0.35, number=0.6)
-ORGANISATION = Costs(conflict=1.0, omitted=0.7, added=0.7, number=1.3)
-_ONE_WORD = 0.8
-"""What is left of a person's score when just one word of longer names agrees."""
+PERSON = Costs(conflict=1.1, omitted=0.33, added=0.33, number=0.6)
+ORGANISATION = Costs(conflict=1.0, omitted=0.45, added=0.45, number=1.3)
+_STRICT = 1.5
+"""Power of a likeness: above 1, several small differences cost more than one."""
+_VAGUE = 0.8
+"""What is left of a person's score when what agrees of longer names is one word, or common."""
+_TELLING = 1.3
+"""Weight of shared words below which they are common: two that millions bear have less."""
+_MOST_OMITTED = 0.4
+"""Most that leaving out names of a long one costs, in shares of the weight of what was said."""
 _JOINED = 0.97
 _JOINED_LEAST = 8
 """Letters of a joined word from which it may hold a misspelling."""
@@ -202,11 +208,13 @@ def _score(
 ) -> Alignment:
     costs = PERSON if asked.person else ORGANISATION
     whole = sum(each.weight for each in pairings)
-    common = sum(each.weight * each.similarity for each in pairings)
+    common = sum(each.weight * each.similarity**_STRICT for each in pairings)
     lost = _lost(left, right, costs)
+    if asked.person and not left:
+        lost = min(lost, whole * _MOST_OMITTED)
     score = common / (whole + lost) if whole else 0.0
-    if asked.person and _lone(asked, listed, pairings):
-        score *= _ONE_WORD
+    if asked.person and _vague(asked, listed, pairings):
+        score *= _VAGUE
     alone = [_alone(word, "asked", right) for word in left]
     alone += [_alone(word, "listed", left) for word in right]
     return Alignment(score, (*pairings, *alone))
@@ -226,15 +234,15 @@ def _lost(left: list[Word], right: list[Word], costs: Costs) -> float:
     )
 
 
-def _lone(asked: Parsed, listed: Parsed, pairings: list[Pairing]) -> bool:
-    """Whether only one telling word agrees though a name has more of them."""
-    telling = sum(
-        max(len(each.asked), len(each.listed)) for each in pairings if each.weight > 0.2
-    )
-    return telling < 2 and max(len(asked.core), len(listed.core)) > 1
+def _vague(asked: Parsed, listed: Parsed, pairings: list[Pairing]) -> bool:
+    """Whether too little agrees though a name says more: one word, or only common ones."""
+    telling = [each for each in pairings if each.weight >= LEAST]
+    count = sum(max(len(each.asked), len(each.listed)) for each in telling)
+    longest = max(len(asked.core), len(listed.core))
+    return count < longest and (count < 2 or sum(each.weight for each in telling) < _TELLING)
 
 
 def _alone(word: Word, side: str, others: list[Word]) -> Pairing:
-    how = "conflict" if others and word.weight > 0.2 else "missing"
+    how = "conflict" if others and word.weight >= LEAST else "missing"
     texts = ((word.text,), ()) if side == "asked" else ((), (word.text,))
     return Pairing(*texts, 0.0, word.weight, how)

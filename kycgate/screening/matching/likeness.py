@@ -18,6 +18,8 @@ from kycgate.screening.matching.words import Sort, load_words
 
 Likeness = npt.NDArray[np.float32]
 
+TWO_WORDS = 0.7
+"""What is left of the likeness of two words that are both common: hardly a misspelling."""
 SAME_SOUND, SAME_PERSON, SAME_INITIAL = 0.96, 0.9, 0.75
 
 _MOST_EDITS = 3
@@ -47,6 +49,9 @@ def likeness(asked: Sequence[Word], listed: Sequence[Word]) -> Likeness:
         np.float32(0),
     )
     found = np.maximum(spelling, heard)
+    found[_genders(asked, listed)] *= np.float32(TWO_WORDS)
+    both = np.logical_and.outer(_known(asked), _known(listed))
+    found[both & (heard < SAME_SOUND) & (spelling < 1.0)] *= np.float32(TWO_WORDS)
     for row, word in enumerate(asked):
         if word.sort is not Sort.NAME or word.text in load_words().given:
             _settle(found[row], word, listed)
@@ -54,6 +59,18 @@ def likeness(asked: Sequence[Word], listed: Sequence[Word]) -> Likeness:
         if word.sort is not Sort.NAME:
             _settle(found[:, column], word, asked)
     return found
+
+
+def _genders(asked: Sequence[Word], listed: Sequence[Word]) -> npt.NDArray[np.bool_]:
+    """Where one word ends in `a` and the other in `o`: a woman's name and a man's."""
+    ends = [[word.text[-1:] for word in words] for words in (asked, listed)]
+    women, men = ([np.array([each == end for each in side]) for side in ends] for end in "ao")
+    return np.logical_and.outer(women[0], men[1]) | np.logical_and.outer(men[0], women[1])
+
+
+def _known(words: Sequence[Word]) -> npt.NDArray[np.bool_]:
+    tables = load_words()
+    return np.array([word.text in tables.bits or word.text in tables.common for word in words])
 
 
 def _by_edits(asked: list[str], listed: list[str]) -> Likeness:
@@ -76,13 +93,17 @@ def _settle(found: Likeness, word: Word, others: Sequence[Word]) -> None:
             same = word.text[0] == other.text[0] and {word.sort, other.sort} <= _INITIALS
             found[place] = SAME_INITIAL if same else 0.0
         elif word.sort is not other.sort:
-            found[place] = 0.0
+            # A misspelt title is no name; other light words are too short to tell.
+            if not (_LIGHT >= {word.sort, other.sort} and found[place] >= _MISSPELT):
+                found[place] = 0.0
         elif word.sort in (Sort.NUMBER, Sort.FORM):
             found[place] = 0.0
         elif _given_alike(word.text, other.text):
             found[place] = max(found[place], SAME_PERSON)
 
 
+_LIGHT = {Sort.NAME, Sort.TITLE, Sort.PARTICLE, Sort.FILLER, Sort.FORM}
+_MISSPELT = 0.75
 _INITIALS = {Sort.INITIAL, Sort.NAME}
 
 

@@ -13,10 +13,10 @@ from kycgate.screening.matching.latin import latin_words
 from kycgate.screening.matching.words import Sort, load_words
 
 _LIGHT = {Sort.FORM: 0.06, Sort.TITLE: 0.08, Sort.PARTICLE: 0.15, Sort.FILLER: 0.08}
-_NUMBER, _INITIAL = 0.55, 0.45
+_NUMBER, _INITIAL = 0.55, 0.66
 _COMMON = 0.4
 """A personal name that millions bear weighs at most this, before the share all names get."""
-_LEAST = 0.22
+LEAST = 0.22
 """A word that says what a party is, however common, weighs this at least."""
 
 
@@ -39,7 +39,7 @@ class Parsed:
     @property
     def core(self) -> tuple[Word, ...]:
         """The words that make the name, without forms, titles and fillers."""
-        return tuple(word for word in self.words if word.weight >= _LEAST)
+        return tuple(word for word in self.words if word.weight >= LEAST)
 
     @property
     def text(self) -> str:
@@ -57,7 +57,7 @@ def parse_words(words: Sequence[str], *, person: bool) -> Parsed:
     if not load_words().long_form_heads.isdisjoint(words):
         words = list(_join_forms(words))
     found = tuple([_word(text, person) for text in words])
-    if not any(word.weight >= _LEAST for word in found):
+    if not any(word.weight >= LEAST for word in found):
         # A name of nothing but light words (`Al Bin`, `AO`) is still a name.
         found = tuple(Word(word.text, Sort.NAME, 0.5) for word in found)
     return Parsed(found, person)
@@ -112,4 +112,4 @@ def _person_word(text: str) -> Word:
 def _weight(text: str) -> float:
     known = load_words()
     bits = known.bits.get(text, known.rare)
-    return max(_LEAST, min(1.0, bits / known.rare))
+    return max(LEAST, min(1.0, bits / known.rare))

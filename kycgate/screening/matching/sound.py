@@ -10,6 +10,8 @@ import re
 from functools import lru_cache
 
 _DIGITS = str.maketrans("013457", "oieast")
+# English, Arabic and Russian `j` before a vowel; elsewhere it is a Slavic or German `i`.
+_HUSHED_J = re.compile(r"j(?=[aeiou])")
 _RUNS = re.compile(r"(.)\1+")
 # In this order: each line may rely on those above it. `%` is a hushing sound.
 _RULES: tuple[tuple[str, str], ...] = (
@@ -38,7 +40,6 @@ _RULES: tuple[tuple[str, str], ...] = (
     ("eo", "o"),
     ("eu", "u"),
     ("ya", "ia"),
-    ("ju", "iu"),
     ("oo", "u"),
     ("ou", "u"),
     ("ee", "i"),
@@ -50,8 +51,8 @@ _RULES: tuple[tuple[str, str], ...] = (
     ("yi", "i"),
     ("ie", "i"),
     ("ij", "i"),
-    ("j", "i"),
     ("y", "i"),
+    ("j", "i"),
     ("c", "k"),
     ("z", "s"),
     ("o", "u"),
@@ -66,6 +67,7 @@ def sound(word: str) -> str:
         if word.isdigit():
             return word
         word = word.translate(_DIGITS)
+    word = _HUSHED_J.sub("%", word)
     for habit, one in _RULES:
         if habit in word:
             word = word.replace(habit, one)
