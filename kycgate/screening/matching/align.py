@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 from rapidfuzz.distance import OSA
 
 from kycgate.screening.matching.likeness import SAME_SOUND, Likeness, likeness
@@ -67,6 +68,8 @@ _JOINED = 0.97
 _JOINED_LEAST = 8
 """Letters of a joined word from which it may hold a misspelling."""
 _MOST_JOINED = 4
+_ALWAYS = 8
+"""Candidates that are aligned whatever their words look like one by one."""
 
 
 def compare(asked: Parsed, listed: Parsed) -> Alignment:
@@ -74,6 +77,38 @@ def compare(asked: Parsed, listed: Parsed) -> Alignment:
     if not asked.words or not listed.words:
         return Alignment(0.0, ())
     return align(asked, listed, likeness(asked.words, listed.words))
+
+
+def worth_aligning(
+    asked: Parsed, candidates: Sequence[Parsed], *, least: float
+) -> Iterator[tuple[int, Likeness]]:
+    """The places of the candidates that may score `least` or more, with their words' likeness.
+
+    The first few always: words that one side joins resemble no single word of the other.
+    """
+    columns = {word: place for place, word in enumerate(dict.fromkeys(
+        word for each in candidates for word in each.words
+    ))}  # fmt: skip
+    if not columns or not asked.words:
+        return
+    alike = likeness(asked.words, tuple(columns))
+    places = [[columns[word] for word in each.words] for each in candidates]
+    highest = _highest(asked, alike, places)
+    for place, own in enumerate(places):
+        if own and (place < _ALWAYS or highest[place] >= least):
+            yield place, alike[:, own]
+
+
+def _highest(asked: Parsed, alike: Likeness, places: list[list[int]]) -> list[float]:
+    """What each candidate scores if every asked word gets the likest of its words."""
+    starts = np.cumsum([0] + [len(own) for own in places[:-1]])
+    best = np.maximum.reduceat(alike[:, [place for own in places for place in own]], starts, axis=1)
+    weights = np.array([word.weight for word in asked.words], dtype=np.float32)
+    found = weights @ (best > 0)
+    common = weights @ best**_STRICT
+    least_lost = min((PERSON if asked.person else ORGANISATION).added, _MOST_OMITTED)
+    highest: list[float] = (common / (found + least_lost * (weights.sum() - found) + 1e-9)).tolist()
+    return highest
 
 
 def align(asked: Parsed, listed: Parsed, alike: Likeness) -> Alignment:
@@ -171,23 +206,29 @@ def _joined(
 
 def _run(word: Word, others: Sequence[Word], free: list[int]) -> tuple[int, ...]:
     """Free neighbours among the others that together are the word, in either order; or none."""
-    for length in range(2, min(_MOST_JOINED, len(free)) + 1):
-        for start in range(len(free) - length + 1):
-            run = tuple(free[start : start + length])
-            if run[-1] - run[0] != length - 1:
-                continue
-            texts = [others[place].text for place in run]
-            for whole in ("".join(texts), "".join(reversed(texts))):
-                if _reads(word.text, whole):
-                    return run
-            if word.text == "".join(text[0] for text in texts) and word.sort is Sort.NAME:
-                return run
+    for start in range(len(free) - 1):
+        total = len(others[free[start]].text)
+        for end in range(start + 1, min(start + _MOST_JOINED, len(free))):
+            if free[end] != free[end - 1] + 1:
+                break
+            total += len(others[free[end]].text)
+            run = free[start : end + 1]
+            if abs(total - len(word.text)) <= 1 and _together(word, [others[i].text for i in run]):
+                return tuple(run)
+            if len(word.text) == len(run) and _initials(word, [others[i].text for i in run]):
+                return tuple(run)
     return ()
 
 
+def _together(word: Word, texts: list[str]) -> bool:
+    return _reads(word.text, "".join(texts)) or _reads(word.text, "".join(reversed(texts)))
+
+
+def _initials(word: Word, texts: list[str]) -> bool:
+    return word.sort is Sort.NAME and word.text == "".join(text[0] for text in texts)
+
+
 def _reads(word: str, whole: str) -> bool:
-    if abs(len(word) - len(whole)) > 1:
-        return False
     allowed = 1 if len(whole) >= _JOINED_LEAST else 0
     return bool(OSA.distance(word, whole, score_cutoff=allowed) <= allowed)
 

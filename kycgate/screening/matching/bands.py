@@ -35,6 +35,8 @@ class Thresholds:
     """weight that the shared words of a blocked organisation have at least"""
 
 
+MOST_RAISED = 0.05
+"""Most that second attributes raise a name towards the review band."""
 _OTHER_KIND = 0.95
 """A person called like a listed company, or the reverse, is looked at only from here."""
 _SUPPORTED = Agreement.AGREES
@@ -56,7 +58,7 @@ def band_of(
         return score, Band.CLEAR
     least = thresholds.review if _same_kind(entry, kind) else max(thresholds.review, _OTHER_KIND)
     # A birth date can't turn half a name into a match.
-    if min(score, alignment.score + 0.05) < least:
+    if min(score, alignment.score + MOST_RAISED) < least:
         return score, Band.CLEAR
     blocks = (
         alignment.score >= thresholds.block

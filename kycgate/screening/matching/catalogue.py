@@ -17,6 +17,7 @@ from kycgate.screening.matching.trigrams import Numbers, TrigramIndex
 
 _PLACES = (EntryType.ADDRESS, EntryType.WALLET)
 """Entries whose names tell nothing."""
+_PERSONS: dict[EntryType, bool | None] = {EntryType.PERSON: True, EntryType.UNSTATED: None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,8 @@ class Bearer:
 
     party: int
     name: Name
+    person: bool | None = None
+    """whether the party is a person; None where the list does not say"""
 
 
 class Catalogue:
@@ -75,7 +78,7 @@ def listed_parties(list_data: Sequence[ListData]) -> tuple[Listed, ...]:
 def name_catalogue(parties: Sequence[Listed]) -> Catalogue:
     """The names of persons, organisations and ships; of places and wallets none."""
     return Catalogue(
-        (text, Bearer(number, name))
+        (text, Bearer(number, name, _PERSONS.get(party.entry.type, False)))
         for number, party in enumerate(parties)
         if party.entry.type not in _PLACES
         for name in party.entry.names
@@ -96,7 +99,7 @@ def address_catalogue(parties: Sequence[Listed]) -> Catalogue:
 
 def _texts(name: str, kind: EntryType) -> set[str]:
     """The name in Latin, and less what list keepers wrote into it."""
-    person = True if kind is EntryType.PERSON else None if kind is EntryType.UNSTATED else False
+    person = _PERSONS.get(kind, False)
     found = set[str]()
     for text in {name, without_asides(name)}:
         try:

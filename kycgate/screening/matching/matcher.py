@@ -8,19 +8,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-import numpy as np
-
 from kycgate.core.claims import Kind
 from kycgate.core.policy import ListVersion
 from kycgate.errors import Malformed, Unavailable
-from kycgate.screening.entries import EntryType, Identifier, ListData, Name
-from kycgate.screening.matching.align import Alignment, Pairing, align, compare
+from kycgate.screening.entries import Identifier, ListData, Name
+from kycgate.screening.matching.align import Alignment, Pairing, align, compare, worth_aligning
 from kycgate.screening.matching.attributes import (
     Attribute,
     check_birth_date,
     compare_attributes,
 )
-from kycgate.screening.matching.bands import Band, Thresholds, band_of
+from kycgate.screening.matching.bands import MOST_RAISED, Band, Thresholds, band_of
 from kycgate.screening.matching.catalogue import (
     Bearer,
     Catalogue,
@@ -30,9 +28,8 @@ from kycgate.screening.matching.catalogue import (
     name_catalogue,
 )
 from kycgate.screening.matching.exact import ExactIndex
-from kycgate.screening.matching.latin import has_han, latin_words
-from kycgate.screening.matching.likeness import likeness
-from kycgate.screening.matching.parse import Parsed, parse, parse_words
+from kycgate.screening.matching.latin import latin_words
+from kycgate.screening.matching.parse import Parsed, parse
 
 ENGINE = "kycgate-match/1"
 """Rises whenever the same names may score otherwise: code, tables or thresholds."""
@@ -180,7 +177,7 @@ class Matcher:
             return
         asked = parse(query.address, person=False)
         best = dict[int, tuple[Alignment, Bearer]]()
-        for _, alignment, bearers in self._aligned(self._addresses, asked, query.address):
+        for alignment, bearers in self._aligned(self._addresses, asked, query.address):
             for bearer in bearers if alignment.score >= self.thresholds.review else ():
                 known = best.get(bearer.party)
                 if known is None or known[0].score < alignment.score:
@@ -202,11 +199,10 @@ class Matcher:
                 raise Malformed(
                     "a name without letters or digits", field="name", remedy="write it out"
                 )
-            for _, alignment, bearers in self._aligned(self._names, asked, query.name):
-                if alignment.score < self.thresholds.review - 0.1:
-                    continue
+            for alignment, bearers in self._aligned(self._names, asked, query.name):
                 for bearer in bearers:
-                    self._weigh(query, asked, alignment, bearer, best)
+                    if query.kind is not None or bearer.person in (None, person):
+                        self._weigh(query, alignment, bearer, best)
         for number, (score, band, name, alignment, attributes) in best.found.items():
             party = self._parties[number]
             yield Match(
@@ -214,12 +210,8 @@ class Matcher:
                 round(score, 4), band, alignment.pairings, attributes,
             )  # fmt: skip
 
-    def _weigh(
-        self, query: Query, asked: Parsed, alignment: Alignment, bearer: Bearer, best: _Best
-    ) -> None:
+    def _weigh(self, query: Query, alignment: Alignment, bearer: Bearer, best: _Best) -> None:
         entry = self._parties[bearer.party].entry
-        if not _read_alike(entry.type, asked.person, query.kind):
-            return
         attributes = compare_attributes(
             entry, birth_date=query.birth_date, country=query.country
         )
@@ -232,19 +224,16 @@ class Matcher:
 
     def _aligned(
         self, catalogue: Catalogue, asked: Parsed, name: str
-    ) -> Iterator[tuple[int, Alignment, tuple[Bearer, ...]]]:
-        """The candidates, each laid beside the asked name."""
+    ) -> Iterator[tuple[Alignment, tuple[Bearer, ...]]]:
+        """The candidates that may reach the review band, each laid beside the asked name."""
         text = " ".join(latin_words(name, person=asked.person))
         numbers = catalogue.nearest(text, _CANDIDATES).tolist()
         candidates = [catalogue.parsed(number, person=asked.person) for number in numbers]
-        columns = dict.fromkeys(word for each in candidates for word in each.words)
-        if not columns:
-            return
-        alike = likeness(asked.words, tuple(columns))
-        places = {word: place for place, word in enumerate(columns)}
-        for number, candidate in zip(numbers, candidates, strict=True):
-            own = alike[:, [places[word] for word in candidate.words]]
-            yield number, align(asked, candidate, own), catalogue.bearers(number)
+        least = self.thresholds.review - MOST_RAISED
+        for place, own in worth_aligning(asked, candidates, least=least):
+            alignment = align(asked, candidates[place], own)
+            if alignment.score >= least:
+                yield alignment, catalogue.bearers(numbers[place])
 
 
 def pair_score(one: str, other: str, kind: Kind | None = None) -> Score:
@@ -262,7 +251,3 @@ def pair_score(one: str, other: str, kind: Kind | None = None) -> Score:
 def _readings(kind: Kind | None) -> tuple[bool, ...]:
     return (True, False) if kind is None else (kind is Kind.PERSON,)
 
-
-def _read_alike(listed: EntryType, person: bool, kind: Kind | None) -> bool:
-    """Whether the party's name is to be read as the asked one was."""
-    return kind is not None or listed is EntryType.UNSTATED or (listed is EntryType.PERSON) is person

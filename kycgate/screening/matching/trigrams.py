@@ -15,6 +15,8 @@ Numbers = npt.NDArray[np.intp]
 # Letters, digits and the gap between words: 37 signs, so 37³ groups of three.
 _SIGNS = 37
 _GROUPS = _SIGNS**3
+_WORTH = 0.3
+"""Share of the best text's likeness below which a text is not worth a look."""
 _CODES = np.zeros(256, dtype=np.int32)
 for _place, _sign in enumerate(b"abcdefghijklmnopqrstuvwxyz0123456789", start=1):
     _CODES[_sign] = _place
@@ -48,10 +50,9 @@ class TrigramIndex:
             owners = self._owners[self._starts[group] : self._starts[group + 1]]
             scores[owners] += self._weights[group] ** 2
         scores /= self._norms
-        most = min(most, self.size)
-        best = np.argpartition(scores, self.size - most)[self.size - most :]
-        best = best[np.argsort(-scores[best], kind="stable")]
-        return best[scores[best] > 0]
+        # Selecting among all texts costs more than finding the few that share anything much.
+        near = np.flatnonzero(scores > scores.max() * _WORTH)
+        return near[np.argsort(-scores[near], kind="stable")[:most]]
 
 
 def _groups(texts: Sequence[str]) -> tuple[Numbers, npt.NDArray[np.int32]]:
