@@ -7,15 +7,20 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Literal
 
+from kycgate.core.claims import Address
+
 NameKind = Literal["primary", "alias", "weak", "former"]
 IdentifierType = Literal[
     "lei", "uen", "uscc", "passport", "imo", "tax", "national", "registration", "other"
 ]
+
+_EVM = re.compile(r"0x[0-9a-f]{40}")
 
 
 class EntryType(StrEnum):
@@ -97,6 +102,12 @@ class Entry:
             return self.names[0].text
         return self.wallets[0].address if self.wallets else self.id
 
+    @property
+    def evm_addresses(self) -> tuple[Address, ...]:
+        """Its EVM wallets: the same key works under every EVM ticker, so the ticker is no part."""
+        texts = dict.fromkeys(w.address for w in self.wallets if _EVM.fullmatch(w.address))
+        return tuple(Address(bytes.fromhex(text[2:])) for text in texts)
+
 
 @dataclass(frozen=True, slots=True)
 class ListData:
@@ -118,7 +129,10 @@ class ListData:
 
 def list_data(name: str, entries: Iterable[Entry], *, as_of: int, source: str) -> ListData:
     """Order the entries, tell apart those that share an id, count and version them."""
-    ordered = _apart(sorted(set(entries), key=_place))
+    groups = dict[tuple[str, str], list[Entry]]()
+    for entry in entries:
+        groups.setdefault((entry.list, entry.id), []).append(entry)
+    ordered = tuple(each for key in sorted(groups) for each in _apart(groups[key]))
     counts = dict[str, int]()
     for entry in ordered:
         counts[entry.list] = counts.get(entry.list, 0) + 1
@@ -188,19 +202,15 @@ def decode_entry(row: list[Any]) -> Entry:
 _TYPES = {str(each): each for each in EntryType}
 
 
-def _place(entry: Entry) -> tuple[str, str, bytes]:
-    return entry.list, entry.id, _canonical(encode_entry(entry))
-
-
-def _apart(entries: list[Entry]) -> tuple[Entry, ...]:
-    """Two different parties under one id: the later ones get `#2`, `#3` in the order of content."""
-    seen = dict[tuple[str, str], int]()
-    result = []
-    for entry in entries:
-        key = (entry.list, entry.id)
-        seen[key] = seen.get(key, 0) + 1
-        result.append(entry if seen[key] == 1 else replace(entry, id=f"{entry.id}#{seen[key]}"))
-    return tuple(result)
+def _apart(same: list[Entry]) -> list[Entry]:
+    """Different parties under one id: the later ones get `#2`, `#3` in the order of content."""
+    if len(same) == 1:
+        return same
+    different = sorted(set(same), key=lambda entry: _canonical(encode_entry(entry)))
+    return [
+        entry if number == 1 else replace(entry, id=f"{entry.id}#{number}")
+        for number, entry in enumerate(different, 1)
+    ]
 
 
 def _canonical(value: list[Any]) -> bytes:

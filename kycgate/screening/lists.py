@@ -5,47 +5,35 @@ Finds no misspelling and judges no hit; a list that is empty or damaged is never
 
 from __future__ import annotations
 
-import csv
-import gzip
-import hashlib
-import io
-import json
-import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from enum import StrEnum
 from functools import cache
-from importlib.resources import files
-from typing import Any
 
-from kycgate.core.claims import Address, Kind, parse_address
+from kycgate.core.claims import Address, Kind
 from kycgate.core.policy import ListVersion
-from kycgate.errors import Malformed, Misconfigured, Unavailable
+from kycgate.errors import Malformed, Unavailable
+from kycgate.screening.entries import Entry, EntryType, ListData
 from kycgate.screening.match import legal_key, normalise, unordered_key, without_asides
+from kycgate.screening.sources.shipped import CSL, WALLETS, shipped
+
+__all__ = [
+    "CSL",
+    "WALLETS",
+    "Band",
+    "Entry",
+    "EntryType",
+    "Hit",
+    "Lists",
+    "Screener",
+    "load_demo_lists",
+    "load_demo_screener",
+]
 
 Key = Callable[[str], str]
 
-CSL = "us-csl"
-WALLETS = "ofac-evm-wallets"
-
-# Of the wallet list only the year 2026 is known: its first day, so that it never looks too young.
-_WALLETS_AS_OF = datetime(2026, 1, 1, tzinfo=UTC)
 _SECONDS_AHEAD = 86_400
 """How far in the future a list date may lie: publishers date by their own calendar day."""
-
-
-class EntryType(StrEnum):
-    """What a list says an entry is; BIS and the State Department do not say."""
-
-    PERSON = "P"
-    ORGANISATION = "O"
-    VESSEL = "V"
-    AIRCRAFT = "A"
-    UNSTATED = ""
-
-
-_TYPES = {str(each): each for each in EntryType}
 
 
 class Band(StrEnum):
@@ -53,20 +41,6 @@ class Band(StrEnum):
 
     REVIEW = "review"
     BLOCK = "block"
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One listed party. `names` holds the primary name first; `notice` the gazette's page."""
-
-    list: str
-    id: str
-    type: EntryType
-    names: tuple[str, ...]
-    countries: tuple[str, ...]
-    citation: str
-    notice: str
-    url: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,25 +58,43 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class Lists:
-    """Parsed lists of one moment. Raises Unavailable when any of them is empty."""
+    """Lists of one moment. Raises Unavailable when one is empty, or none holds names or wallets."""
 
-    versions: tuple[ListVersion, ...]
-    entries: tuple[Entry, ...]
-    wallets: Mapping[Address, str]
-    """address → the name of its holder as listed, empty where not known"""
+    data: tuple[ListData, ...]
 
     def __post_init__(self) -> None:
-        if not self.entries or not self.wallets or len(self.versions) != 2:
+        if not all(each.entries for each in self.data) or not self.wallets or not self.named:
             raise Unavailable("a screening list is empty: nobody can be called clear")
+
+    @property
+    def versions(self) -> tuple[ListVersion, ...]:
+        """What each list was, as decisions record it."""
+        return tuple(ListVersion(each.name, each.version, each.as_of) for each in self.data)
 
     @property
     def as_of(self) -> int:
         """The date of the oldest list, Unix seconds UTC."""
-        return min(version.as_of for version in self.versions)
+        return min(each.as_of for each in self.data)
 
-    def version(self, name: str) -> str:
-        """The version of the list of that name."""
-        return next(version.version for version in self.versions if version.name == name)
+    @property
+    def named(self) -> tuple[tuple[Entry, str], ...]:
+        """Every entry that a name can find, with the version of the list it stands in."""
+        return tuple(
+            (entry, each.version)
+            for each in self.data
+            for entry in each.entries
+            if entry.type not in (EntryType.WALLET, EntryType.ADDRESS)
+        )
+
+    @property
+    def wallets(self) -> Mapping[Address, tuple[tuple[Entry, str], ...]]:
+        """Every listed EVM address: one key holds it under every EVM ticker."""
+        found = dict[Address, tuple[tuple[Entry, str], ...]]()
+        for each in self.data:
+            for entry in each.entries:
+                for address in entry.evm_addresses:
+                    found[address] = (*found.get(address, ()), (entry, each.version))
+        return found
 
 
 class Screener:
@@ -110,12 +102,12 @@ class Screener:
 
     def __init__(self, lists: Lists) -> None:
         self.lists = lists
-        self._csl = lists.version(CSL)
-        self._wallets = lists.version(WALLETS)
+        self._listed = lists.named
+        self._wallets = lists.wallets
         self._names = dict[str, list[int]]()
         self._legal = dict[str, list[int]]()
         self._unordered = dict[str, list[int]]()
-        for number, entry in enumerate(lists.entries):
+        for number, (entry, _) in enumerate(self._listed):
             self._index(number, entry)
 
     @property
@@ -150,17 +142,16 @@ class Screener:
 
     def wallet(self, address: Address) -> tuple[Hit, ...]:
         """Whether the address is on the current list. Addresses delisted since are not."""
-        holder = self.lists.wallets.get(address)
-        if holder is None:
-            return ()
         text = "0x" + address.hex()
-        return (Hit("SDN", self._wallets, text, holder or text, text, 1.0, Band.BLOCK),)
+        return tuple(
+            Hit(entry.list, version, entry.id, entry.name, text, 1.0, Band.BLOCK)
+            for entry, version in self._wallets.get(address, ())
+        )
 
     def _index(self, number: int, entry: Entry) -> None:
-        for name in entry.names:
+        for name in (each.text for each in entry.names if each.kind != "weak"):
             key = normalise(name)
-            # The Entity List also lists addresses, under names that tell nothing.
-            if not key or (entry.list == "EL" and key.startswith("address ")):
+            if not key:
                 continue
             _add(self._names, key, number)
             core = normalise(without_asides(name)) or key
@@ -178,7 +169,7 @@ class Screener:
             yield 0.95, self._unordered, unordered_key
 
     def _hit(self, number: int, asked: str, score: float, key: Key, kind: Kind | None) -> Hit:
-        entry = self.lists.entries[number]
+        entry, version = self._listed[number]
         certain = (
             score == 1.0
             and kind is Kind.ORGANISATION
@@ -187,15 +178,15 @@ class Screener:
         )
         listed = _listed(entry, key, key(asked))
         band = Band.BLOCK if certain else Band.REVIEW
-        return Hit(entry.list, self._csl, entry.id, listed, asked, score, band)
+        return Hit(entry.list, version, entry.id, listed, asked, score, band)
 
 
 def _listed(entry: Entry, key: Key, wanted: str) -> str:
     """Which of the entry's names it was."""
-    for name in entry.names:
+    for name in (each.text for each in entry.names):
         if wanted in (key(normalise(name)), key(normalise(without_asides(name)))):
             return name
-    return entry.names[0]
+    return entry.name
 
 
 def _add(index: dict[str, list[int]], key: str, number: int) -> None:
@@ -207,55 +198,10 @@ def _add(index: dict[str, list[int]], key: str, number: int) -> None:
 @cache
 def load_demo_lists() -> Lists:
     """The dated lists inside the package (`data/ORIGIN.md`). Raises Misconfigured when damaged."""
-    try:
-        csl, entries = _read_csl(_data("us_csl.jsonl.gz"))
-        version, wallets = _read_wallets(_data("ofac_evm_wallets.csv"))
-    except (OSError, EOFError, zlib.error, ValueError, LookupError, TypeError, Malformed) as e:
-        raise Misconfigured(
-            (f"a shipped screening list is damaged ({e}): reinstall kycgate",)
-        ) from e
-    return Lists((csl, version), entries, wallets)
+    return Lists(shipped())
 
 
 @cache
 def load_demo_screener() -> Screener:
     """A Screener over the shipped lists, built once per process."""
     return Screener(load_demo_lists())
-
-
-def _read_csl(packed: bytes) -> tuple[ListVersion, tuple[Entry, ...]]:
-    """Read `us_csl.jsonl.gz`: a head, then one line an entry in the head's column order."""
-    text = gzip.decompress(packed)
-    lines = text.decode().splitlines()
-    head: dict[str, Any] = json.loads(lines[0])
-    sources = [(each["code"], each["citation"]) for each in head["lists"]]
-    rows = json.loads(f"[{','.join(lines[1:])}]")
-    entries = tuple(_entry(row, sources, head["urls"]) for row in rows)
-    if len(entries) != head["entries"] or sum(len(e.names) for e in entries) != head["names"]:
-        raise ValueError(f"{CSL}: {len(entries)} entries where {head['entries']} are announced")
-    as_of = datetime.fromisoformat(head["as_of"])
-    return ListVersion(CSL, _version(text), int(as_of.timestamp())), entries
-
-
-def _entry(row: list[Any], sources: list[tuple[str, str]], urls: list[str]) -> Entry:
-    source, entry_id, kind, names, countries, notice, url = row
-    code, citation = sources[source]
-    return Entry(
-        code, entry_id, _TYPES[kind], tuple(names), tuple(countries), citation, notice, urls[url]
-    )
-
-
-def _read_wallets(text: bytes) -> tuple[ListVersion, dict[Address, str]]:
-    """Read `ofac_evm_wallets.csv`: address, name of the holder."""
-    rows = csv.DictReader(io.StringIO(text.decode()))
-    wallets = {parse_address(row["address"]): row["name"] for row in rows}
-    return ListVersion(WALLETS, _version(text), int(_WALLETS_AS_OF.timestamp())), wallets
-
-
-def _version(content: bytes) -> str:
-    """A list's version: the head of the SHA-256 of its content."""
-    return hashlib.sha256(content).hexdigest()[:12]
-
-
-def _data(name: str) -> bytes:
-    return files(__package__).joinpath("data", name).read_bytes()

@@ -1,0 +1,1 @@
+"""Where screening lists come from: one plug-in a publisher's format."""
