@@ -55,6 +55,7 @@ class Costs:
 
 
 PERSON = Costs(conflict=1.1, omitted=0.33, added=0.33, number=0.6)
+TRANSLATED = Costs(conflict=0.6, omitted=0.3, added=0.3, number=1.3)
 ORGANISATION = Costs(conflict=1.0, omitted=0.45, added=0.45, number=1.3)
 _STRICT = 1.5
 """Power of a likeness: above 1, several small differences cost more than one."""
@@ -106,7 +107,7 @@ def _highest(asked: Parsed, alike: Likeness, places: list[list[int]]) -> list[fl
     weights = np.array([word.weight for word in asked.words], dtype=np.float32)
     found = weights @ (best > 0)
     common = weights @ best**_STRICT
-    least_lost = min((PERSON if asked.person else ORGANISATION).added, _MOST_OMITTED)
+    least_lost = min(costs_of(asked, asked).added, _MOST_OMITTED)
     highest: list[float] = (common / (found + least_lost * (weights.sum() - found) + 1e-9)).tolist()
     return highest
 
@@ -247,7 +248,7 @@ def _join(asked: tuple[Word, ...], listed: tuple[Word, ...]) -> Pairing:
 def _score(
     asked: Parsed, pairings: list[Pairing], left: list[Word], right: list[Word], listed: Parsed
 ) -> Alignment:
-    costs = PERSON if asked.person else ORGANISATION
+    costs = costs_of(asked, listed)
     whole = sum(each.weight for each in pairings)
     common = sum(each.weight * each.similarity**_STRICT for each in pairings)
     lost = _lost(left, right, costs)
@@ -259,6 +260,13 @@ def _score(
     alone = [_alone(word, "asked", right) for word in left]
     alone += [_alone(word, "listed", left) for word in right]
     return Alignment(score, (*pairings, *alone))
+
+
+def costs_of(asked: Parsed, listed: Parsed) -> Costs:
+    """What applies to a pair of names."""
+    if asked.translated or listed.translated:
+        return TRANSLATED
+    return PERSON if asked.person else ORGANISATION
 
 
 def _lost(left: list[Word], right: list[Word], costs: Costs) -> float:

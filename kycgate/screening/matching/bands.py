@@ -31,7 +31,7 @@ class Thresholds:
     block: float = 0.92
     whole: float = 0.985
     """from here a name counts as the same name"""
-    telling: float = 1.5
+    telling: float = 1.35
     """weight that the shared words of a blocked organisation have at least"""
 
 
@@ -83,7 +83,7 @@ def _certain(
     if kind is Kind.PERSON or (kind is None and entry.type is EntryType.PERSON):
         whole_date = len(birth_date) == 10 and birth_date in entry.birth_dates
         return whole_date or {"birth_date", "country"} <= agreeing
-    if kind is not Kind.ORGANISATION or alignment.shared < thresholds.telling / 2:
+    if kind is not Kind.ORGANISATION or alignment.shared < thresholds.telling * 0.6:
         return False
     whole = alignment.score >= thresholds.whole and alignment.shared >= thresholds.telling
     return whole or "country" in agreeing

@@ -18,6 +18,8 @@ _HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]+")
 _HANGUL = re.compile(r"[\uac00-\ud7a3]+")
 _KANA = re.compile(r"[\u3040-\u30ff]")
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
+_NUMERAL = re.compile(r"第?(?P<digits>[一二三四五六七八九十]{1,3})(?=研究|设计|所|院|厂|局|师|旅)")
+_DIGITS = "零一二三四五六七八九"
 _LONGEST_WORD = 8
 """Characters of the longest entry of the Han table that is looked for."""
 _MOST_OF_A_PERSON = 4
@@ -90,11 +92,22 @@ def _han(run: str, person: bool | None) -> str:
 
 def _longest(run: str, at: int) -> tuple[int, str] | None:
     table = load_han()
+    number = _NUMERAL.match(run, at)
+    if number:
+        return len(number[0]), str(_number(number["digits"]))
     for length in range(min(_LONGEST_WORD, len(run) - at), 0, -1):
         found = table.get(run[at : at + length])
         if found is not None:
             return length, found[1]
     return None
+
+
+def _number(digits: str) -> int:
+    """`十三` is 13: numbers of institutes and works, below a hundred."""
+    tens, ten, ones = digits.rpartition("十")
+    return (_DIGITS.index(tens[-1]) if tens else 1 if ten else 0) * 10 + (
+        _DIGITS.index(ones[-1]) if ones else 0
+    )
 
 
 def _company(run: str) -> bool:

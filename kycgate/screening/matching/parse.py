@@ -6,10 +6,10 @@ Compares nothing. The same name always gives the same words: no list is asked.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from kycgate.screening.matching.latin import latin_words
+from kycgate.screening.matching.latin import has_han, latin_words
 from kycgate.screening.matching.words import Sort, load_words
 
 _LIGHT = {Sort.FORM: 0.06, Sort.TITLE: 0.08, Sort.PARTICLE: 0.15, Sort.FILLER: 0.08}
@@ -35,6 +35,8 @@ class Parsed:
 
     words: tuple[Word, ...]
     person: bool
+    translated: bool = False
+    """a company's name read from Chinese: its common words are one translation of several"""
 
     @property
     def core(self) -> tuple[Word, ...]:
@@ -49,7 +51,8 @@ class Parsed:
 
 def parse(name: str, *, person: bool) -> Parsed:
     """The name taken apart. Empty words when nothing is left. Raises TooLarge."""
-    return parse_words(latin_words(name, person=person), person=person)
+    parsed = parse_words(latin_words(name, person=person), person=person)
+    return replace(parsed, translated=True) if not person and has_han(name) else parsed
 
 
 def parse_words(words: Sequence[str], *, person: bool) -> Parsed:

@@ -66,6 +66,10 @@ def load_words() -> Words:
         else:
             table.setdefault(row["class"], {})[row["word"]] = row["stands_for"]
     bits, rare = _load_bits()
+    for kind, latin in load_han().values():
+        if kind == "brand":
+            # Frequent on the lists because one family of companies is: that is no common word.
+            bits.pop(latin, None)
     heads = _heads(table["form"])
     return Words(
         forms=table["form"],
