@@ -96,7 +96,7 @@ def _screened(
 
 
 def _start(directory: str | None) -> None:
-    global _matcher  # noqa: PLW0603
+    global _matcher
     _matcher = load_matcher(directory)
 
 

@@ -134,9 +134,7 @@ def align(asked: Parsed, listed: Parsed, alike: Likeness) -> Alignment:
 _Candidate = tuple[float, float, int, int, int]
 
 
-def _candidates(
-    asked: Sequence[Word], listed: Sequence[Word], alike: Likeness
-) -> list[_Candidate]:
+def _candidates(asked: Sequence[Word], listed: Sequence[Word], alike: Likeness) -> list[_Candidate]:
     """(similarity, weight, nearness, row, column) of all that are alike at all, best first."""
     rows, columns = alike.nonzero()
     values = alike[rows, columns].tolist()
@@ -163,9 +161,11 @@ def _take(
         one, other = asked.words[row], listed.words[column]
         if Sort.INITIAL in (one.sort, other.sort) and similarity < 1.0:
             # `J. O'Hara` is no `James`: the rest of the side with the initial must be matched.
-            rest = [asked.words[i] for i in left] if one.sort is Sort.INITIAL else [
-                listed.words[i] for i in right
-            ]
+            rest = (
+                [asked.words[i] for i in left]
+                if one.sort is Sort.INITIAL
+                else [listed.words[i] for i in right]
+            )
             if any(word.sort is Sort.NAME for word in rest):
                 continue
         left.remove(row)
@@ -255,7 +255,10 @@ def _score(
     if asked.person and not left:
         lost = min(lost, whole * _MOST_OMITTED)
     score = common / (whole + lost) if whole else 0.0
-    if asked.person and _vague(asked, listed, pairings):
+    vague = (
+        _vague(asked, listed, pairings) if asked.person else _brandless(asked, listed, left, right)
+    )
+    if vague:
         score *= _VAGUE
     alone = [_alone(word, "asked", right) for word in left]
     alone += [_alone(word, "listed", left) for word in right]
@@ -291,7 +294,17 @@ def _vague(asked: Parsed, listed: Parsed, pairings: list[Pairing]) -> bool:
     return count < longest and (count < 2 or sum(each.weight for each in telling) < _TELLING)
 
 
+def _brandless(asked: Parsed, listed: Parsed, left: list[Word], right: list[Word]) -> bool:
+    """Whether the word that tells most of a translated name has no partner."""
+    for parsed, alone in ((asked, left), (listed, right)):
+        if parsed.translated and alone:
+            most = max(word.weight for word in parsed.words)
+            if any(word.weight == most for word in alone):
+                return True
+    return False
+
+
 def _alone(word: Word, side: str, others: list[Word]) -> Pairing:
     how = "conflict" if others and word.weight >= LEAST else "missing"
-    texts = ((word.text,), ()) if side == "asked" else ((), (word.text,))
-    return Pairing(*texts, 0.0, word.weight, how)
+    asked, listed = ((word.text,), ()) if side == "asked" else ((), (word.text,))
+    return Pairing(asked, listed, 0.0, word.weight, how)

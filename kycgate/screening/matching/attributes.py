@@ -69,9 +69,7 @@ def check_birth_date(text: str) -> str:
     return text
 
 
-def _attribute(
-    name: str, agreement: Agreement, asked: str, listed: Iterable[str]
-) -> Attribute:
+def _attribute(name: str, agreement: Agreement, asked: str, listed: Iterable[str]) -> Attribute:
     effect = _EFFECTS.get((name, agreement), 0.0)
     return Attribute(name, agreement, asked, ", ".join(listed), effect)
 

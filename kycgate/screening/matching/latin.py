@@ -131,4 +131,4 @@ def _pinyin(han: str) -> list[str]:
     # Its tables take a third of a second to load: only a process that meets Chinese pays.
     from pypinyin import lazy_pinyin
 
-    return [str(each) for each in lazy_pinyin(han, errors=lambda rest: list(anyascii(rest)))]
+    return [str(each) for each in lazy_pinyin(han, errors=anyascii)]

@@ -17,6 +17,7 @@ from kycgate.screening.matching.sound import sound
 from kycgate.screening.matching.words import Sort, load_words
 
 Likeness = npt.NDArray[np.float32]
+Likely = npt.NDArray[np.bool_]
 
 TWO_WORDS = 0.7
 """What is left of the likeness of two words that are both common: hardly a misspelling."""
@@ -61,14 +62,15 @@ def likeness(asked: Sequence[Word], listed: Sequence[Word]) -> Likeness:
     return found
 
 
-def _genders(asked: Sequence[Word], listed: Sequence[Word]) -> npt.NDArray[np.bool_]:
+def _genders(asked: Sequence[Word], listed: Sequence[Word]) -> Likely:
     """Where one word ends in `a` and the other in `o`: a woman's name and a man's."""
     ends = [[word.text[-1:] for word in words] for words in (asked, listed)]
     women, men = ([np.array([each == end for each in side]) for side in ends] for end in "ao")
-    return np.logical_and.outer(women[0], men[1]) | np.logical_and.outer(men[0], women[1])
+    found: Likely = np.logical_and.outer(women[0], men[1]) | np.logical_and.outer(men[0], women[1])
+    return found
 
 
-def _known(words: Sequence[Word]) -> npt.NDArray[np.bool_]:
+def _known(words: Sequence[Word]) -> Likely:
     tables = load_words()
     return np.array([word.text in tables.bits or word.text in tables.common for word in words])
 
@@ -81,7 +83,8 @@ def _by_edits(asked: list[str], listed: list[str]) -> Likeness:
         np.array([len(each) for each in asked])[:, None],
         np.array([len(each) for each in listed])[None, :],
     )
-    return _BY_EDITS[np.minimum(lengths, _LONGEST), edits]
+    found: Likeness = _BY_EDITS[np.minimum(lengths, _LONGEST), edits]
+    return found
 
 
 def _settle(found: Likeness, word: Word, others: Sequence[Word]) -> None:
@@ -94,7 +97,7 @@ def _settle(found: Likeness, word: Word, others: Sequence[Word]) -> None:
             found[place] = SAME_INITIAL if same else 0.0
         elif word.sort is not other.sort:
             # A misspelt title is no name; other light words are too short to tell.
-            if not (_LIGHT >= {word.sort, other.sort} and found[place] >= _MISSPELT):
+            if not ({word.sort, other.sort} <= _LIGHT and found[place] >= _MISSPELT):
                 found[place] = 0.0
         elif word.sort in (Sort.NUMBER, Sort.FORM):
             found[place] = 0.0

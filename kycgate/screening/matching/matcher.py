@@ -22,7 +22,6 @@ from kycgate.screening.matching.bands import MOST_RAISED, Band, Thresholds, band
 from kycgate.screening.matching.catalogue import (
     Bearer,
     Catalogue,
-    Listed,
     address_catalogue,
     listed_parties,
     name_catalogue,
@@ -212,9 +211,7 @@ class Matcher:
 
     def _weigh(self, query: Query, alignment: Alignment, bearer: Bearer, best: _Best) -> None:
         entry = self._parties[bearer.party].entry
-        attributes = compare_attributes(
-            entry, birth_date=query.birth_date, country=query.country
-        )
+        attributes = compare_attributes(entry, birth_date=query.birth_date, country=query.country)
         scored = band_of(
             alignment, attributes, name=bearer.name, entry=entry, kind=query.kind,
             birth_date=query.birth_date, thresholds=self.thresholds,
@@ -250,4 +247,3 @@ def pair_score(one: str, other: str, kind: Kind | None = None) -> Score:
 
 def _readings(kind: Kind | None) -> tuple[bool, ...]:
     return (True, False) if kind is None else (kind is Kind.PERSON,)
-
