@@ -26,7 +26,7 @@ from kycgate.screening.matching.matcher import Matcher, Query, pair_score
 Row = tuple[int, dict[str, str]]
 
 _CHUNK = 50
-_WORTH_PROCESSES = 2_000
+_WORTH_PROCESSES = 10_000
 """Rows from which a second process pays for building its own index."""
 _MOST_FIELD = 16 * 1024 * 1024
 """Bytes of one field that are read in order to refuse it: a name has 1,000 characters."""

@@ -299,7 +299,9 @@ def _sanctioned_wallet(stage: Stage) -> str:
     chain = world.anvil.chain
     model = chain.deploy(owner, artifact("DemoWallet").creation(owner.address))
     world.anvil.plant(listed, chain.code(model), slot0=owner.address)
-    session = ControlPlane(world.control_url).sign_in(_PlantedWallet(listed, owner), chain_id=chain.chain_id, clock=time.time)
+    session = ControlPlane(world.control_url).sign_in(
+        _PlantedWallet(listed, owner), chain_id=chain.chain_id, clock=time.time
+    )
     gate = ControlPlane(world.control_url, token=session.token)
     case = gate.open_case(PERSON["kind"], PERSON["details"], refusal_id=None)
     told = stage.decides("approve", case["id"], "--reason", "the passport is real")

@@ -13,6 +13,7 @@ from rapidfuzz.distance import OSA
 
 from kycgate.screening.matching.likeness import SAME_SOUND, Likeness, likeness
 from kycgate.screening.matching.parse import LEAST, Parsed, Word
+from kycgate.screening.matching.sound import sound
 from kycgate.screening.matching.words import Sort
 
 
@@ -77,7 +78,9 @@ def compare(asked: Parsed, listed: Parsed) -> Alignment:
     """Align two names that were both read in the same way (`person` or not)."""
     if not asked.words or not listed.words:
         return Alignment(0.0, ())
-    return align(asked, listed, likeness(asked.words, listed.words))
+    return align(
+        asked, listed, likeness(asked.words, listed.words, boned=asked.boned or listed.boned)
+    )
 
 
 def worth_aligning(
@@ -92,7 +95,7 @@ def worth_aligning(
     ))}  # fmt: skip
     if not columns or not asked.words:
         return
-    alike = likeness(asked.words, tuple(columns))
+    alike = likeness(asked.words, tuple(columns), boned=asked.boned)
     places = [[columns[word] for word in each.words] for each in candidates]
     highest = _highest(asked, alike, places)
     for place, own in enumerate(places):
@@ -222,7 +225,7 @@ def _run(word: Word, others: Sequence[Word], free: list[int]) -> tuple[int, ...]
 
 
 def _together(word: Word, texts: list[str]) -> bool:
-    return _reads(word.text, "".join(texts)) or _reads(word.text, "".join(reversed(texts)))
+    return _reads(word.text, "".join(texts)) or word.text == "".join(reversed(texts))
 
 
 def _initials(word: Word, texts: list[str]) -> bool:
@@ -230,8 +233,11 @@ def _initials(word: Word, texts: list[str]) -> bool:
 
 
 def _reads(word: str, whole: str) -> bool:
-    allowed = 1 if len(whole) >= _JOINED_LEAST else 0
-    return bool(OSA.distance(word, whole, score_cutoff=allowed) <= allowed)
+    allowed = 1 if max(len(word), len(whole)) >= _JOINED_LEAST else 0
+    return bool(
+        OSA.distance(word, whole, score_cutoff=allowed) <= allowed
+        or (allowed and sound(word) == sound(whole))
+    )
 
 
 def _join(asked: tuple[Word, ...], listed: tuple[Word, ...]) -> Pairing:

@@ -6,17 +6,22 @@ Compares nothing; a reading it gives is one of several possible, never a proof o
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterator
 from functools import lru_cache
 
 from anyascii import anyascii
 
-from kycgate.screening.match import normalise
+from kycgate.screening.match import MAX_NAME_LENGTH, normalise
 from kycgate.screening.matching.words import load_han
 
 _HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]+")
 _HANGUL = re.compile(r"[\uac00-\ud7a3]+")
 _KANA = re.compile(r"[\u3040-\u30ff]")
+# Hebrew, Arabic, the scripts of India and South East Asia, kana, hangul.
+_LOSING = re.compile(
+    r"[\u0590-\u08ff\u0900-\u0fff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\uac00-\ud7a3]"
+)
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _NUMERAL = re.compile(r"第?(?P<digits>[一二三四五六七八九十]{1,3})(?=研究|设计|所|院|厂|局|师|旅)")
 _DIGITS = "零一二三四五六七八九"
@@ -34,7 +39,14 @@ def latin_words(name: str, *, person: bool | None) -> list[str]:
     plain = normalise(name)
     if plain.isascii():
         return plain.split()
-    return normalise(" ".join(_parts(plain, person))).split()
+    # From the name as written: the normal form has lost marks that are vowels in other scripts.
+    spoken = " ".join(_parts(unicodedata.normalize("NFKC", name), person))
+    return normalise(spoken[:MAX_NAME_LENGTH]).split()
+
+
+def loses_vowels(name: str) -> bool:
+    """Whether its script keeps the vowels of a foreign name badly."""
+    return bool(_LOSING.search(name)) or ("\u00b7" in name and has_han(name))
 
 
 def has_han(name: str) -> bool:
@@ -44,7 +56,7 @@ def has_han(name: str) -> bool:
 
 def _parts(plain: str, person: bool | None) -> Iterator[str]:
     """Each run of one script written in Latin."""
-    divided = " " in plain
+    divided = len(plain.replace("\u00b7", " ").split()) > 1
     spoken = _HANGUL.sub(lambda run: _hangul(run[0], divided=divided), plain)
     at = 0
     japanese = bool(_KANA.search(plain))
@@ -62,8 +74,11 @@ def _parts(plain: str, person: bool | None) -> Iterator[str]:
 
 
 def _hangul(run: str, *, divided: bool) -> str:
-    """Read aloud; the first syllable of a name written in one is the family's."""
-    syllables = _CAMEL.split(anyascii(run))
+    """Read aloud; the first syllable of a name written in one is the family's.
+
+    Vowels as the North writes them: its names are the ones on the lists.
+    """
+    syllables = [each.replace("eo", "o").replace("eu", "u") for each in _CAMEL.split(anyascii(run))]
     return "".join(syllables) if divided else " ".join((syllables[0], "".join(syllables[1:])))
 
 

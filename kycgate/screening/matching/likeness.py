@@ -13,17 +13,21 @@ from rapidfuzz.distance import OSA
 from rapidfuzz.process import cdist
 
 from kycgate.screening.matching.parse import Word
-from kycgate.screening.matching.sound import sound
+from kycgate.screening.matching.sound import bones, sound
 from kycgate.screening.matching.words import Sort, load_words
 
 Likeness = npt.NDArray[np.float32]
 Likely = npt.NDArray[np.bool_]
 
+SHORT_SOUND = 0.9
+"""What is left of an equal sound where one of the words is short."""
+_SHORT = 4
 TWO_WORDS = 0.7
 """What is left of the likeness of two words that are both common: hardly a misspelling."""
-SAME_SOUND, SAME_PERSON, SAME_INITIAL = 0.96, 0.9, 0.75
+SAME_SOUND, SAME_PERSON, SAME_BONES, SAME_INITIAL = 0.96, 0.9, 0.86, 0.75
 
 _MOST_EDITS = 3
+_VOWELS = frozenset("aeiou")
 _LONGEST = 16
 # Rows: letters of the longer word; columns: letters changed, missing, added or swapped.
 _BY_EDITS = np.zeros((_LONGEST + 1, _MOST_EDITS + 2), dtype=np.float32)
@@ -36,8 +40,11 @@ for _length in range(3, _LONGEST + 1):
     _BY_EDITS[_length, 3] = 0.68 if _length > 11 else 0.0
 
 
-def likeness(asked: Sequence[Word], listed: Sequence[Word]) -> Likeness:
-    """For each asked word (rows) and listed word (columns), from 0 (other words) to 1 (equal)."""
+def likeness(asked: Sequence[Word], listed: Sequence[Word], *, boned: bool = False) -> Likeness:
+    """For each asked word (rows) and listed word (columns), from 0 (other words) to 1 (equal).
+
+    `boned`: one side comes from a script that keeps vowels badly.
+    """
     spelling = _by_edits([word.text for word in asked], [word.text for word in listed])
     asked_sounds = [sound(word.text) for word in asked]
     listed_sounds = [sound(word.text) for word in listed]
@@ -49,10 +56,16 @@ def likeness(asked: Sequence[Word], listed: Sequence[Word]) -> Likeness:
         np.float32(SAME_SOUND),
         np.float32(0),
     )
+    # Short words have many neighbours: `ping` and `peng` sound alike, and `rose` nearly as `rui`.
+    short = np.logical_or.outer(_short(asked), _short(listed))
+    heard[short & (heard < SAME_SOUND)] = 0.0
+    heard[short] *= np.float32(SHORT_SOUND)
     found = np.maximum(spelling, heard)
     found[_genders(asked, listed)] *= np.float32(TWO_WORDS)
     both = np.logical_and.outer(_known(asked), _known(listed))
-    found[both & (heard < SAME_SOUND) & (spelling < 1.0)] *= np.float32(TWO_WORDS)
+    found[both & (heard < SAME_SOUND * SHORT_SOUND) & (spelling < 1.0)] *= np.float32(TWO_WORDS)
+    if boned:
+        found = np.maximum(found, _by_bones(asked, listed))
     for row, word in enumerate(asked):
         if word.sort is not Sort.NAME or word.text in load_words().given:
             _settle(found[row], word, listed)
@@ -62,12 +75,32 @@ def likeness(asked: Sequence[Word], listed: Sequence[Word]) -> Likeness:
     return found
 
 
+def _by_bones(asked: Sequence[Word], listed: Sequence[Word]) -> Likeness:
+    """Where the consonants are the same."""
+    return np.array(
+        [[SAME_BONES if _same_bones(one.text, other.text) else 0.0 for other in listed]
+         for one in asked],
+        dtype=np.float32,
+    )  # fmt: skip
+
+
+def _same_bones(one: str, other: str) -> bool:
+    """Three consonants the same, or two where one word has no vowel to tell it by."""
+    kept = bones(one)
+    enough = 2 if _VOWELS.isdisjoint(one) or _VOWELS.isdisjoint(other) else 3
+    return len(kept) >= enough and kept == bones(other)
+
+
 def _genders(asked: Sequence[Word], listed: Sequence[Word]) -> Likely:
     """Where one word ends in `a` and the other in `o`: a woman's name and a man's."""
     ends = [[word.text[-1:] for word in words] for words in (asked, listed)]
     women, men = ([np.array([each == end for each in side]) for side in ends] for end in "ao")
     found: Likely = np.logical_and.outer(women[0], men[1]) | np.logical_and.outer(men[0], women[1])
     return found
+
+
+def _short(words: Sequence[Word]) -> Likely:
+    return np.array([len(word.text) <= _SHORT for word in words])
 
 
 def _known(words: Sequence[Word]) -> Likely:

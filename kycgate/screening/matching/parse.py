@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from kycgate.screening.matching.latin import has_han, latin_words
+from kycgate.screening.matching.latin import has_han, latin_words, loses_vowels
 from kycgate.screening.matching.words import Sort, load_words
 
 _LIGHT = {Sort.FORM: 0.06, Sort.TITLE: 0.08, Sort.PARTICLE: 0.15, Sort.FILLER: 0.08}
@@ -35,6 +35,8 @@ class Parsed:
 
     words: tuple[Word, ...]
     person: bool
+    boned: bool = False
+    """written in a script that keeps vowels badly: consonants are what can be compared"""
     translated: bool = False
     """a company's name read from Chinese: its common words are one translation of several"""
 
@@ -52,7 +54,11 @@ class Parsed:
 def parse(name: str, *, person: bool) -> Parsed:
     """The name taken apart. Empty words when nothing is left. Raises TooLarge."""
     parsed = parse_words(latin_words(name, person=person), person=person)
-    return replace(parsed, translated=True) if not person and has_han(name) else parsed
+    return (
+        replace(parsed, boned=loses_vowels(name), translated=not person and has_han(name))
+        if not name.isascii()
+        else parsed
+    )
 
 
 def parse_words(words: Sequence[str], *, person: bool) -> Parsed:

@@ -11,6 +11,11 @@ from functools import lru_cache
 
 _DIGITS = str.maketrans("013457", "oieast")
 # English, Arabic and Russian `j` before a vowel; elsewhere it is a Slavic or German `i`.
+_SERVANT = re.compile(r"^abd[aeou]?(?:l|r(?=r)|s(?=s)|z(?=z)|n(?=n)|t(?=t)|d(?=d))(?=[^aeiou])")
+"""`abdul`, `abd al`, `abdur`: the article takes on the sound that follows it."""
+_PINYIN = re.compile(r"^(?:x|hs|q(?=i))(?=[iu])")
+_ONE = str.maketrans("lbgd", "rpkt")
+_VOWELS = str.maketrans("", "", "aiuv")
 _HUSHED_J = re.compile(r"j(?=[aeiou])")
 _RUNS = re.compile(r"(.)\1+")
 # In this order: each line may rely on those above it. `%` is a hushing sound.
@@ -42,6 +47,9 @@ _RULES: tuple[tuple[str, str], ...] = (
     ("ya", "ia"),
     ("oo", "u"),
     ("ou", "u"),
+    ("ue", "u"),
+    ("oe", "o"),
+    ("ae", "a"),
     ("ee", "i"),
     ("ea", "i"),
     ("ei", "i"),
@@ -67,8 +75,17 @@ def sound(word: str) -> str:
         if word.isdigit():
             return word
         word = word.translate(_DIGITS)
-    word = _HUSHED_J.sub("%", word)
+    word = _PINYIN.sub("%", _HUSHED_J.sub("%", _SERVANT.sub("abd", word)))
     for habit, one in _RULES:
         if habit in word:
             word = word.replace(habit, one)
     return _RUNS.sub(r"\1", word)
+
+
+@lru_cache(maxsize=50_000)
+def bones(word: str) -> str:
+    """What is left of the sound without its vowels; `l` and `r`, `b` and `p` and so on are one.
+
+    Scripts that write no vowels, or put one after every consonant, keep no more than this.
+    """
+    return _RUNS.sub(r"\1", sound(word).translate(_VOWELS).translate(_ONE))
