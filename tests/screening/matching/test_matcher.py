@@ -140,7 +140,8 @@ def test_what_list_keepers_write_beside_a_name_does_not_hide_it(small: Matcher) 
 )
 def test_an_identifier_blocks_whatever_the_name(small: Matcher, identifier: Identifier) -> None:
     answer = small.screen(Query("Something Else", identifiers=(identifier,)))
-    assert answer.band is Band.BLOCK and ids(answer) == {"company"}
+    assert answer.band is Band.BLOCK
+    assert ids(answer) == {"company"}
 
 
 def test_a_passport_counts_in_its_own_country_only(small: Matcher) -> None:
@@ -181,7 +182,8 @@ def test_the_name_of_a_listed_address_answers_to_nothing(small: Matcher) -> None
 def test_a_listed_address_is_found_by_the_address(small: Matcher) -> None:
     place = "Room 1207, 12th Floor, Kapok Commercial Centre, 88 Sing Wo Street, Hong Kong"
     answer = small.screen(Query("Honest Shop Ltd", Kind.ORGANISATION, address=place))
-    assert ids(answer) == {"place"} and answer.hits[0].by == "address"
+    assert ids(answer) == {"place"}
+    assert answer.hits[0].by == "address"
     assert answer.band is Band.REVIEW
 
 
@@ -196,7 +198,8 @@ def test_a_hit_explains_itself_word_by_word(small: Matcher) -> None:
     assert {pairing.how for pairing in hit.explanation} == {"equal", "spelling", "missing"}
     assert [(each.name, each.agreement) for each in hit.attributes] == [("country", "agrees")]
     assert hit.list_version == answer.lists[0].version
-    assert answer.engine == ENGINE and answer.lists[0].as_of == AS_OF
+    assert answer.engine == ENGINE
+    assert answer.lists[0].as_of == AS_OF
     assert answer.thresholds.review < answer.thresholds.block
 
 
@@ -250,7 +253,8 @@ def test_many_threads_get_one_answer(us: Matcher) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(answers) == 8 and all(each == answers[0] for each in answers)
+    assert len(answers) == 8
+    assert all(each == answers[0] for each in answers)
 
 
 @pytest.mark.parametrize(

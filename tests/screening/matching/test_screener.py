@@ -11,14 +11,16 @@ from tests.screening.matching.conftest import WALLET
 def test_it_answers_what_the_exact_screener_answers_and_more() -> None:
     exact, matcher = Screener(load_demo_lists()), MatcherScreener(load_demo_lists())
     assert matcher.versions == exact.versions
-    assert matcher.stale(0, 1) == exact.stale(0, 1) and matcher.stale(0, 1)
+    assert matcher.stale(0, 1) == exact.stale(0, 1)
+    assert matcher.stale(0, 1)
     address = parse_address(WALLET)
     assert {hit.entry_id for hit in matcher.wallet(address)} == {
         hit.entry_id for hit in exact.wallet(address)
     }
     assert exact.name("Huawei Technologes", kind=Kind.ORGANISATION) == ()
     hits = matcher.name("Huawei Technologes", kind=Kind.ORGANISATION)
-    assert hits and all(hit.band is Band.REVIEW for hit in hits)
+    assert hits
+    assert all(hit.band is Band.REVIEW for hit in hits)
 
 
 def test_every_exact_hit_on_an_organisation_is_still_a_hit() -> None:
@@ -35,4 +37,5 @@ def test_new_lists_are_swapped_in_whole() -> None:
     screener = MatcherScreener(lists)
     before = screener.matcher
     screener.replace(lists)
-    assert screener.matcher is not before and screener.lists is lists
+    assert screener.matcher is not before
+    assert screener.lists is lists
