@@ -65,9 +65,7 @@ def lists() -> tuple[ListData, ...]:
     """All US lists and the UN list."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "consolidated.xml"
-        path.write_bytes(
-            gzip.decompress((DATA / "un_consolidated_2026-02-27.xml.gz").read_bytes())
-        )
+        path.write_bytes(gzip.decompress((DATA / "un_consolidated_2026-02-27.xml.gz").read_bytes()))
         reading = Reading(_LATER)
         un = source("un")
         un.read({part.file: path for part in un.parts}, reading)
@@ -108,9 +106,7 @@ def recombined(count: int = 1_000) -> list[str]:
 def labelled() -> list[Labelled]:
     with (DATA / "labelled_pairs.csv").open(encoding="utf-8", newline="") as file:
         return [
-            Labelled(
-                row["name1"], row["name2"], row["schema"], row["match"] == "1", row["part"]
-            )
+            Labelled(row["name1"], row["name2"], row["schema"], row["match"] == "1", row["part"])
             for row in csv.DictReader(file)
         ]
 
@@ -362,9 +358,7 @@ def rows() -> list[dict[str, Any]]:
     for name, names in altered.items():
         share, _ = hit_share(names)
         target = TARGETS.get(name)
-        found.append(
-            _row(f"screening, recall, {name}", share, theirs[name], "", target, more=True)
-        )
+        found.append(_row(f"screening, recall, {name}", share, theirs[name], "", target, more=True))
     found += _pair_rows(pairs, alias_pairs, peer)
     for part in ("tuned", "held-out"):
         share = han_found(part)
@@ -384,9 +378,7 @@ def _pair_rows(
         places = [place for place, case in enumerate(cases) if case.part == part]
         truth = [cases[place].match for place in places]
         ours_f1 = f1([ours[place] for place in places], truth, THRESHOLD)
-        peer_f1 = (
-            f1([peer["pairs"][place] for place in places], truth, THRESHOLD) if peer else None
-        )
+        peer_f1 = f1([peer["pairs"][place] for place in places], truth, THRESHOLD) if peer else None
         name = f"screening, pair F1 at .70, {part} ({len(places)})"
         found.append(_row(name, ours_f1, peer_f1, "", target, more=True))
     return found

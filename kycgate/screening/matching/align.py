@@ -34,6 +34,8 @@ class Alignment:
 
     score: float
     pairings: tuple[Pairing, ...]
+    read: bool = True
+    """both names were read as they stand; False: one was translated, or guessed from consonants"""
 
     @property
     def shared(self) -> float:
@@ -66,7 +68,7 @@ _TELLING = 1.3
 """Weight of shared words below which they are common: two that millions bear have less."""
 _MOST_OMITTED = 0.4
 """Most that leaving out names of a long one costs, in shares of the weight of what was said."""
-_JOINED = 0.97
+_JOINED, _ABBREVIATED = 0.97, 0.85
 _JOINED_LEAST = 8
 """Letters of a joined word from which it may hold a misspelling."""
 _MOST_JOINED = 4
@@ -241,14 +243,12 @@ def _reads(word: str, whole: str) -> bool:
 
 
 def _join(asked: tuple[Word, ...], listed: tuple[Word, ...]) -> Pairing:
-    weight = min(sum(word.weight for word in side) for side in (asked, listed))
-    return Pairing(
-        tuple(word.text for word in asked),
-        tuple(word.text for word in listed),
-        _JOINED,
-        weight,
-        "joined",
-    )
+    sums = [sum(word.weight for word in side) for side in (asked, listed)]
+    texts = tuple(word.text for word in asked), tuple(word.text for word in listed)
+    letters = sorted(len("".join(side)) for side in texts)
+    if letters[0] == max(len(asked), len(listed)) < letters[1]:
+        return Pairing(*texts, _ABBREVIATED, min(sums), "initials")
+    return Pairing(*texts, _JOINED, max(sums), "joined")
 
 
 def _score(
@@ -268,7 +268,8 @@ def _score(
         score *= _VAGUE
     alone = [_alone(word, "asked", right) for word in left]
     alone += [_alone(word, "listed", left) for word in right]
-    return Alignment(score, (*pairings, *alone))
+    guessed = asked.translated or asked.boned or listed.translated or listed.boned
+    return Alignment(score, (*pairings, *alone), read=not guessed)
 
 
 def costs_of(asked: Parsed, listed: Parsed) -> Costs:
@@ -293,11 +294,14 @@ def _lost(left: list[Word], right: list[Word], costs: Costs) -> float:
 
 
 def _vague(asked: Parsed, listed: Parsed, pairings: list[Pairing]) -> bool:
-    """Whether too little agrees though a name says more: one word, or only common ones."""
+    """Whether too little agrees: one word of longer names, or common ones not wholly."""
     telling = [each for each in pairings if each.weight >= LEAST]
     count = sum(max(len(each.asked), len(each.listed)) for each in telling)
     longest = max(len(asked.core), len(listed.core))
-    return count < longest and (count < 2 or sum(each.weight for each in telling) < _TELLING)
+    if count < longest:
+        return count < 2 or sum(each.weight for each in telling) < _TELLING
+    common = count > 1 and all(each.weight <= _TELLING / 2 for each in telling)
+    return common and any(each.similarity < SAME_SOUND for each in telling)
 
 
 def _brandless(asked: Parsed, listed: Parsed, left: list[Word], right: list[Word]) -> bool:

@@ -85,7 +85,11 @@ def _certain(
         return whole_date or {"birth_date", "country"} <= agreeing
     if kind is not Kind.ORGANISATION or alignment.shared < thresholds.telling * 0.6:
         return False
-    whole = alignment.score >= thresholds.whole and alignment.shared >= thresholds.telling
+    whole = (
+        alignment.read
+        and alignment.score >= thresholds.whole
+        and alignment.shared >= thresholds.telling
+    )
     return whole or "country" in agreeing
 
 

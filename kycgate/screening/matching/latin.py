@@ -22,6 +22,8 @@ _KANA = re.compile(r"[\u3040-\u30ff]")
 _LOSING = re.compile(
     r"[\u0590-\u08ff\u0900-\u0fff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\uac00-\ud7a3]"
 )
+_ARTICLE = re.compile(r"\b\u0627\u0644(?=\w{3})")
+"""The Arabic article, which Latin letters set apart."""
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _NUMERAL = re.compile(r"第?(?P<digits>[一二三四五六七八九十]{1,3})(?=研究|设计|所|院|厂|局|师|旅)")
 _DIGITS = "零一二三四五六七八九"
@@ -58,6 +60,7 @@ def _parts(plain: str, person: bool | None) -> Iterator[str]:
     """Each run of one script written in Latin."""
     divided = len(plain.replace("\u00b7", " ").split()) > 1
     spoken = _HANGUL.sub(lambda run: _hangul(run[0], divided=divided), plain)
+    spoken = _ARTICLE.sub("al ", spoken)
     at = 0
     japanese = bool(_KANA.search(plain))
     for run in _HAN.finditer(spoken):
@@ -78,7 +81,9 @@ def _hangul(run: str, *, divided: bool) -> str:
 
     Vowels as the North writes them: its names are the ones on the lists.
     """
-    syllables = [each.replace("eo", "o").replace("eu", "u") for each in _CAMEL.split(anyascii(run))]
+    syllables = [
+        each.lower().replace("eo", "o").replace("eu", "u") for each in _CAMEL.split(anyascii(run))
+    ]
     return "".join(syllables) if divided else " ".join((syllables[0], "".join(syllables[1:])))
 
 

@@ -5,6 +5,7 @@ Compares nothing. The same name always gives the same words: no list is asked.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -14,6 +15,8 @@ from kycgate.screening.matching.words import Sort, load_words
 
 _LIGHT = {Sort.FORM: 0.06, Sort.TITLE: 0.08, Sort.PARTICLE: 0.15, Sort.FILLER: 0.08}
 _NUMBER, _INITIAL = 0.55, 0.66
+_ORDINAL = re.compile(r"0*(\d+)(?:st|nd|rd|th|f)")
+"""`14th`, and `12F` of an address."""
 _COMMON = 0.4
 """A personal name that millions bear weighs at most this, before the share all names get."""
 LEAST = 0.22
@@ -96,6 +99,8 @@ def _word(text: str, person: bool) -> Word:
         return Word(text.lstrip("0") or "0", Sort.NUMBER, _NUMBER)
     if person:
         return _person_word(text)
+    if ordinal := _ORDINAL.fullmatch(text):
+        return Word(ordinal[1], Sort.NUMBER, _NUMBER)
     if text in known.numbers:
         return Word(known.numbers[text], Sort.NUMBER, _NUMBER)
     if text in known.fillers:

@@ -35,7 +35,7 @@ class TrigramIndex:
         counts = np.bincount(groups, minlength=_GROUPS)
         self._starts = np.concatenate(([0], np.cumsum(counts)))
         self._owners = owners
-        weights = np.log((1.0 + self.size) / (1.0 + counts))
+        weights = np.log((1.0 + self.size) / (0.5 + counts))
         self._weights = weights.astype(np.float32)
         squares = np.bincount(owners, weights=weights[groups] ** 2, minlength=self.size)
         self._norms = np.sqrt(np.maximum(squares, 1e-9)).astype(np.float32)
