@@ -149,12 +149,12 @@ def decide(job: JobRequest, evidence: Evidence, policy: Policy, now: int) -> Dec
     facts = Facts(
         job, gpu, claims, evidence.network_country, evidence.listed_share, evidence.regions
     )
-    scope = gpu.eccn, gpu.controlled
-    for rule, fires, about_subject, remark in moment.checks[scope]:
+    ready = moment.ready[gpu.eccn, gpu.controlled]
+    for rule, fires, about_subject, remark in ready.asking(facts):
         if (claims is not None or not about_subject) and fires(facts):
             grounds = denials if rule.effect is Effect.DENY else reviews
             grounds.append(rule.reason(facts, policy.labels, remark))
-    unasked = moment.unasked[scope]
+    unasked = ready.unasked
     notes = () if unasked is None else tuple(unasked.notes(facts))
     observed = policy.mode is Mode.OBSERVE
     if denials:

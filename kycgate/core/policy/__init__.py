@@ -88,6 +88,7 @@ __all__ = [
     "MoreHoursThan",
     "Place",
     "Policy",
+    "Ready",
     "Regime",
     "Region",
     "RegionIn",
@@ -152,17 +153,54 @@ class Unasked(NamedTuple):
         return found
 
     def _part_unknown(self, facts: Facts) -> bool:
-        told = {place for place, _ in facts.regions}
-        countries = self.region_countries
-        return any(facts.country(p) in countries for p in Place if p not in told)
+        claims, countries = facts.claims, self.region_countries
+        if (
+            claims is None
+            or claims.country in countries
+            or claims.ultimate_country in countries
+            or facts.network in countries
+        ):
+            told = {place for place, _ in facts.regions}
+            return any(facts.country(p) in countries for p in Place if p not in told)
+        return False
+
+
+class Ready(NamedTuple):
+    """The rules that cover one kind of GPU in one stretch of time, made quick to ask.
+
+    `checks` is all of them, in the order of the file. The rest of the fields only save time: where
+    none of the named countries, regions and shares is met, `plain` is all that can fire.
+    """
+
+    checks: tuple[Check, ...]
+    plain: tuple[Check, ...]
+    subject: frozenset[int]
+    ultimate: frozenset[int]
+    network: frozenset[int]
+    regions: frozenset[Region]
+    least_share: float
+    unasked: Unasked | None
+
+    def asking(self, facts: Facts) -> tuple[Check, ...]:
+        """The checks worth going through; those left out would not fire."""
+        claims, share = facts.claims, facts.listed_share
+        if (
+            claims is None
+            or claims.country in self.subject
+            or claims.ultimate_country in self.ultimate
+            or (facts.network or UNKNOWN_COUNTRY) in self.network
+            or (share is not None and share.maximum >= self.least_share)
+            or not self.regions.isdisjoint(facts.regions)
+        ):
+            return self.checks
+        return self.plain
 
 
 class Moment(NamedTuple):
     """Rules in force in one stretch of time, by (class, controlled). `empty`: there are none."""
 
     empty: bool
-    checks: Mapping[tuple[Eccn, bool], tuple[Check, ...]]
-    unasked: Mapping[tuple[Eccn, bool], Unasked | None]
+    ready: Mapping[tuple[Eccn, bool], Ready]
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,10 +296,36 @@ def _moment(rules: Iterable[Rule], tests: Mapping[str, Test], now: int) -> Momen
         for rule in rules
         if (window := rule.window(now)) is not None and window.applies
     ]
-    checks = {
-        scope: tuple(check for check in live if check.rule.covers(*scope)) for scope in _SCOPES
-    }
-    return Moment(not live, checks, {scope: _unasked(checks[scope]) for scope in _SCOPES})
+    return Moment(
+        not live,
+        {scope: _ready(tuple(c for c in live if c.rule.covers(*scope))) for scope in _SCOPES},
+    )
+
+
+def _ready(checks: tuple[Check, ...]) -> Ready:
+    conditions = [condition for check in checks for condition in check.rule.when]
+    places = [each for each in conditions if isinstance(each, CountryIn)]
+    subject, ultimate, network = (
+        frozenset[int]().union(*(each.countries for each in places if place in each.places))
+        for place in Place
+    )
+    regions = [each.wanted for each in conditions if isinstance(each, RegionIn)]
+    shares = [each.percent for each in conditions if isinstance(each, ListedShareReaches)]
+    return Ready(
+        checks,
+        tuple(check for check in checks if not any(map(_by_facts, check.rule.when))),
+        subject,
+        ultimate,
+        network,
+        frozenset[Region]().union(*regions),
+        min(shares, default=float("inf")),
+        _unasked(checks),
+    )
+
+
+def _by_facts(condition: Condition) -> bool:
+    """Whether `Ready.asking` tells from the facts that the condition cannot hold."""
+    return isinstance(condition, CountryIn | RegionIn | ListedShareReaches)
 
 
 def _unasked(checks: tuple[Check, ...]) -> Unasked | None:

@@ -81,8 +81,13 @@ class RegionIn:
     countries: frozenset[int]
     tag: Literal["region"] = "region"
 
+    @property
+    def wanted(self) -> frozenset[Region]:
+        """Each place with each region."""
+        return frozenset((place, code) for place in self.places for code in self.regions)
+
     def test(self) -> Test:
-        wanted = frozenset[Region]((place, code) for place in self.places for code in self.regions)
+        wanted = self.wanted
         return lambda facts: not wanted.isdisjoint(facts.regions)
 
     def gap(self, facts: Facts) -> str:
