@@ -23,6 +23,7 @@ _GROUPS = {
     "keys": "make and show the operator's keys",
     "audit": "verify and export the decision log",
     "config": "check a configuration file",
+    "gpu": "classify a GPU, and list what to check of the table",
 }
 
 

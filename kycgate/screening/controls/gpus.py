@@ -40,7 +40,7 @@ _PACKING = (
     r"|instinct|intel|habana|huawei|ascend|gaudi|rtx|pro(?=[ 0-9])|sxm[2-6]?|pcie?|pci express"
     r"|nvlink|nvl[0-9]*"
     r"|hbm(?:2e|3e|2|3)?|gddr[5-7]x?|workstation|server|edition|generation|max ?q|tensor ?core"
-    r"|graphics|gpus?|cards?|accelerator|oam|hgx|dgx"
+    r"|graphics|gpus?|cards?|accelerator|oam|fhhl|hgx|dgx"
 )
 # Names of architectures: parted at too, but beside an uncontrolled model they may be a newer chip.
 _ARCHITECTURE = r"|blackwell|hopper|ampere|volta|turing|lovelace|ada(?= ?generation| ?lovelace| |$)"
