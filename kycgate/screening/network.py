@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self
@@ -78,7 +79,7 @@ class MmdbNetwork:
     def where(self, address: str) -> Whereabouts:
         """Of an address in text. Countries nobody here has a code for count as not known."""
         try:
-            record = self._reader.get(address)
+            record = self._reader.get(_parsed(address))
         except (ValueError, self._broken) as e:
             return self._nobody_knows(f"can't be looked up ({e})")
         if not isinstance(record, Mapping):
@@ -94,6 +95,13 @@ class MmdbNetwork:
 
     def _nobody_knows(self, why: str) -> Whereabouts:
         return Whereabouts(None, None, f"{self._name}: the address {why}")
+
+
+def _parsed(address: str) -> IPv4Address | IPv6Address:
+    """An IPv4 address stays one in IPv6 clothes (`::ffff:…`). Raises ValueError."""
+    parsed = ip_address(address)
+    mapped = parsed.ipv4_mapped if isinstance(parsed, IPv6Address) else None
+    return mapped or parsed
 
 
 def _open(path: str | Path) -> tuple[Reader, type[Exception]]:
