@@ -25,6 +25,7 @@ _GROUPS = {
     "screen": "screen names and wallets, compare names",
     "lists": "fetch, import and show the screening lists",
     "config": "check a configuration file",
+    "gpu": "classify a GPU, and list what to check of the table",
 }
 
 
