@@ -94,6 +94,9 @@ class Code(StrEnum):
     UNDER_REVIEW = "under_review"
     CASE_REFUSED = "case_refused"
     COUNTRY_RESTRICTED = "country_restricted"
+    OWNER_LISTED = "owner_listed"
+    OWNERSHIP_UNKNOWN = "ownership_unknown"
+    NOT_CHECKED = "not_checked"
     # Ownership of deployments, repeats
     NOT_OWNER = "not_owner"
     IN_PROGRESS = "in_progress"
@@ -114,6 +117,7 @@ _DECLINED = frozenset(
         Code.SCREENING_HIT_NAME,
         Code.SCREENING_HIT_WALLET,
         Code.CASE_REFUSED,
+        Code.OWNER_LISTED,
         Code.REVOKED_ISSUER,
         Code.REVOKED_EPOCH,
         Code.REVOKED_ATTESTATION,
@@ -128,7 +132,14 @@ _MISSING = {
     Code.WALLET_PROOF_STALE: "fresh_wallet_proof",
 }
 _REVIEW = frozenset(
-    {Code.UNDER_REVIEW, Code.COUNTRY_UNKNOWN, Code.ULTIMATE_COUNTRY_UNKNOWN, Code.GPU_UNKNOWN}
+    {
+        Code.UNDER_REVIEW,
+        Code.COUNTRY_UNKNOWN,
+        Code.ULTIMATE_COUNTRY_UNKNOWN,
+        Code.GPU_UNKNOWN,
+        Code.OWNERSHIP_UNKNOWN,
+        Code.NOT_CHECKED,
+    }
 )
 
 

@@ -22,7 +22,10 @@ _GROUPS = {
     "cases": "review cases: list, show, approve, refuse, revoke",
     "keys": "make and show the operator's keys",
     "audit": "verify and export the decision log",
+    "screen": "screen names and wallets, compare names",
+    "lists": "fetch, import and show the screening lists",
     "config": "check a configuration file",
+    "gpu": "classify a GPU, and list what to check of the table",
 }
 
 

@@ -11,6 +11,10 @@ allowance:
    and every screening list recent enough, with at least one list named;
 4. each rule in force whose GPU scope covers this GPU, in the order of the file. Without a valid
    attestation rules about the subject are left out: there is nothing to hold them against.
+
+What rules in force would have looked at and nobody knew (the network's country, the share of listed
+owners, where in a partly embargoed country) is recorded as a note, whatever the
+verdict.
 """
 
 from __future__ import annotations
@@ -21,7 +25,18 @@ from typing import Any, Final
 
 from kycgate.core.attestation import InvalidAttestation, ValidAttestation
 from kycgate.core.claims import Account, Claims, Digest, JobRequest
-from kycgate.core.policy import DAY_S, Eccn, Effect, Facts, GpuClass, ListVersion, Mode, Policy
+from kycgate.core.policy import (
+    DAY_S,
+    Eccn,
+    Effect,
+    Facts,
+    GpuClass,
+    ListedShare,
+    ListVersion,
+    Mode,
+    Policy,
+    Region,
+)
 from kycgate.errors import Code, Reason
 from kycgate.errors import outward as outward_code
 
@@ -39,7 +54,9 @@ class Evidence:
     """What is known when a job is decided.
 
     `network_country` ISO 3166-1 numeric, None if nobody looked; `wallet_proof_at` Unix seconds of
-    the account's last own signature; `lists` the screening lists behind the attestation.
+    the account's last own signature; `lists` the screening lists behind the attestation;
+    `listed_share` how much listed owners hold, None if nobody knows; `regions` where in a country
+    somebody is, as far as it is known.
     """
 
     account: Account | None
@@ -48,11 +65,13 @@ class Evidence:
     network_country: int | None
     wallet_proof_at: int | None
     lists: tuple[ListVersion, ...]
+    listed_share: ListedShare | None = None
+    regions: frozenset[Region] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class Allow:
-    """The job may start. `reasons` are notes; `observed`: the policy only observes.
+    """The job may start. `reasons` bear on no verdict here; `observed`: the policy only observes.
 
     Only `decide` makes one (`made_by` is its private seal), so that a permit, which takes an Allow,
     stands on nothing but a decision. This keeps out haste, not malice.
@@ -67,6 +86,7 @@ class Allow:
     observed: bool
     evidence: Evidence
     under: Policy = field(repr=False, compare=False)
+    notes: tuple[Reason, ...]
     made_by: InitVar[object]
 
     def __post_init__(self, made_by: object) -> None:
@@ -86,6 +106,7 @@ class Deny:
     observed: bool
     evidence: Evidence
     under: Policy = field(repr=False, compare=False)
+    notes: tuple[Reason, ...] = ()
 
     @property
     def unavailable(self) -> bool:
@@ -104,6 +125,7 @@ class Review:
     observed: bool
     evidence: Evidence
     under: Policy = field(repr=False, compare=False)
+    notes: tuple[Reason, ...] = ()
 
 
 Decision = Allow | Deny | Review
@@ -124,17 +146,24 @@ def decide(job: JobRequest, evidence: Evidence, policy: Policy, now: int) -> Dec
     if gpu.controlled:
         _fresh(evidence, policy, now, denials)
     claims = None if attestation is None else attestation.claims
-    facts = Facts(job, gpu, claims, evidence.network_country)
-    for rule, fires, about_subject in moment.checks[gpu.eccn, gpu.controlled]:
+    facts = Facts(
+        job, gpu, claims, evidence.network_country, evidence.listed_share, evidence.regions
+    )
+    ready = moment.ready[gpu.eccn, gpu.controlled]
+    for rule, fires, about_subject, remark in ready.asking(facts):
         if (claims is not None or not about_subject) and fires(facts):
             grounds = denials if rule.effect is Effect.DENY else reviews
-            grounds.append(rule.reason(facts, policy.labels))
+            grounds.append(rule.reason(facts, policy.labels, remark))
+    unasked = ready.unasked
+    notes = () if unasked is None else tuple(unasked.notes(facts))
     observed = policy.mode is Mode.OBSERVE
     if denials:
         reasons = (*denials, *reviews)
-        return Deny(job, policy.digest, now, reasons, len(denials), observed, evidence, policy)
+        return Deny(
+            job, policy.digest, now, reasons, len(denials), observed, evidence, policy, notes
+        )
     if reviews:
-        return Review(job, policy.digest, now, tuple(reviews), observed, evidence, policy)
+        return Review(job, policy.digest, now, tuple(reviews), observed, evidence, policy, notes)
     account = evidence.account
     assert account is not None and attestation is not None  # noqa: PT018 - else there are denials
     return Allow(
@@ -147,6 +176,7 @@ def decide(job: JobRequest, evidence: Evidence, policy: Policy, now: int) -> Dec
         observed,
         evidence,
         policy,
+        notes,
         _MADE_BY_DECIDE,
     )
 
@@ -249,13 +279,15 @@ def explain(decision: Decision) -> dict[str, Any]:
             {"name": each.name, "version": each.version, "as_of": each.as_of}
             for each in evidence.lists
         ],
+        "listed_share": _share(evidence.listed_share),
+        "regions": {str(place): code for place, code in sorted(evidence.regions)},
         "reasons": [_reason(decision, n) for n in range(len(decision.reasons))],
+        "notes": [{"code": str(note.code), "text": note.text} for note in decision.notes],
     }
 
 
 def _reason(decision: Decision, n: int) -> dict[str, Any]:
     reason = decision.reasons[n]
-    rule = decision.under.rule(reason.rule)
     match decision:
         case Allow():
             effect = "note"
@@ -263,14 +295,29 @@ def _reason(decision: Decision, n: int) -> dict[str, Any]:
             effect = str(Effect.REVIEW)
         case Deny():
             effect = str(Effect.DENY if n < decision.decisive else Effect.REVIEW)
+    rule = decision.under.rule(reason.rule)
+    window = None if rule is None else rule.window(decision.at)
+    if rule is None or window is None:
+        force: dict[str, Any] = {"basis": None, "citation": None, "status": None}
+    else:
+        force = {
+            "basis": str(window.basis or rule.basis),
+            "citation": window.citation or rule.citation,
+            "status": str(window.status),
+        }
     return {
         "effect": effect,
         "code": str(reason.code),
         "text": reason.text,
         "rule": reason.rule,
-        "basis": None if rule is None else str(rule.basis),
-        "citation": None if rule is None else rule.citation,
+        **force,
     }
+
+
+def _share(share: ListedShare | None) -> dict[str, Any] | None:
+    if share is None:
+        return None
+    return {"min": share.minimum, "max": share.maximum, "regimes": sorted(share.regimes)}
 
 
 def _attestation(

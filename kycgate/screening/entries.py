@@ -114,8 +114,9 @@ class ListData:
     """One version of one list file, complete. Entries in the order of (list, id), each pair once.
 
     `version` is the head of the SHA-256 of the entries: the same entries are the same version,
-    in whichever order or format they were published. `as_of` is the publisher's date, Unix
-    seconds UTC. `source` names the plug-in that read it.
+    in whichever order or format they were published. `as_of`, Unix seconds UTC, is the publisher's
+    date, or the later moment at which the publisher still gave out this very file. `source` names
+    the plug-in that read it.
     """
 
     name: str
@@ -141,10 +142,20 @@ def list_data(name: str, entries: Iterable[Entry], *, as_of: int, source: str) -
 
 def version_of(entries: Iterable[Entry]) -> str:
     """The version of a list: the head of the SHA-256 over its entries in order."""
+    return version_of_rows(map(canonical_row, entries))
+
+
+def version_of_rows(rows: Iterable[bytes]) -> str:
+    """The same over their canonical rows."""
     hasher = hashlib.sha256()
-    for entry in entries:
-        hasher.update(_canonical(encode_entry(entry)) + b"\n")
+    for row in rows:
+        hasher.update(row + b"\n")
     return hasher.hexdigest()[:12]
+
+
+def canonical_row(entry: Entry) -> bytes:
+    """The one line that stands for the entry wherever it is kept or hashed."""
+    return _canonical(encode_entry(entry))
 
 
 def encode_entry(entry: Entry) -> list[Any]:
@@ -206,7 +217,7 @@ def _apart(same: list[Entry]) -> list[Entry]:
     """Different parties under one id: the later ones get `#2`, `#3` in the order of content."""
     if len(same) == 1:
         return same
-    different = sorted(set(same), key=lambda entry: _canonical(encode_entry(entry)))
+    different = sorted(set(same), key=canonical_row)
     return [
         entry if number == 1 else replace(entry, id=f"{entry.id}#{number}")
         for number, entry in enumerate(different, 1)

@@ -14,6 +14,7 @@ from kycgate.core.claims import Address, Kind
 from kycgate.core.policy import ListVersion
 from kycgate.errors import Malformed, Unavailable
 from kycgate.screening.entries import Entry, EntryType, ListData
+from kycgate.screening.library import Library
 from kycgate.screening.match import legal_key, normalise, unordered_key, without_asides
 from kycgate.screening.sources.shipped import CSL, WALLETS, shipped
 
@@ -28,6 +29,7 @@ __all__ = [
     "Screener",
     "load_demo_lists",
     "load_demo_screener",
+    "load_lists",
 ]
 
 Key = Callable[[str], str]
@@ -199,6 +201,11 @@ def _add(index: dict[str, list[int]], key: str, number: int) -> None:
 def load_demo_lists() -> Lists:
     """The dated lists inside the package (`data/ORIGIN.md`). Raises Misconfigured when damaged."""
     return Lists(shipped())
+
+
+def load_lists(library: Library, moment: int) -> Lists:
+    """The lists that were in force at that moment. Raises Unavailable when one is damaged."""
+    return Lists(library.load(moment))
 
 
 @cache

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import csv
+import re
+import tomllib
+from dataclasses import replace
+from datetime import date
 from importlib.resources import files
 
 import pytest
@@ -19,6 +23,7 @@ from kycgate.screening.controls import (
     load_countries,
     load_gpus,
 )
+from kycgate.screening.controls.thresholds import load_thresholds, midnight
 
 GPUS = load_gpus()
 COUNTRIES = load_countries()
@@ -204,9 +209,12 @@ def test_unrecognised_is_controlled() -> None:
 # -- countries --------------------------------------------------------------------------------
 
 
+def _text(name: str) -> str:
+    return files("kycgate.screening").joinpath("data", *name.split("/")).read_text("utf-8")
+
+
 def _table(name: str) -> list[dict[str, str]]:
-    text = files("kycgate.screening").joinpath("data", name).read_text("utf-8")
-    return list(csv.DictReader(text.splitlines()))
+    return list(csv.DictReader(_text(name).splitlines()))
 
 
 def test_every_country_of_the_groups_has_a_code_both_ways() -> None:
@@ -272,3 +280,137 @@ def test_a_group_nobody_knows_is_malformed_and_not_empty() -> None:
 def test_a_group_of_a_country_without_code_is_damage() -> None:
     with pytest.raises(KeyError):
         CountryTable({"SG": 702}, {"D:5": ["CN"]})
+
+
+# -- the table against the words of the law -----------------------------------------------------
+
+
+def test_stated_classes_disagree_with_the_figures_nowhere() -> None:
+    assert GPUS.disagreements(load_thresholds()) == ()
+    wrong = replace(GPUS.rows[0], gpu=replace(GPUS.rows[0].gpu, eccn=B, controlled=True))
+    (found,) = GpuTable([wrong]).disagreements(load_thresholds())
+    assert found == "V100: stated 3A090.b, by its figures none"
+
+
+@given(st.integers(0, 60_000), st.floats(0, 40), st.booleans())
+def test_the_thresholds_of_the_file_are_those_of_the_entry(
+    tpp: int, density: float, datacenter: bool
+) -> None:
+    computed = load_thresholds().eccn(tpp, density, datacenter=datacenter)
+    assert computed is _threshold(tpp, density, datacenter=datacenter)
+
+
+def test_every_limit_stands_in_the_official_words() -> None:
+    document = tomllib.loads(_text("rules/thresholds.toml"))
+    for each in document["class"]:
+        for limit, words in zip(each["limits"], each["text"], strict=True):
+            numbers = {float(number) for number in re.findall(r"\d+(?:\.\d+)?", words)}
+            assert set(limit.values()) == numbers
+    assert (
+        str(document["not_for_datacenters"]["tpp_below"]) in document["not_for_datacenters"]["text"]
+    )
+
+
+@pytest.mark.parametrize(
+    "tpp, density, eccn",
+    [
+        (4800, 0.1, A),
+        (4799, 5.92, A),
+        (1600, 5.92, A),
+        (1599, 5.92, NONE),
+        (4799, 5.91, B),
+        (2400, 1.6, B),
+        (2400, 1.59, NONE),
+        (2399, 1.6, NONE),
+        (1600, 3.2, B),
+        (1600, 3.19, NONE),
+        (4800, None, A),
+        (4799, None, UNKNOWN),
+        (1599, None, NONE),
+        (None, 9.0, UNKNOWN),
+    ],
+)
+def test_a_class_begins_exactly_at_its_limit(
+    tpp: int | None, density: float | None, eccn: Eccn
+) -> None:
+    assert load_thresholds().eccn(tpp, density, datacenter=True) is eccn
+
+
+@pytest.mark.parametrize("row", GPUS.rows, ids=lambda row: row.gpu.model)
+def test_derived_figures_follow_from_those_of_the_datasheet(row: GpuRow) -> None:
+    if row.dense_tops is None:
+        assert row.gpu.tpp is None
+        return
+    assert row.bit_length is not None
+    assert row.gpu.tpp is not None
+    assert abs(row.gpu.tpp - row.dense_tops * row.bit_length) <= 1
+    if row.die_area_mm2 is not None:
+        assert row.gpu.performance_density is not None
+        assert abs(row.gpu.performance_density - row.gpu.tpp / row.die_area_mm2) <= 0.01
+
+
+@pytest.mark.parametrize("row", GPUS.rows, ids=lambda row: row.gpu.model)
+def test_each_doubtful_row_says_so_in_its_note(row: GpuRow) -> None:
+    assert bool(row.doubts) == (row.gpu.confidence != "high" or "borderline" in row.gpu.note)
+    assert all(doubt in row.gpu.note for doubt in row.doubts)
+
+
+def test_borderline_rows_are_those_a_small_change_would_reclass() -> None:
+    near = {row.gpu.model for row in GPUS.rows if "2 %" in " ".join(row.doubts)}
+    assert near == {"A10", "H20 SXM", "L20", "RTX 4090 D", "RTX 5090 D"}
+
+
+def test_the_h20_was_free_before_its_letter() -> None:
+    letter = midnight(date(2025, 4, 9))
+    assert GPUS.classify_at("H20", letter).controlled
+    before = GPUS.classify_at("H20", letter - 1)
+    assert (before.eccn, before.controlled) == (NONE, False)
+    assert "2025-04-09" in before.note
+
+
+def test_before_the_thresholds_every_class_is_unknown() -> None:
+    starts = load_thresholds().starts
+    assert GPUS.classify_at("T4", starts) == GPUS.classify("T4")
+    before = GPUS.classify_at("T4", starts - 1)
+    assert (before.eccn, before.controlled) == (UNKNOWN, True)
+    assert "2023-11-17" in before.note
+
+
+SPELLINGS = {
+    "H100 SXM5": "NVIDIA H100 80GB HBM3|H100_80GB|h10080gbhbm3|NVIDIA-H100-80GB-HBM3|H100_SXM"
+    "|nvidia-h100-mega-80gb|8x NVIDIA H100 80GB HBM3|HGX H100 8-GPU",
+    "H100 PCIe": "H100 PCIE|H100 80G PCIe|NVIDIA H100 PCIe",
+    "H100 NVL": "H100_NVL|NVIDIA H100 NVL",
+    "H200 SXM": "H200_141GB|NVIDIA H200|nvidia-h200-141gb",
+    "H200 NVL": "NVIDIA H200 NVL|1x NVIDIA H200 NVL",
+    "GH200": "GH200_96GB|GH200 SXM|GH200_480GB",
+    "B200": "NVIDIA B200|B200_180GB|NVIDIA DGX B200",
+    "B300": "NVIDIA B300 SXM6 AC|B300_262GB",
+    "A100": "NVIDIA A100 80GB PCIe|NVIDIA A100-SXM4-80GB|A100_40GB|A100_SXM4|a10080gbpcie"
+    "|NVIDIA-A100-SXM4-40GB-MIG-1g.5gb|4x NVIDIA A100-SXM4-80GB",
+    "RTX 4090": "NVIDIA GeForce RTX 4090|RTX4090_24GB|RTX_4090|1x NVIDIA GeForce RTX 4090",
+    "RTX 4090 D": "RTX 4090D|NVIDIA GeForce RTX 4090 D",
+    "RTX 5090": "RTX5090_32GB|2x NVIDIA GeForce RTX 5090",
+    "RTX 3090": "RTX3090_24GB|6x NVIDIA GeForce RTX 3090",
+    "RTX 6000 Ada": "RTX6000Ada_48GB|RTX 6000Ada|NVIDIA RTX 6000 Ada Generation",
+    "RTX A6000": "A6000_48GB|RTX_A6000|10x NVIDIA RTX A6000",
+    "L40S": "L40S_48GB|NVIDIA L40S|1x NVIDIA L40S",
+    "L40": "L40_48GB|NVIDIA L40",
+    "L4": "L4_24GB|nvidia-l4",
+    "T4": "T4_16GB|Tesla_T4|nvidia-tesla-t4|1x Tesla T4",
+    "V100": "Tesla V100-FHHL-16GB|Tesla V100-SXM2-32GB|v100sxm232gb",
+    "MI300X": "AMD Instinct MI300X OAM|InstinctMI300X|MI300X_192GB",
+    "RTX PRO 6000 Blackwell Server Edition": "rtxpro6000blackwellserveredition|RTX PRO 6000 S"
+    "|1x NVIDIA RTX PRO 6000 Blackwell Server Edition",
+    "RTX PRO 6000 Blackwell Workstation/Max-Q": "rtxpro6000blackwellmaxqworkstationedition"
+    "|RTX PRO 6000 WS|RTX_PRO_6000B_96GB|RTX_PRO_6000B_WK_96GB"
+    "|NVIDIA RTX PRO 6000 Blackwell Max-Q Workstation Edition",
+}
+
+
+@pytest.mark.parametrize(
+    "text, model",
+    [(text, model) for model, texts in SPELLINGS.items() for text in texts.split("|")],
+)
+def test_marketplaces_spell_it_so(text: str, model: str) -> None:
+    assert GPUS.classify(text).model == model

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import csv
 import gzip
+import hashlib
 import io
 import json
 import zlib
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import cache
 from importlib.resources import files
@@ -26,6 +28,7 @@ from kycgate.screening.entries import (
     Wallet,
     list_data,
 )
+from kycgate.screening.sources.places import country
 
 CSL = "us-csl"
 WALLETS = "ofac-evm-wallets"
@@ -35,23 +38,36 @@ _WALLETS_AS_OF = int(datetime(2026, 1, 1, tzinfo=UTC).timestamp())
 _TYPES = {str(each): each for each in EntryType}
 
 
-@cache
 def shipped() -> tuple[ListData, ...]:
     """Both lists. Raises Misconfigured when a file is damaged."""
+    return tuple(shipped_list(name) for name in SHIPPED)
+
+
+@cache
+def shipped_list(name: str) -> ListData:
+    """One of them. Raises Misconfigured when its file is damaged."""
+    file, read = SHIPPED[name]
     try:
-        return (
-            read_compact(_data("us_csl.jsonl.gz")),
-            read_wallets(_data("ofac_evm_wallets.csv")),
-        )
+        return read(_data(file))
     except (OSError, EOFError, zlib.error, ValueError, LookupError, TypeError, Malformed) as e:
         raise Misconfigured(
-            (f"a shipped screening list is damaged ({e}): reinstall kycgate",)
+            (f"the shipped screening list {file} is damaged ({e}): reinstall kycgate",)
         ) from e
+
+
+def shipped_sha256(name: str) -> str:
+    """SHA-256 hex of its file: tells whether it was taken before, without reading it."""
+    return hashlib.sha256(_data(SHIPPED[name][0])).hexdigest()
 
 
 def read_compact(packed: bytes) -> ListData:
     """Read `us_csl.jsonl.gz`: a head, then one line an entry in the head's column order."""
-    lines = gzip.decompress(packed).decode().splitlines()
+    return read_compact_text(gzip.decompress(packed).decode())
+
+
+def read_compact_text(text: str) -> ListData:
+    """The same, unpacked. Raises ValueError, LookupError or TypeError for anything else."""
+    lines = text.splitlines()
     head: dict[str, Any] = json.loads(lines[0])
     lists = [(each["code"], each["citation"]) for each in head["lists"]]
     rows = json.loads(f"[{','.join(lines[1:])}]")
@@ -79,7 +95,7 @@ def _entry(row: list[Any], lists: list[tuple[str, str]], urls: list[str]) -> Ent
         id=entry_id,
         type=entry_type(code, kind, names[0]),
         names=tuple(Name(name, _kind(at)) for at, name in enumerate(names)),
-        countries=tuple(countries),
+        countries=tuple(dict.fromkeys(filter(None, map(country, countries)))),
         citation=citation,
         notice=notice,
         url=urls[url],
@@ -105,6 +121,13 @@ def _wallet(address: str, holder: str) -> Entry:
         names=(Name(holder),) if holder else (),
         wallets=(Wallet("ETH", address),),
     )
+
+
+SHIPPED: Mapping[str, tuple[str, Callable[[bytes], ListData]]] = {
+    CSL: ("us_csl.jsonl.gz", read_compact),
+    WALLETS: ("ofac_evm_wallets.csv", read_wallets),
+}
+"""name → file in the package, and how it is read"""
 
 
 def _data(name: str) -> bytes:

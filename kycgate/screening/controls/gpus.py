@@ -1,20 +1,21 @@
-"""Which export-control class a GPU falls under, and which country belongs to which group.
+"""Which GPU a text names, and which export-control class it falls under.
 
-Draws no conclusion from it: that is the policy's work. Pure once its tables are read.
+Draws no conclusion from it: that is the policy's work. Pure once its table is read.
 """
 
 from __future__ import annotations
 
-import csv
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import date
 from functools import cache, lru_cache
-from importlib.resources import files
 
-from kycgate.core.policy import Eccn, GpuClass, Policy
-from kycgate.errors import Malformed, Misconfigured
+from kycgate.core.policy import Eccn, GpuClass, day
+from kycgate.errors import Misconfigured
+from kycgate.screening.controls import tables
+from kycgate.screening.controls.thresholds import Thresholds, load_thresholds, midnight
 
 MAX_GPU_TEXT = 200
 """Characters of free text worth reading; a longer one is not a product name."""
@@ -39,7 +40,7 @@ _PACKING = (
     r"|instinct|intel|habana|huawei|ascend|gaudi|rtx|pro(?=[ 0-9])|sxm[2-6]?|pcie?|pci express"
     r"|nvlink|nvl[0-9]*"
     r"|hbm(?:2e|3e|2|3)?|gddr[5-7]x?|workstation|server|edition|generation|max ?q|tensor ?core"
-    r"|graphics|gpus?|cards?|accelerator|oam|hgx|dgx"
+    r"|graphics|gpus?|cards?|accelerator|oam|fhhl|hgx|dgx"
 )
 # Names of architectures: parted at too, but beside an uncontrolled model they may be a newer chip.
 _ARCHITECTURE = r"|blackwell|hopper|ampere|volta|turing|lovelace|ada(?= ?generation| ?lovelace| |$)"
@@ -57,13 +58,29 @@ _STRICTNESS = (Eccn.NONE, Eccn.B, Eccn.A, Eccn.UNKNOWN)
 
 @dataclass(frozen=True, slots=True)
 class GpuRow:
-    """One product of the table: `pattern` is matched against the normal form of a text."""
+    """One product of the table: `pattern` is matched against the normal form of a text.
+
+    `datacenter` Y, N or ?; `dense_tops` in the `format` of `bit_length`, `die_area_mm2` of logic
+    dies; `letter_from` when a letter put it under licence (Unix seconds). `doubts` is why a person
+    should hold it against the datasheet, empty for a row read from a cited source and off limits.
+    """
 
     pattern: re.Pattern[str]
     gpu: GpuClass
     vendor: str
     datacenter: str
     source: str
+    dense_tops: float | None = None
+    bit_length: int | None = None
+    format: str = ""
+    die_area_mm2: float | None = None
+    letter_from: int | None = None
+    doubts: tuple[str, ...] = ()
+
+    def by_figures(self, thresholds: Thresholds) -> Eccn:
+        """The class that the figures alone give."""
+        gpu = self.gpu
+        return thresholds.eccn(gpu.tpp, gpu.performance_density, datacenter=self.datacenter != "N")
 
 
 class GpuTable:
@@ -74,6 +91,9 @@ class GpuTable:
         if not self.rows:
             raise Misconfigured(("the GPU table is empty: reinstall kycgate",))
         self._remembered = lru_cache(maxsize=REMEMBERED_TEXTS)(self._recognise)
+        self._letters = {
+            row.gpu.model: row.letter_from for row in self.rows if row.letter_from is not None
+        }
 
     def classify(self, text: str) -> GpuClass:
         """The class of the one product named in `text`.
@@ -85,6 +105,32 @@ class GpuTable:
         if len(text) > MAX_GPU_TEXT:
             return UNRECOGNISED
         return self._remembered(text)
+
+    def classify_at(self, text: str, at: int) -> GpuClass:
+        """As `classify`, by what was in force at a moment (Unix seconds UTC).
+
+        Before the thresholds on file began, every class is unknown; before its letter, a product
+        under licence by letter is what its figures make it.
+        """
+        gpu = self.classify(text)
+        starts = load_thresholds().starts
+        if at < starts:
+            note = f"the thresholds on file begin on {day(starts)}: counts as controlled"
+            return replace(gpu, eccn=Eccn.UNKNOWN, controlled=True, note=note)
+        letter = self._letters.get(gpu.model)
+        if letter is not None and at < letter:
+            note = f"controlled by letter only since {day(letter)}; {gpu.note}"
+            return replace(gpu, controlled=gpu.eccn is not Eccn.NONE, note=note)
+        return gpu
+
+    def disagreements(self, thresholds: Thresholds) -> tuple[str, ...]:
+        """Rows whose stated class is not the one their figures give, in words."""
+        pairs = ((row, row.by_figures(thresholds)) for row in self.rows)
+        return tuple(
+            f"{row.gpu.model}: stated {row.gpu.eccn}, by its figures {eccn}"
+            for row, eccn in pairs
+            if row.gpu.eccn is not eccn
+        )
 
     def _recognise(self, text: str) -> GpuClass:
         normal = gpu_text(text)
@@ -130,115 +176,56 @@ def _unknown(model: str | None, note: str) -> GpuClass:
     return GpuClass(model, Eccn.UNKNOWN, True, None, None, "none", note)
 
 
-class CountryTable:
-    """ISO 3166-1 codes both ways, and the country groups of the EAR.
-
-    Groups are `A:1` to `A:6`, `B`, `D:1` to `D:5`, `E:1`, `E:2`, and `3A090.b`: the destinations
-    that class' control text names, which are the United Arab Emirates by name, then D:1, D:4 and
-    D:5 less A:5 and A:6. Hong Kong has China's groups; Macau is not in D:5, so rules name it beside
-    D:5. A country the groups don't list belongs to none.
-    """
-
-    def __init__(self, codes: Mapping[str, int], groups: Mapping[str, Iterable[str]]) -> None:
-        self._numeric = dict(codes)
-        self._alpha2 = {number: code for code, number in codes.items()}
-        self._groups = {
-            group: frozenset(codes[member] for member in members)
-            for group, members in groups.items()
-        }
-
-    def numeric(self, alpha2: str) -> int:
-        """ISO 3166-1 numeric. Raises Malformed for what is no code."""
-        try:
-            return self._numeric[alpha2]
-        except KeyError as e:
-            raise _no_country(alpha2) from e
-
-    def alpha2(self, numeric: int) -> str:
-        """ISO 3166-1 alpha-2. Raises Malformed for what is no code, 0 included."""
-        try:
-            return self._alpha2[numeric]
-        except KeyError as e:
-            raise _no_country(str(numeric)) from e
-
-    def group(self, code: str) -> frozenset[int]:
-        """Its members, numeric. Raises Malformed for what is no group."""
-        try:
-            return self._groups[code]
-        except KeyError as e:
-            raise Malformed(
-                f"`{code[:40]}` is no country group",
-                field="country group",
-                remedy="one of " + ", ".join(sorted(self._groups)),
-            ) from e
-
-    def member(self, country: int, group: str) -> bool:
-        """Whether the country (numeric) is in the group. Unknown (0) is in none."""
-        return country in self.group(group)
-
-    def labels(self) -> Mapping[int, str]:
-        """numeric → alpha-2, all of them."""
-        return self._alpha2
-
-    @property
-    def groups(self) -> tuple[str, ...]:
-        """The names of all groups."""
-        return tuple(sorted(self._groups))
-
-
-def _no_country(text: str) -> Malformed:
-    return Malformed(
-        f"`{text[:40]}` is no country code", field="country", remedy="ISO 3166-1, such as SG or 702"
-    )
-
-
 @cache
 def load_gpus() -> GpuTable:
     """The GPU table that ships with the package. Raises Misconfigured when it is damaged."""
     try:
-        return GpuTable(_gpu_row(row) for row in _rows("gpus.csv"))
+        return GpuTable(_gpu_row(row) for row in tables.rows("gpus.csv"))
     except (KeyError, ValueError, re.error) as e:
         raise Misconfigured((f"gpus.csv is damaged ({e}): reinstall kycgate",)) from e
 
 
-@cache
-def load_countries() -> CountryTable:
-    """The country table that ships with the package. Raises Misconfigured when it is damaged."""
-    try:
-        codes = {row["alpha2"]: int(row["numeric"]) for row in _rows("iso3166.csv")}
-        groups = dict[str, list[str]]()
-        for row in _rows("country_groups.csv"):
-            for group in row["groups"].split():
-                groups.setdefault(group, []).append(row["alpha2"])
-        return CountryTable(codes, groups)
-    except (KeyError, ValueError) as e:
-        raise Misconfigured((f"the country tables are damaged ({e}): reinstall kycgate",)) from e
-
-
-@cache
-def load_default_policy() -> Policy:
-    """The policy a gate starts with (`default_policy.toml`, DESIGN 3)."""
-    text = files(__package__).joinpath("data", "default_policy.toml").read_text("utf-8")
-    return Policy.from_toml(text, countries=load_countries(), source="default_policy.toml")
-
-
-def _rows(name: str) -> list[dict[str, str]]:
-    text = files(__package__).joinpath("data", name).read_text("utf-8")
-    return list(csv.DictReader(text.splitlines()))
-
-
 def _gpu_row(row: Mapping[str, str]) -> GpuRow:
-    eccn = Eccn(row["eccn"])
+    eccn, letter = Eccn(row["eccn"]), row["controlled_by_letter"]
+    tpp, density = _number(row["tpp"]), _number(row["performance_density"])
+    datacenter = row["datacenter"]
+    near = load_thresholds().borderline(tpp, density, datacenter=datacenter != "N")
+    doubts = _doubts(row["confidence"], near=near, complete=tpp is not None)
     gpu = GpuClass(
         model=row["model"],
         eccn=eccn,
-        controlled=eccn is not Eccn.NONE or row["controlled_by_letter"] == "Y",
-        tpp=int(row["tpp"]) if row["tpp"] else None,
-        performance_density=float(row["performance_density"])
-        if row["performance_density"]
-        else None,
+        controlled=eccn is not Eccn.NONE or bool(letter),
+        tpp=None if tpp is None else int(tpp),
+        performance_density=density,
         confidence=row["confidence"],
-        note=row["note"],
+        note="; ".join(part for part in (row["note"], *doubts) if part),
     )
-    pattern = re.compile(rf"(?<![a-z0-9])(?:{row['pattern']})(?![a-z0-9])")
-    return GpuRow(pattern, gpu, row["vendor"], row["datacenter"], row["source"])
+    bits = _number(row["bit_length"])
+    return GpuRow(
+        pattern=re.compile(rf"(?<![a-z0-9])(?:{row['pattern']})(?![a-z0-9])"),
+        gpu=gpu,
+        vendor=row["vendor"],
+        datacenter=datacenter,
+        source=row["source"],
+        dense_tops=_number(row["dense_tops"]),
+        bit_length=None if bits is None else int(bits),
+        format=row["format"],
+        die_area_mm2=_number(row["die_area_mm2"]),
+        letter_from=midnight(date.fromisoformat(letter)) if letter else None,
+        doubts=doubts,
+    )
+
+
+def _number(text: str) -> float | None:
+    return float(text) if text else None
+
+
+def _doubts(confidence: str, *, near: bool, complete: bool) -> tuple[str, ...]:
+    found = list[str]()
+    if not complete:
+        found.append("no public figures")
+    if confidence != "high":
+        found.append(f"figures of {confidence} confidence, to be held against the datasheet")
+    if near:
+        found.append("borderline: a change of 2 % in a figure changes the class")
+    return tuple(found)
