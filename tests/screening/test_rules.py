@@ -103,8 +103,11 @@ def located(seen: Evidence, place: Place, country: int) -> Evidence:
     assert isinstance(attestation, ValidAttestation)
     if place is Place.NETWORK:
         return replace(seen, network_country=country)
-    field = "country" if place is Place.SUBJECT else "ultimate_country"
-    said = replace(attestation.claims, **{field: country})
+    said = attestation.claims
+    if place is Place.SUBJECT:
+        said = replace(said, country=country)
+    else:
+        said = replace(said, ultimate_country=country)
     return replace(seen, attestation=replace(attestation, claims=said))
 
 
