@@ -118,7 +118,7 @@ def test_an_authorization_for_another_job_or_other_terms_is_refused(
 
 
 def test_nobody_takes_an_authorization_out_of_the_queue(world: World, token: Address) -> None:
-    """Only its payee may use it: a front-runner can open this very job for the renter, or nothing."""
+    """Only its payee may use it: a front-runner opens this very job for the renter, or nothing."""
     signed = world.signed(token=token)
     payment = for_opening(world, signed)
     compiled = extra("SignedToken")
