@@ -6,7 +6,7 @@ Checks no permit and knows no renter: the contract checks, and its refusal comes
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
@@ -14,7 +14,7 @@ from typing import Any
 from kycgate.chain import Chain, Event, Receipt, Reverted, TransactionSigner
 from kycgate.core.claims import ZERO_ADDRESS, Address, Digest
 from kycgate.core.permit import Permit, SignedPermit, Terms
-from kycgate.core.typed import keccak, typed_digest, word_address
+from kycgate.core.typed import keccak, typed_digest, word_address, word_uint
 from kycgate.errors import Code
 from kycgate.settlement.compiled import artifact
 
@@ -36,18 +36,56 @@ class State(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Rental:
-    """One job as the contract keeps it. Amounts in base units, times in Unix seconds UTC."""
+    """One job as the contract keeps it. Amounts in base units, times in Unix seconds UTC.
+
+    `key` numbers the permit key that cleared it last. Work counts up to `cutoff` once the job is
+    held; 0 while EAS can't be read.
+    """
 
     renter: Address
     epoch: int
     state: State
+    key: int
+    milestones: bool
     provider: Address
     start: int
     end: int
     token: Address
     held_at: int
+    cutoff: int
     total: int
     settled: int
+
+
+class Means(IntEnum):
+    """Whose money comes in, and who agreed; as the contract numbers them."""
+
+    OWN = 0
+    RELAYED = 1
+    ALLOWANCE = 2
+    AUTHORIZATION = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Payment:
+    """How a deposit is paid, and the renter's signature for it. Times in Unix seconds UTC.
+
+    A relayer brings the renter's signature over `relay_digest`; an allowance is an EIP-2612 permit
+    good until `valid_before`; an authorization is EIP-3009's, its nonce from `payment_nonce`.
+    """
+
+    means: Means
+    signature: bytes = b""
+    valid_after: int = 0
+    valid_before: int = 0
+
+    def words(self) -> tuple[Any, ...]:
+        """The contract's `Payment` argument."""
+        return self.means, self.valid_after, self.valid_before, self.signature
+
+
+OWN = Payment(Means.OWN)
+"""The renter calls and pays, out of an allowance or in coin."""
 
 
 def _address(text: str) -> Address:
@@ -88,8 +126,26 @@ def _named(refusal: Reverted) -> Reverted:
     return Reverted(told, data=refusal.data, name=name, code=permit_code(name))
 
 
+def payment_nonce(
+    terms: Terms,
+    *,
+    job: Digest,
+    amount: int,
+    total: int,
+    duration_s: int,
+    milestones: bool = False,
+) -> Digest:
+    """The nonce of an EIP-3009 authorization that pays `amount` into exactly this job.
+
+    `total` is what the job then holds in all, base units; a top-up has `duration_s` 0.
+    """
+    words = (total, job, amount, duration_s, milestones)
+    numbers = b"".join(w if isinstance(w, bytes) else word_uint(int(w)) for w in words)
+    return Digest(keccak(terms.struct_hash() + numbers))
+
+
 def relay_digest(separator: bytes, job: Digest, relayer: Address) -> Digest:
-    """What a renter signs so that `relayer` may open the job for them (EIP-712 `OpenFor`)."""
+    """What a renter signs so that `relayer` may open their job and pay into it (`OpenFor`)."""
     return Digest(typed_digest(separator, keccak(_OPEN_FOR_TYPEHASH + job + word_address(relayer))))
 
 
@@ -119,7 +175,29 @@ class Escrow:
             permit_words(permit),
             signed.signature,
         )
-        return self._pay(renter, permit.terms.token, amount, data)
+        return self._pay(renter, permit.terms.token, amount, data, Means.OWN)
+
+    def open_with(
+        self,
+        caller: TransactionSigner,
+        signed: SignedPermit,
+        payment: Payment,
+        *,
+        amount: int,
+        duration_s: int,
+        milestones: bool = False,
+    ) -> Receipt:
+        """Open the permit's job for its renter in any other way than `open`."""
+        permit = signed.permit
+        data = _ESCROW.encode(
+            "openWith",
+            (permit.job, amount, duration_s, milestones),
+            terms_words(permit.terms),
+            payment.words(),
+            permit_words(permit),
+            signed.signature,
+        )
+        return self._pay(caller, permit.terms.token, amount, data, payment.means)
 
     def open_for(
         self,
@@ -131,28 +209,29 @@ class Escrow:
         duration_s: int,
     ) -> Receipt:
         """Open the permit's job for its renter, who signed `relay_digest`; the relayer pays."""
+        payment = Payment(Means.RELAYED, renter_signature)
+        return self.open_with(relayer, signed, payment, amount=amount, duration_s=duration_s)
+
+    def top_up(
+        self,
+        caller: TransactionSigner,
+        signed: SignedPermit,
+        *,
+        amount: int,
+        payment: Payment = OWN,
+    ) -> Receipt:
+        """Pay more into the permit's running job."""
         permit = signed.permit
         data = _ESCROW.encode(
-            "openFor",
-            permit.renter,
-            renter_signature,
+            "topUp",
             permit.job,
-            terms_words(permit.terms),
+            permit.terms.request,
             amount,
-            duration_s,
+            payment.words(),
             permit_words(permit),
             signed.signature,
         )
-        return self._pay(relayer, permit.terms.token, amount, data)
-
-    def top_up(self, renter: TransactionSigner, signed: SignedPermit, *, amount: int) -> Receipt:
-        """Pay more into the permit's running job."""
-        permit = signed.permit
-        request = permit.terms.request
-        data = _ESCROW.encode(
-            "topUp", permit.job, request, amount, permit_words(permit), signed.signature
-        )
-        return self._pay(renter, permit.terms.token, amount, data)
+        return self._pay(caller, permit.terms.token, amount, data, payment.means)
 
     # -- money out -------------------------------------------------------------------------------
     def settle(self, caller: TransactionSigner, job: Digest) -> Receipt:
@@ -162,6 +241,14 @@ class Escrow:
     def refund(self, party: TransactionSigner, job: Digest) -> Receipt:
         """End the job now; for a revoked renter, hold it instead."""
         return self.send(party, _ESCROW.encode("refund", job))
+
+    def pay_milestone(self, renter: TransactionSigner, job: Digest, *, amount: int) -> Receipt:
+        """Let the provider have part of a job with milestones; for a revoked renter, hold it."""
+        return self.send(renter, _ESCROW.encode("payMilestone", job, amount))
+
+    def hold(self, caller: TransactionSigner, jobs: Sequence[Digest]) -> Receipt:
+        """Hold those jobs whose renter is revoked or whose permit key is killed."""
+        return self.send(caller, _ESCROW.encode("hold", list(jobs)))
 
     def release(self, caller: TransactionSigner, job: Digest) -> Receipt:
         """After the hold: work up to the revocation is paid, the rest goes back."""
@@ -176,6 +263,18 @@ class Escrow:
     ) -> Receipt:
         """Release a sanctioned job. `licence` is a digest of the licence's reference."""
         return self.send(licensor, _ESCROW.encode("releaseLicensed", job, licence))
+
+    def freeze(
+        self, compliance: TransactionSigner, token: Address, renter: Address, *, epoch: int
+    ) -> Receipt:
+        """Freeze what stood to a renter's credit before this epoch of theirs was revoked."""
+        return self.send(compliance, _ESCROW.encode("freeze", token, renter, epoch))
+
+    def thaw(
+        self, licensor: TransactionSigner, token: Address, account: Address, *, licence: Digest
+    ) -> Receipt:
+        """Give a frozen balance back. `licence` is a digest of the licence's reference."""
+        return self.send(licensor, _ESCROW.encode("thaw", token, account, licence))
 
     def withdraw(self, owner: TransactionSigner, token: Address, *, to: Address) -> Receipt:
         """Take all of the owner's balance in a token (zero: the chain's coin)."""
@@ -192,16 +291,20 @@ class Escrow:
     def rental(self, job: Digest) -> Rental:
         """The job's record; `State.NONE` when it never opened."""
         [found] = self._ask("rentalOf", job)
-        renter, epoch, state, provider, start, end, token, held_at, total, settled = found
+        renter, epoch, state, key, milestones, provider, start, end, token, *rest = found
+        held_at, cutoff, total, settled = rest
         return Rental(
             renter=_address(renter),
             epoch=epoch,
             state=State(state),
+            key=key,
+            milestones=milestones,
             provider=_address(provider),
             start=start,
             end=end,
             token=_address(token),
             held_at=held_at,
+            cutoff=cutoff,
             total=total,
             settled=settled,
         )
@@ -213,6 +316,10 @@ class Escrow:
     def balance(self, account: Address, token: Address) -> int:
         """What an account may withdraw, in base units."""
         return int(self._ask("balanceOf", token, account)[0])
+
+    def frozen(self, account: Address, token: Address) -> int:
+        """What of an account's money waits for a licence, in base units."""
+        return int(self._ask("frozenOf", token, account)[0])
 
     def cleared(self, signed: SignedPermit) -> bool:
         """Whether the contract would accept this permit's signature, time and epoch now."""
@@ -227,10 +334,13 @@ class Escrow:
                 yield log.block, event
 
     # -- inside ----------------------------------------------------------------------------------
-    def _pay(self, payer: TransactionSigner, token: Address, amount: int, data: bytes) -> Receipt:
+    def _pay(
+        self, payer: TransactionSigner, token: Address, amount: int, data: bytes, means: Means
+    ) -> Receipt:
         if token == ZERO_ADDRESS:
             return self.send(payer, data, value=amount)
-        self._allow(payer, token, amount)
+        if means in (Means.OWN, Means.RELAYED):
+            self._allow(payer, token, amount)
         return self.send(payer, data)
 
     def _allow(self, payer: TransactionSigner, token: Address, amount: int) -> None:

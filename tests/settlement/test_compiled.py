@@ -46,7 +46,8 @@ def test_compiling_again_gives_the_same_files(tmp_path: Path) -> None:
         "--out",
         ours,
     ]
-    command += ["--extra", EXTRA_SOURCES, "--extra-out", extra]
+    examples = tools.REPO / "examples" / "solidity"
+    command += ["--extra", EXTRA_SOURCES, "--extra", examples, "--extra-out", extra]
     done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
     assert done.returncode == 0, done.stderr
     assert files(ours) == files(ARTIFACTS)

@@ -413,7 +413,9 @@ def test_nobody_marks_or_releases_out_of_turn(world: World) -> None:
     licence = {"licence": LICENCE}
     assert refused(escrow, "release_licensed", KEYS["compliance"], job, **licence) == "NotLicensor"
     nothing = {"licence": Digest(bytes(32))}
-    assert refused(escrow, "release_licensed", KEYS["licensor"], job, **nothing) == "JobState"
+    assert refused(escrow, "release_licensed", KEYS["licensor"], job, **nothing) == (
+        "LicenceMissing"
+    )
 
 
 # -- hostile tokens and receivers ------------------------------------------------------------------

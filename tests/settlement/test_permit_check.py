@@ -25,7 +25,7 @@ from kycgate.core.typed import keccak
 from kycgate.errors import Code
 from kycgate.settlement.compiled import artifact
 from kycgate.settlement.escrow import Escrow, permit_words, terms_words
-from tests.chain_world import Anvil, extra
+from tests.chain_world import Anvil, extra, key
 from tests.settlement.conftest import ADDITION_DELAY_S, KEYS, World
 
 ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
@@ -275,6 +275,73 @@ def test_the_zero_address_is_never_a_key(world: World) -> None:
     with pytest.raises(Reverted) as refused:
         world.write("root", "addKey", bytes(20), soon, soon + 1)
     assert refused.value.name == "KeyInvalid"
+
+
+# -- contract keys ---------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def contract_key(world: World) -> Address:
+    """A contract account in force as a permit key; "wallet owner" signs for it."""
+    owner = key("wallet owner").address
+    wallet = world.chain.deploy(KEYS["deployer"], extra("Wallet").creation(owner))
+    start = world.anvil.now + ADDITION_DELAY_S + 10
+    world.write("root", "addKey", wallet, start, start + 10**8)
+    world.anvil.mine_at(start)
+    return wallet
+
+
+def by_contract(world: World, permit: Permit, account: Address, owner: str) -> SignedPermit:
+    signed = world.sign(permit, by=owner)
+    return replace(signed, signature=account + signed.signature)
+
+
+def test_a_contract_key_signs_permits(world: World, contract_key: Address) -> None:
+    asked = world.permit()
+    signed = by_contract(world, asked, contract_key, "wallet owner")
+    assert world.escrow.cleared(signed)
+    assert open_as_asked(world, signed, asked) is None
+
+
+def test_what_a_contract_key_does_not_accept_is_refused(
+    world: World, contract_key: Address
+) -> None:
+    asked = world.permit()
+    signed = by_contract(world, asked, contract_key, "wallet owner")
+    others = [
+        by_contract(world, asked, contract_key, "stranger"),
+        replace(signed, permit=replace(asked, max_value=5000)),
+        # The owner alone is no key, and neither is a contract that is not in force.
+        world.sign(asked, by="wallet owner"),
+        by_contract(world, asked, world.at.escrow, "wallet owner"),
+        by_contract(world, asked, Address(bytes(20)), "wallet owner"),
+        # The precompile at 4 echoes its question.
+        by_contract(world, asked, Address((4).to_bytes(20, "big")), "wallet owner"),
+        # A key pair's address in front makes it no contract.
+        by_contract(world, asked, KEYS["permits"].address, "permits"),
+    ]
+    for forged in others:
+        refusal = open_as_asked(world, forged, asked)
+        assert refusal is not None
+        assert refusal.name == "PermitSigner"
+        assert not world.escrow.cleared(forged)
+
+
+@pytest.mark.parametrize("code", ["Burns", "Silent"])
+def test_a_contract_key_that_breaks_says_no(world: World, contract_key: Address, code: str) -> None:
+    broken = world.chain.deploy(KEYS["deployer"], extra(code).creation())
+    world.anvil.set_code(contract_key, world.chain.code(broken))
+    signed = by_contract(world, world.permit(), contract_key, "wallet owner")
+    assert not world.escrow.cleared(signed)
+
+
+def test_a_killed_contract_key_is_not_even_asked(world: World, contract_key: Address) -> None:
+    asked = world.permit()
+    signed = by_contract(world, asked, contract_key, "wallet owner")
+    world.write("root", "killKey", contract_key)
+    refusal = open_as_asked(world, signed, asked)
+    assert refusal is not None
+    assert refusal.name == "PermitSigner"
 
 
 # -- the view and the modifier ---------------------------------------------------------------------

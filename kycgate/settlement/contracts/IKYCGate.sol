@@ -35,12 +35,15 @@ interface IKYCGate {
     error PermitDeadline();
     error PermitSigner();
     error RevokedEpoch();
+    /// @dev EAS gave no answer, or none that EAS can give: neither yes nor no.
+    error RevocationUnreadable();
 
     /// @notice Whether a permit would be accepted now: made for this contract, in time, signed by a
-    /// key in force, and its renter not revoked. Says nothing of job, terms or value: the caller knows
-    /// those.
+    /// key in force, and its renter not revoked. No when EAS can't be read. Says nothing of job, terms
+    /// or value: the caller knows those.
     function isCleared(Permit calldata permit, bytes calldata signature) external view returns (bool);
 
-    /// @notice When everything of `renter` up to `epoch` was revoked, Unix seconds; 0: not.
+    /// @notice When everything of `renter` up to `epoch` was revoked, Unix seconds; 0: not. Reverts when
+    /// EAS can't be read.
     function revokedAt(address renter, uint64 epoch) external view returns (uint64);
 }

@@ -1,6 +1,6 @@
 // Compiles the contracts with solc-js into one JSON file each, the same bytes on every machine.
 //
-//   node compile.mjs [--node-modules DIR] [--out DIR] [--extra SOURCES --extra-out DIR]
+//   node compile.mjs [--node-modules DIR] [--out DIR] [--extra SOURCES]... [--extra-out DIR]
 //
 // Downloads nothing: the compiler, OpenZeppelin and EAS come from DIR (default: ./node_modules).
 // `--extra` compiles a folder of further contracts that import ours as "kycgate/<Name>.sol".
@@ -16,12 +16,14 @@ const { values: options } = parseArgs({
   options: {
     "node-modules": { type: "string", default: join(here, "node_modules") },
     out: { type: "string", default: join(here, "..", "artifacts") },
-    extra: { type: "string" },
+    extra: { type: "string", multiple: true, default: [] },
     "extra-out": { type: "string" },
   },
 });
 const modules = resolve(options["node-modules"]);
-const solc = createRequire(join(modules, "here.js"))("solc");
+const require = createRequire(join(modules, "here.js"));
+const solc = require("solc");
+const { getCreate2Address, keccak256 } = require("ethers");
 
 // Cancun: the oldest rules with transient storage, in force on every chain that EAS names.
 const settings = {
@@ -70,6 +72,16 @@ function write(folder, artifact) {
   writeFileSync(join(folder, `${artifact.name}.json`), JSON.stringify(artifact, null, 1) + "\n");
 }
 
+// What the escrow runs of RentalSteps is spoken to at the escrow's own address: one ABI for both.
+const secondHalf = { GPURentalEscrow: ["kycgate/RentalSteps.sol", "RentalSteps"] };
+
+function wholeAbi(contracts, name, abi) {
+  const [source, steps] = secondHalf[name] ?? [];
+  if (!source) return abi;
+  const known = new Set(abi.map((entry) => JSON.stringify(entry)));
+  return [...abi, ...contracts[source][steps].abi.filter((entry) => !known.has(JSON.stringify(entry)))];
+}
+
 function writeAll(folder, sources) {
   const contracts = compile(sources);
   for (const source of Object.keys(sources)) {
@@ -80,19 +92,37 @@ function writeAll(folder, sources) {
         name,
         source,
         compiler: { version: solc.version(), settings },
-        abi: made.abi,
+        abi: wholeAbi(contracts, name, made.abi),
         bytecode: "0x" + made.evm.bytecode.object,
         deployedBytecode: "0x" + made.evm.deployedBytecode.object,
       });
     }
   }
+  return contracts;
 }
 
-writeAll(options.out, sourcesIn(here, "kycgate/"));
+// The escrow names the second half of its code by address: the bytes through Arachnid's deterministic
+// deployment proxy, salt zero. Were the two to part, escrows would run other code than was reviewed.
+function requireSteps(code, source) {
+  const factory = "0x4e59b44847b379578588920cA78FbF26c0B4956C";
+  const place = getCreate2Address(factory, "0x" + "00".repeat(32), keccak256("0x" + code));
+  if (source.includes(`RENTAL_STEPS = ${place};`)) return;
+  console.error(`GPURentalEscrow.sol must say: address constant RENTAL_STEPS = ${place};`);
+  process.exit(1);
+}
+
+const sources = sourcesIn(here, "kycgate/");
+const made = writeAll(options.out, sources);
+requireSteps(
+  made["kycgate/RentalSteps.sol"].RentalSteps.evm.bytecode.object,
+  sources["kycgate/GPURentalEscrow.sol"].content,
+);
 const { name, version, license } = JSON.parse(readFileSync(join(easPackage, "package.json"), "utf8"));
 for (const [contract, path] of Object.entries(borrowed)) {
   const theirs = JSON.parse(readFileSync(join(easPackage, "artifacts", "contracts", path), "utf8"));
   const { abi, bytecode, deployedBytecode } = theirs;
   write(options.out, { name: contract, source: `${name} ${version}`, license, abi, bytecode, deployedBytecode });
 }
-if (options.extra) writeAll(options["extra-out"], sourcesIn(options.extra, "extra/"));
+if (options.extra.length) {
+  writeAll(options["extra-out"], Object.assign({}, ...options.extra.map((path) => sourcesIn(path, "extra/"))));
+}

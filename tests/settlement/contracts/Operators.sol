@@ -21,13 +21,14 @@ contract UncheckedEscrow is GPURentalEscrow {
         payable
         nonReentrant
     {
-        _open(job, msg.sender, 0, terms, amount, duration);
+        _take(terms.token, amount);
+        Opening memory opening = Opening(job, amount, duration, false);
+        _open(msg.sender, 0, 1, terms.provider, terms.token, opening);
     }
 
     function settleUnchecked(bytes32 job) external nonReentrant {
-        Rental storage rental = _rentals[job];
-        require(rental.state == State.Open, JobState());
-        _settle(job, rental);
+        Rental storage rental = _openRental(job);
+        _credit(rental, job, _due(rental, block.timestamp));
     }
 }
 
