@@ -21,7 +21,7 @@ SAME = [
     ("김정은", "Kim Jong Un", Kind.PERSON),
     ("سلمان الكندري", "Salman al-Kandari", Kind.PERSON),
     ("Müller Maschinenbau GmbH", "Mueller Maschinenbau", Kind.ORGANISATION),
-    ("Zarya Works LLC", "Obshchestvo s ogranichennoi otvetstvennostyu Zarya Works", Kind.ORGANISATION),
+    ("AO Zarya Works", "Aktsionernoe obshchestvo Zarya Works", Kind.ORGANISATION),
     ("First Kestrel Bank", "1st Kestrel Bank", Kind.ORGANISATION),
     ("Kestrel Int'l Trading", "Kestrel International Trading Co.", Kind.ORGANISATION),
     ("Blue Water Shipping", "Bluewater Shipping", Kind.ORGANISATION),
