@@ -233,7 +233,7 @@ class ChainRevocations:
 def require_standing(
     held: ValidAttestation, issuer: Address, revocations: ChainRevocations, *, now: int
 ) -> None:
-    """Raises Refused when the attestation is another issuer's, has ended, or is revoked on chain."""
+    """Raises Refused when the attestation is another issuer's, has ended or is revoked on chain."""
     if held.issuer != issuer:
         raise _refused(Code.ISSUER_UNKNOWN, "another issuer's attestation is not ours to publish")
     if now >= held.expires_at:
