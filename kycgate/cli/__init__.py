@@ -22,6 +22,7 @@ _GROUPS = {
     "cases": "review cases: list, show, approve, refuse, revoke",
     "keys": "make and show the operator's keys",
     "audit": "verify and export the decision log",
+    "export": "put attestations on chain, or into other systems' forms",
     "config": "check a configuration file",
 }
 

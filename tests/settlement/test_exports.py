@@ -324,6 +324,13 @@ class Identities:
         _, _, _, signature, data, _ = compiled.decode("getClaim", answer)
         return replace(claim, signature=signature, data=data)
 
+    def topics(self) -> list[int]:
+        """Our topic for each claim of ours that the identity keeps."""
+        compiled = onchain_id("Identity")
+        question = compiled.encode("getClaimIdsByTopic", CLAIM_TOPIC)
+        answer = self.chain.call(self.identity, question)
+        return [CLAIM_TOPIC for _ in compiled.decode("getClaimIdsByTopic", answer)[0]]
+
     def read(self, claim: IdentityClaim, **changed: Any) -> ClaimData | Reason:
         given_: dict[str, Any] = {
             "signers": [ISSUER.address],

@@ -35,15 +35,19 @@ from kycgate.settlement.compiled import artifact
 from kycgate.settlement.onchain import (
     LIFE_MOST_S,
     OFFER_S,
-    PUBLIC_SCHEMA_TEXT,
-    PUBLIC_SCHEMA_UID,
     ChainRevocations,
-    Delegate,
     NotPublished,
-    Offer,
-    PublicClaims,
+    PublicRecords,
+    PublicRevocations,
     PublicStatements,
     Published,
+)
+from kycgate.settlement.onchain_form import (
+    PUBLIC_SCHEMA_TEXT,
+    PUBLIC_SCHEMA_UID,
+    Delegate,
+    Offer,
+    PublicClaims,
     account_pseudonym,
     find_delegate,
 )
@@ -70,14 +74,17 @@ class Public:
     def now(self) -> int:
         return self.world.anvil.now
 
-    def statements(self, issuer: LocalSigner = ISSUER) -> PublicStatements:
-        return PublicStatements(
-            self.world.chain,
-            self.delegate,
-            issuer=issuer,
-            revoker=self.world.at.revoker,
-            secret=SECRET,
+    def records(self, issuer: LocalSigner = ISSUER) -> PublicRecords:
+        revoker = self.world.at.revoker
+        return PublicRecords(
+            self.world.chain, self.delegate, issuer=issuer.address, revoker=revoker
         )
+
+    def statements(self, issuer: LocalSigner = ISSUER) -> PublicStatements:
+        return PublicStatements(self.records(issuer), signer=issuer, secret=SECRET)
+
+    def revocations(self, issuer: LocalSigner = ISSUER) -> PublicRevocations:
+        return PublicRevocations(self.records(issuer), signer=issuer)
 
     def held(
         self, account: Address = RENTER.address, *, epoch: int = 0, issuer: LocalSigner = ISSUER
@@ -173,7 +180,7 @@ def test_the_renter_pays_and_the_statement_reads_back(public: Public) -> None:
     offer = public.offer()
     uid = public.send(offer)
     assert public.world.chain.balance(ISSUER.address) == 0
-    found = public.statements().read(uid, now=public.now)
+    found = public.records().read(uid, now=public.now)
     assert isinstance(found, Published)
     assert (found.uid, found.account, found.claims) == (uid, RENTER.address, offer.claims)
     assert (found.claims.level, found.claims.epoch) == (Level.SUBSTANTIAL, 0)
@@ -182,7 +189,7 @@ def test_the_renter_pays_and_the_statement_reads_back(public: Public) -> None:
 
 def test_anybody_may_pay_for_a_renter(public: Public) -> None:
     uid = public.send(public.offer(), OTHER)
-    found = public.statements().read(uid, now=public.now)
+    found = public.records().read(uid, now=public.now)
     assert isinstance(found, Published)
     assert found.account == RENTER.address
 
@@ -255,7 +262,7 @@ def test_the_proxy_takes_statements_in_any_order(proxied: Public) -> None:
     first, second = proxied.offer(), proxied.offer(OTHER.address)
     for offer in (second, first):
         uid = proxied.send(offer)
-        assert isinstance(proxied.statements().read(uid, now=proxied.now), Published)
+        assert isinstance(proxied.records().read(uid, now=proxied.now), Published)
 
 
 def test_eas_itself_takes_one_of_two_and_the_other_is_asked_for_again(direct: Public) -> None:
@@ -263,7 +270,7 @@ def test_eas_itself_takes_one_of_two_and_the_other_is_asked_for_again(direct: Pu
     direct.send(first)
     assert direct.refused(second, OTHER) == "InvalidSignature"
     uid = direct.send(direct.offer(OTHER.address), OTHER)
-    assert isinstance(direct.statements().read(uid, now=direct.now), Published)
+    assert isinstance(direct.records().read(uid, now=direct.now), Published)
 
 
 def test_only_a_standing_attestation_of_this_issuer_is_published(public: Public) -> None:
@@ -301,12 +308,12 @@ def reason(found: Published | NotPublished) -> Code | None:
 def test_a_record_ends_at_its_last_second(public: Public) -> None:
     offer = public.offer()
     uid = public.send(offer)
-    assert reason(public.statements().read(uid, now=offer.expires_at - 1)) is None
-    assert reason(public.statements().read(uid, now=offer.expires_at)) == Code.EXPIRED
+    assert reason(public.records().read(uid, now=offer.expires_at - 1)) is None
+    assert reason(public.records().read(uid, now=offer.expires_at)) == Code.EXPIRED
 
 
 def test_a_uid_that_nobody_attested_is_missing(public: Public) -> None:
-    found = public.statements().read(Digest(keccak(b"nothing")), now=public.now)
+    found = public.records().read(Digest(keccak(b"nothing")), now=public.now)
     assert reason(found) == Code.ATTESTATION_MISSING
 
 
@@ -316,8 +323,8 @@ def test_a_stranger_through_the_same_door_is_not_the_issuer(public: Public) -> N
     attestation = public.held(issuer=stranger)
     forged = public.statements(stranger).offer(attestation, life_s=DAY_S, now=public.now)
     uid = public.send(forged)
-    assert reason(public.statements().read(uid, now=public.now)) == Code.ISSUER_UNKNOWN
-    assert list(public.statements().of_account(RENTER.address, from_block=0)) == []
+    assert reason(public.records().read(uid, now=public.now)) == Code.ISSUER_UNKNOWN
+    assert list(public.records().of_account(RENTER.address, from_block=0)) == []
 
 
 STATEMENTS = {
@@ -348,7 +355,7 @@ def test_a_record_of_the_issuers_in_another_shape_is_refused(direct: Public, cas
     receipt = direct.world.chain.send(ISSUER, direct.world.at.eas, call)
     [event] = [_EAS.event(log.topics, log.data) for log in receipt.logs]
     assert event is not None
-    assert reason(direct.statements().read(Digest(event.fields["uid"]), now=direct.now)) == code
+    assert reason(direct.records().read(Digest(event.fields["uid"]), now=direct.now)) == code
 
 
 def test_public_claims_read_only_what_they_write() -> None:
@@ -361,9 +368,9 @@ def test_public_claims_read_only_what_they_write() -> None:
 # -- revoking --------------------------------------------------------------------------------------
 def test_a_revoked_record_is_refused_and_revoking_again_sends_nothing(public: Public) -> None:
     uid = public.send(public.offer())
-    assert public.statements().revoke(OTHER, uid, now=public.now) is not None
-    assert reason(public.statements().read(uid, now=public.now)) == Code.REVOKED_ATTESTATION
-    assert public.statements().revoke(OTHER, uid, now=public.now) is None
+    assert public.revocations().revoke(OTHER, uid, now=public.now) is not None
+    assert reason(public.records().read(uid, now=public.now)) == Code.REVOKED_ATTESTATION
+    assert public.revocations().revoke(OTHER, uid, now=public.now) is None
     record = public.world.chain.call(public.world.at.eas, _EAS.encode("getAttestation", uid))
     [fields] = _EAS.decode("getAttestation", record)
     assert fields[4] == public.now, "every EAS tool sees it"
@@ -372,36 +379,36 @@ def test_a_revoked_record_is_refused_and_revoking_again_sends_nothing(public: Pu
 def test_an_account_revocation_counts_before_anything_else_is_sent(public: Public) -> None:
     uid = public.send(public.offer())
     public.world.revoke(RENTER.address, 0)
-    assert reason(public.statements().read(uid, now=public.now)) == Code.REVOKED_EPOCH
+    assert reason(public.records().read(uid, now=public.now)) == Code.REVOKED_EPOCH
 
 
 def test_the_sweep_revokes_what_belongs_to_revoked_accounts_and_nothing_else(
     public: Public,
 ) -> None:
     mine, others = public.send(public.offer()), public.send(public.offer(OTHER.address))
-    statements = public.statements()
-    assert statements.sweep(OTHER, from_block=0, now=public.now) == ()
+    revocations, records = public.revocations(), public.records()
+    assert revocations.sweep(OTHER, from_block=0, now=public.now) == ()
     public.world.revoke(RENTER.address, 0)
-    assert statements.sweep(OTHER, from_block=0, now=public.now) == (mine,)
-    assert reason(statements.read(mine, now=public.now)) == Code.REVOKED_ATTESTATION
-    assert reason(statements.read(others, now=public.now)) is None
-    assert statements.sweep(OTHER, from_block=0, now=public.now) == ()
+    assert revocations.sweep(OTHER, from_block=0, now=public.now) == (mine,)
+    assert reason(records.read(mine, now=public.now)) == Code.REVOKED_ATTESTATION
+    assert reason(records.read(others, now=public.now)) is None
+    assert revocations.sweep(OTHER, from_block=0, now=public.now) == ()
 
 
 def test_the_next_epoch_may_be_published_after_a_revocation(public: Public) -> None:
     old = public.send(public.offer())
     public.world.revoke(RENTER.address, 0)
     uid = public.send(public.offer(epoch=1))
-    assert public.statements().sweep(OTHER, from_block=0, now=public.now) == (old,)
-    assert reason(public.statements().read(uid, now=public.now)) is None
+    assert public.revocations().sweep(OTHER, from_block=0, now=public.now) == (old,)
+    assert reason(public.records().read(uid, now=public.now)) is None
 
 
 def test_nobody_but_the_issuer_revokes(public: Public) -> None:
     uid = public.send(public.offer())
-    stranger = public.statements(KEYS["stranger"])
+    stranger = public.revocations(KEYS["stranger"])
     with pytest.raises(Reverted):
         stranger.revoke(OTHER, uid, now=public.now)
-    assert reason(public.statements().read(uid, now=public.now)) is None
+    assert reason(public.records().read(uid, now=public.now)) is None
 
 
 def test_our_proxy_is_the_published_one() -> None:
@@ -417,3 +424,22 @@ def test_our_proxy_is_the_published_one() -> None:
 def test_an_offer_is_short_lived(public: Public) -> None:
     offer = public.offer()
     assert offer.deadline - public.now <= OFFER_S
+
+
+def test_an_irrevocable_record_holds_up_no_other(direct: Public) -> None:
+    """Made by hand with the issuer's key: EAS would refuse its revocation for ever."""
+    direct.world.anvil.fund(ISSUER.address)
+    claims = PublicClaims(Digest(bytes(32)), Level.LOW, 0, 0)
+    data = (RENTER.address, direct.now + DAY_S, False, bytes(32), claims.encode(), 0)
+    call = _EAS.encode("attest", (PUBLIC_SCHEMA_UID, data))
+    direct.world.chain.send(ISSUER, direct.world.at.eas, call)
+    uid = direct.send(direct.offer())
+    direct.world.revoke(RENTER.address, 0)
+    assert direct.revocations().sweep(OTHER, from_block=0, now=direct.now) == (uid,)
+
+
+def test_a_signer_of_another_issuer_is_a_mistake_at_once(public: Public) -> None:
+    with pytest.raises(ValueError, match="not the issuer"):
+        PublicStatements(public.records(), signer=KEYS["stranger"], secret=SECRET)
+    with pytest.raises(ValueError, match="not the issuer"):
+        PublicRevocations(public.records(), signer=KEYS["stranger"])

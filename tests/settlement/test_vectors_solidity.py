@@ -12,7 +12,7 @@ from kycgate.core.attestation import SignedAttestation
 from kycgate.core.signature import Valid, recover
 from kycgate.errors import Malformed
 from tests.vectors import load
-from tests.vectors.in_python import JUDGES
+from tests.vectors.in_python import JUDGES, judge_permit_bytes
 from tests.vectors.on_chain import OnChain
 
 FILES = ("permit.json", "replay.json", "revocation.json", "attestation.json")
@@ -47,10 +47,13 @@ def test_the_contract_gives_the_vectors_verdict_and_reason(
 
 @pytest.mark.parametrize(("name", "entry"), cases(*FILES))
 def test_both_languages_agree(on_chain: OnChain, name: str, entry: dict[str, Any]) -> None:
-    """Where they were handed the same bytes: a document can't hold every signature."""
     said = on_chain.judge(name, entry)
-    if said is not None and name in JUDGES and "signature" not in entry.get("onchain", ()):
-        assert said == JUDGES[name](entry)
+    if said is None or name not in JUDGES:
+        return
+    apart = "signature" in entry.get("onchain", ())
+    python = judge_permit_bytes(entry) if apart else JUDGES[name](entry)
+    # The one spelling that a contract takes and a document can't hold.
+    assert (said == python) is not (entry["name"] == "compact signature (EIP-2098)")
 
 
 @pytest.mark.parametrize("entry", [pytest.param(e, id=e["name"]) for e in load("attestation.json")])

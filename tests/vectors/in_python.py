@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from typing import Any
 
 from kycgate.core import attestation, permit, trust
@@ -61,11 +63,23 @@ def judge_attestation(entry: dict[str, Any]) -> Verdict:
 
 
 def judge_permit(entry: dict[str, Any]) -> Verdict:
-    context = entry["context"]
     try:
         signed = permit.SignedPermit.from_wire(entry["input"].encode())
     except Malformed as error:
         return "invalid", error.code
+    return _hold(signed, entry)
+
+
+def judge_permit_bytes(entry: dict[str, Any]) -> Verdict:
+    """As a contract is asked: the signature apart from the document that can't hold it."""
+    document = json.loads(entry["input"])
+    text = json.dumps(document | {"signature": "0x" + "00" * 65})
+    signature = bytes.fromhex(entry["onchain"]["signature"][2:])
+    return _hold(replace(permit.SignedPermit.from_wire(text.encode()), signature=signature), entry)
+
+
+def _hold(signed: permit.SignedPermit, entry: dict[str, Any]) -> Verdict:
+    context = entry["context"]
     found = permit.verify(
         signed,
         signers=[
