@@ -277,7 +277,7 @@ def identity_claim(
         account=held.account,
         pseudonym=pseudonym,
         level=said.level,
-        verified_at=said.verified_at - said.verified_at % 86400,
+        verified_at=said.verified_at,
         epoch=said.epoch,
         expires_at=now + life_s,
     )

@@ -38,7 +38,6 @@ OFFER_S: Final = 3600
 _CLOCKS_S: Final = 60
 """How far a chain's clock may run behind ours."""
 
-_DAY_S: Final = 86400
 _EAS = artifact("EAS")
 _RECORD = (
     "uid",
@@ -246,8 +245,7 @@ class PublicStatements:
             account=held.account,
             chain_id=self.records.chain.chain_id,
         )
-        day = said.verified_at - said.verified_at % _DAY_S
-        return PublicClaims(pseudonym, said.level, day, said.epoch)
+        return PublicClaims(pseudonym, said.level, said.verified_at, said.epoch)
 
 
 class PublicRevocations:

@@ -52,7 +52,7 @@ from kycgate.settlement.onchain_form import (
     find_delegate,
 )
 from tests import tools
-from tests.chain_world import key
+from tests.chain_world import extra, key
 from tests.settlement.conftest import KEYS, World
 
 ISSUER = key("issuer")
@@ -233,6 +233,19 @@ def test_another_contract_is_no_delegate(world: World) -> None:
         assert checksum(contract) in told.value.problems[0]
 
 
+def test_an_eas_that_signs_otherwise_is_no_delegate(world: World) -> None:
+    """Older deployments have other structs, and a version string alone proves no domain."""
+    [typehash] = artifact("EAS").decode(
+        "getAttestTypeHash",
+        world.chain.call(world.at.eas, _EAS.encode("getAttestTypeHash")),
+    )
+    for told, separator in ((keccak(b"Attest(bytes32 schema)"), bytes(32)), (typehash, bytes(32))):
+        creation = extra("OtherDelegate").creation(told, separator)
+        other = world.chain.deploy(KEYS["deployer"], creation)
+        with pytest.raises(Misconfigured):
+            find_delegate(world.chain, other)
+
+
 def test_an_offer_lands_once(public: Public) -> None:
     offer = public.offer()
     public.send(offer)
@@ -356,6 +369,19 @@ def test_a_record_of_the_issuers_in_another_shape_is_refused(direct: Public, cas
     [event] = [_EAS.event(log.topics, log.data) for log in receipt.logs]
     assert event is not None
     assert reason(direct.records().read(Digest(event.fields["uid"]), now=direct.now)) == code
+
+
+def test_a_record_that_refers_to_another_is_refused(direct: Public) -> None:
+    first = direct.send(direct.offer())
+    direct.world.anvil.fund(ISSUER.address)
+    claims = PublicClaims(Digest(bytes(32)), Level.LOW, 0, 0)
+    data = (RENTER.address, direct.now + DAY_S, True, first, claims.encode(), 0)
+    call = _EAS.encode("attest", (PUBLIC_SCHEMA_UID, data))
+    receipt = direct.world.chain.send(ISSUER, direct.world.at.eas, call)
+    [event] = [_EAS.event(log.topics, log.data) for log in receipt.logs]
+    assert event is not None
+    found = direct.records().read(Digest(event.fields["uid"]), now=direct.now)
+    assert reason(found) == Code.REF_UID_SET
 
 
 def test_public_claims_read_only_what_they_write() -> None:
