@@ -13,6 +13,7 @@ from typing import Any
 from kycgate.chain import Artifact, Chain, Reverted
 from kycgate.core.claims import Address, checksum
 from kycgate.settlement.compiled import artifact
+from kycgate.settlement.deploy import Roles, deploy_all
 from tests.chain_world import Anvil, extra, key
 from tests.core import world
 
@@ -34,8 +35,16 @@ _PERMIT = (
     "deadline",
 )
 _NUMBERS = ("epoch", "maxValue", "deadline")
-ROOT, DEPLOYER, REVOKER, STRANGER = (
-    key(f"vectors {name}") for name in ("root", "deployer", "revoker", "stranger")
+ROOT, DEPLOYER, PUBLISHER, STRANGER = (
+    key(f"vectors {name}") for name in ("root", "deployer", "publisher", "stranger")
+)
+_ROLES = Roles(
+    root=ROOT.address,
+    # In force at the contract's own place only: where a vector puts its code, no key is yet.
+    permit_signer=STRANGER.address,
+    publisher=PUBLISHER.address,
+    compliance=DEPLOYER.address,
+    licensor=STRANGER.address,
 )
 
 
@@ -57,17 +66,16 @@ class OnChain:
     def __init__(self) -> None:
         self.anvil = Anvil(chain_id=1, genesis=GENESIS)
         self.chain: Chain = self.anvil.chain
-        for signer in (ROOT, DEPLOYER, REVOKER, STRANGER, world.RENTER):
+        for signer in (ROOT, DEPLOYER, PUBLISHER, STRANGER, world.RENTER):
             self.anvil.fund(signer.address)
         self.permits, self.escrow = extra("PermitVectors"), artifact("GPURentalEscrow")
         self.attestations = extra("AttestationVectors")
-        registry = self._deploy(artifact("SchemaRegistry"))
-        self.eas = self._deploy(artifact("EAS"), registry)
         self._hashes = self._deploy(self.attestations)
-        roles = (ROOT.address, STRANGER.address, DEPLOYER.address, REVOKER.address)
+        self.at = deploy_all(self.chain, DEPLOYER, _ROLES, hold_s=86400, addition_delay_s=0)
+        gate = self._deploy(self.permits, self.at.eas, self.at.revoker, ROOT.address)
         self._code = {
-            "gate": self._runtime(self.permits, self.eas, REVOKER.address, ROOT.address),
-            "escrow": self._runtime(self.escrow, self.eas, roles, 86400, 0, []),
+            "gate": self.chain.code(gate),
+            "escrow": self.chain.code(self.at.escrow),
         }
 
     def close(self) -> None:
@@ -191,15 +199,20 @@ class OnChain:
 
     # -- revocation marks ------------------------------------------------------------------------
     def revocation(self, entry: dict[str, Any]) -> Verdict:
-        by = {"revoker": REVOKER, "stranger": STRANGER}
         for mark in entry["context"]["published"]:
-            data = artifact("EAS").encode("revokeOffchain", _bytes(mark["mark"]))
-            self.chain.send(by[mark["by"]], self.eas, data)
+            self._publish(mark["by"], _bytes(mark["mark"]))
         self.anvil.set_code(world.ESCROW, self._code["gate"])
         given = entry["input"]
         asked = self.permits.encode("revokedAt", given["renter"], int(given["epoch"]))
         since = int.from_bytes(self.chain.call(world.ESCROW, asked), "big")
         return ("invalid", "revoked_epoch") if since else ("valid", None)
+
+    def _publish(self, by: str, mark: bytes) -> None:
+        if by == "revoker":
+            data = artifact("Revoker").encode("publish", [mark])
+            self.chain.send(PUBLISHER, self.at.revoker, data)
+        else:
+            self.chain.send(STRANGER, self.at.eas, artifact("EAS").encode("revokeOffchain", mark))
 
     # -- inside ----------------------------------------------------------------------------------
     def _stand(self, kind: str, place: Address, context: dict[str, Any]) -> None:
@@ -227,9 +240,6 @@ class OnChain:
 
     def _deploy(self, compiled: Artifact, *arguments: Any) -> Address:
         return self.chain.deploy(DEPLOYER, compiled.creation(*arguments))
-
-    def _runtime(self, compiled: Artifact, *arguments: Any) -> bytes:
-        return self.chain.code(self._deploy(compiled, *arguments))
 
 
 def _bytes(text: str) -> bytes:
