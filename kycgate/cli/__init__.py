@@ -24,6 +24,7 @@ _GROUPS = {
     "audit": "verify and export the decision log",
     "screen": "screen names and wallets, compare names",
     "lists": "fetch, import and show the screening lists",
+    "export": "put attestations on chain, or into other systems' forms",
     "config": "check a configuration file",
     "gpu": "classify a GPU, and list what to check of the table",
 }

@@ -195,18 +195,16 @@ def verify(
     `value` is the lifetime deposit after this step, base units; `now` Unix seconds UTC.
     """
     permit = signed.permit
-    verdict = recover(permit.digest(signed.domain), signed.signature)
+    # Under the domain that is asked about, as a contract must: it sees no other.
+    verdict = recover(permit.digest(domain), signed.signature)
+    # In the order in which the contract looks, so that both name the same ground first.
     checks = (
-        # 1. Signed by a permit key inside its window.
-        (_signer_counts(verdict, signers, now), Code.PERMIT_SIGNER, "no permit key signed this"),
-        # 2. For this contract on this chain, and this escrow.
-        (signed.domain == domain, Code.PERMIT_ESCROW, "made for another contract or chain"),
+        # 1. For this escrow, this renter, this job, these terms.
         (permit.escrow == escrow, Code.PERMIT_ESCROW, "made for another escrow"),
-        # 3. For this renter, this job, these terms.
         (permit.renter == renter, Code.PERMIT_RENTER, "made for another renter"),
         (permit.job == job, Code.PERMIT_JOB, "made for another job"),
         (permit.terms == terms, Code.PERMIT_TERMS, "made for other terms"),
-        # 4. Within its cap and its time.
+        # 2. Within its cap and its time.
         (0 <= value <= permit.max_value, Code.PERMIT_VALUE, "more than the permit covers"),
         (now <= permit.deadline, Code.PERMIT_EXPIRED, "the deadline has passed"),
         (
@@ -214,6 +212,9 @@ def verify(
             Code.PERMIT_DEADLINE,
             f"the deadline lies more than {DEADLINE_MOST_S} seconds ahead",
         ),
+        # 3. Signed by a permit key inside its window, for this contract on this chain.
+        (_signer_counts(verdict, signers, now), Code.PERMIT_SIGNER, "no permit key signed this"),
+        (signed.domain == domain, Code.PERMIT_ESCROW, "made for another contract or chain"),
     )
     reasons = tuple(Reason(code, text) for holds, code, text in checks if not holds)
     if reasons or isinstance(verdict, Invalid):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -33,8 +32,9 @@ from kycgate.core.policy import (
 )
 from kycgate.errors import Code, Reason
 from kycgate.screening.controls import load_countries, load_default_policy, load_gpus
+from tests.vectors import load
 
-VECTORS = json.loads((Path(__file__).parents[1] / "vectors" / "decisions.json").read_text("utf-8"))
+VECTORS = load("decisions.json")
 NOW = 1_795_435_200
 ADDRESS = Address(b"\x11" * 20)
 H100 = load_gpus().classify("H100 SXM5")

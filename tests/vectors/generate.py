@@ -1,4 +1,4 @@
-"""Writes the vectors of this folder, byte for byte the same each time.
+"""Writes the vectors in `kycgate/vectors/`, byte for byte the same each time.
 
     python -m tests.vectors.generate
 
@@ -10,34 +10,17 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from kycgate.core.attestation import Domain, SignedAttestation
 from kycgate.core.claims import SCHEMA_UID, ZERO_ADDRESS, Digest, checksum
-from kycgate.core.permit import PermitDomain, SignedPermit
 from kycgate.core.proof import HttpRequest, Profile, SiweMessage, sign_request
 from kycgate.core.proof.siwe import rfc3339
 from kycgate.core.typed import personal_digest
 from tests.core import world
-
-HERE = Path(__file__).resolve().parent
-Vector = dict[str, Any]
-
-
-def text(content: bytes) -> str:
-    return "0x" + content.hex()
-
-
-def vector(name: str, given: Any, reason: str | None, context: Any, now: int = world.NOW) -> Vector:
-    return {
-        "name": name,
-        "input": given,
-        "now": now,
-        "context": context,
-        "expected": "valid" if reason is None else "invalid",
-        "reason": reason,
-    }
+from tests.vectors import FOLDER
+from tests.vectors.form import Vector, text, vector
+from tests.vectors.generate_settlement import permits, replays, revocations
 
 
 # -- attestations --------------------------------------------------------------------------------
@@ -231,88 +214,6 @@ def _blanked(document: str, before: str) -> str:
 
 def _swapped() -> str:
     return "0x" + checksum(world.RENTER.address)[2:].swapcase()
-
-
-# -- permits -------------------------------------------------------------------------------------
-def permit_context(**changes: Any) -> dict[str, Any]:
-    return {
-        "chain_id": 1,
-        "contract": checksum(world.PERMIT_DOMAIN.contract),
-        "escrow": checksum(world.ESCROW),
-        "renter": checksum(world.RENTER.address),
-        "job": text(world.JOB),
-        "provider": checksum(world.PROVIDER),
-        "token": checksum(world.TOKEN),
-        "request": text(world.REQUEST),
-        "value": str(10**21),
-        "signers": [
-            {
-                "address": checksum(world.PERMIT_KEY.address),
-                "not_before": world.NOW - 86400,
-                "not_after": None,
-            }
-        ],
-    } | changes
-
-
-def permits() -> Iterator[Vector]:
-    good = world.permit()
-    wire = good.to_wire().decode()
-    stranger = checksum(world.STRANGER.address)
-    yield vector("valid", wire, None, permit_context())
-    yield vector("valid in its last second", wire, None, permit_context(), world.PERMIT.deadline)
-    for name, changes, reason in (
-        ("another chain", {"chain_id": 2}, "permit_escrow"),
-        ("another contract", {"contract": stranger}, "permit_escrow"),
-        ("another escrow", {"escrow": stranger}, "permit_escrow"),
-        ("another renter", {"renter": stranger}, "permit_renter"),
-        ("another job", {"job": text(bytes(32))}, "permit_job"),
-        ("another provider", {"provider": stranger}, "permit_terms"),
-        ("another token", {"token": checksum(ZERO_ADDRESS)}, "permit_terms"),
-        ("another request", {"request": text(bytes(32))}, "permit_terms"),
-        ("one base unit too much", {"value": str(10**21 + 1)}, "permit_value"),
-        ("nobody may sign permits", {"signers": []}, "permit_signer"),
-    ):
-        yield vector(name, wire, reason, permit_context(**changes))
-    yield vector(
-        "a second too late", wire, "permit_expired", permit_context(), world.PERMIT.deadline + 1
-    )
-    far = world.permit(deadline=world.NOW + 601).to_wire().decode()
-    yield vector("deadline too far ahead", far, "permit_deadline", permit_context())
-    yield from _permit_signatures(good)
-    yield from _permit_texts(wire)
-
-
-def _permit_signatures(good: SignedPermit) -> Iterator[Vector]:
-    signature = good.signature
-    for name, other in (
-        ("signed by a stranger", world.permit(key=world.STRANGER)),
-        ("signed by the issuer's key", world.permit(key=world.ISSUER)),
-        ("high s", replace(good, signature=world.high_s(signature))),
-        ("v 0", replace(good, signature=signature[:64] + b"\0")),
-        ("v 1", replace(good, signature=signature[:64] + b"\1")),
-        (
-            "value raised after signing",
-            replace(good, permit=replace(good.permit, max_value=2**255)),
-        ),
-        ("epoch raised after signing", replace(good, permit=replace(good.permit, epoch=4))),
-    ):
-        yield vector(name, other.to_wire().decode(), "permit_signer", permit_context())
-    elsewhere = world.permit(PermitDomain(2, world.ESCROW)).to_wire().decode()
-    yield vector("signed for another chain", elsewhere, "permit_escrow", permit_context())
-
-
-def _permit_texts(wire: str) -> Iterator[Vector]:
-    for name, other in (
-        ("duplicate key", wire.replace('"epoch"', '"epoch":"3","epoch"')),
-        ("unknown field", wire.replace('"epoch"', '"nonce":"3","epoch"')),
-        ("missing field", wire.replace('"epoch":"3",', "")),
-        ("terms that are not those hashed", wire.replace(text(world.REQUEST), text(bytes(32)))),
-        ("trailing byte in the signature", wire[:-2] + '00"}'),
-        ("not a kycgate permit", wire.replace('"kycgate"', '"kycgates"')),
-        ("value beyond 256 bits", wire.replace(str(10**21), str(2**256))),
-    ):
-        yield vector(name, other, "malformed", permit_context())
 
 
 # -- signed requests -----------------------------------------------------------------------------
@@ -524,7 +425,9 @@ def _strangers(message: str) -> bytes:
 FILES: dict[str, Callable[[], Iterator[Vector]]] = {
     "attestation.json": attestations,
     "permit.json": permits,
+    "replay.json": replays,
     "request.json": requests,
+    "revocation.json": revocations,
     "siwe.json": sign_ins,
 }
 
@@ -539,7 +442,7 @@ def document(name: str) -> bytes:
 
 def main() -> None:
     for name in FILES:
-        (HERE / name).write_bytes(document(name))
+        (FOLDER / name).write_bytes(document(name))
 
 
 if __name__ == "__main__":

@@ -35,7 +35,11 @@ const settings = {
 };
 
 // EAS as its authors compiled it (MIT), copied so that the product can deploy it without npm.
-const borrowed = { EAS: "EAS.sol/EAS.json", SchemaRegistry: "SchemaRegistry.sol/SchemaRegistry.json" };
+const borrowed = {
+  EAS: "EAS.sol/EAS.json",
+  SchemaRegistry: "SchemaRegistry.sol/SchemaRegistry.json",
+  EIP712Proxy: "eip712/proxy/EIP712Proxy.sol/EIP712Proxy.json",
+};
 const easPackage = join(modules, "@ethereum-attestation-service", "eas-contracts");
 
 function sourcesIn(folder, prefix) {
