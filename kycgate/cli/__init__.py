@@ -23,6 +23,7 @@ _GROUPS = {
     "keys": "make and show the operator's keys",
     "audit": "verify and export the decision log",
     "config": "check a configuration file",
+    "ownership": "who owns and controls a company, through every layer",
 }
 
 
