@@ -27,6 +27,7 @@ _GROUPS = {
     "export": "put attestations on chain, or into other systems' forms",
     "config": "check a configuration file",
     "gpu": "classify a GPU, and list what to check of the table",
+    "ownership": "who owns and controls a company, through every layer",
 }
 
 

@@ -1,0 +1,72 @@
+"""Keeps parties and stakes in memory, as many as people declare, and finds them again.
+
+Reads no file and weighs nothing: contradicting statements stand side by side.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
+
+from kycgate.screening.ownership.parties import Gap, Party, PartyKind, Stake, Unknown, clean
+
+
+class MemoryRegister:
+    """A `Register` over dictionaries. The order of what is put in makes no difference."""
+
+    def __init__(
+        self,
+        parties: Iterable[Party],
+        stakes: Iterable[Stake],
+        gaps: Mapping[str, Sequence[Gap]] | None = None,
+    ) -> None:
+        self._parties = dict[str, list[Party]]()
+        self._named = dict[str, set[str]]()
+        for party in parties:
+            self._parties.setdefault(party.id, []).append(party)
+            for text in (party.id, party.name, *party.identifiers):
+                self._named.setdefault(text, set()).add(party.id)
+        for versions in self._parties.values():
+            versions.sort(key=lambda party: (party.since or date.min, party.statement))
+        self._stakes = dict[str, list[Stake]]()
+        for stake in stakes:
+            self._stakes.setdefault(stake.subject, []).append(stake)
+        for each in self._stakes.values():
+            each.sort(key=_order)
+        self._gaps = {subject: tuple(each) for subject, each in (gaps or {}).items()}
+
+    def party(self, id_: str, at: date) -> Party:
+        """The last description up to that day, else the first; else a party nobody describes."""
+        versions = self._parties.get(id_)
+        if versions is None:
+            return undescribed(id_)
+        known = [party for party in versions if party.since is None or party.since <= at]
+        return known[-1] if known else versions[0]
+
+    def stakes(self, subject: str) -> Sequence[Stake]:
+        return self._stakes.get(subject, ())
+
+    def gaps(self, subject: str) -> Sequence[Gap]:
+        return self._gaps.get(subject, ())
+
+    def find(self, text: str) -> Sequence[str]:
+        if text in self._parties:
+            return (text,)
+        return tuple(sorted(self._named.get(text, ()) or self._named.get(clean(text), ())))
+
+    def __contains__(self, id_: object) -> bool:
+        return id_ in self._parties or id_ in self._stakes
+
+
+def undescribed(id_: str) -> Party:
+    """A party that is only mentioned: whoever stands behind the id is not known."""
+    return Party(
+        id=id_,
+        name=id_,
+        kind=PartyKind.UNSTATED,
+        unknown=Unknown("record_missing", "it is mentioned, and nothing describes it", id_),
+    )
+
+
+def _order(stake: Stake) -> tuple[str, str, str, str]:
+    return stake.holder, stake.record, stake.statement, stake.basis

@@ -1,0 +1,301 @@
+"""Draws who stands above a company, for people: owners on top, shares and dates on the arrows.
+
+Decides nothing; everything in the picture is also text, so that no colour has to be seen.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from xml.sax.saxutils import escape
+
+from kycgate.screening.ownership.cycles import components
+from kycgate.screening.ownership.graph import Explanation
+from kycgate.screening.ownership.headquarters import Parent
+from kycgate.screening.ownership.parties import Control, PartyKind
+from kycgate.screening.ownership.snapshot import Holding, Snapshot
+
+BOXES_MOST = 40
+"""More parties than that don't fit a page; the ones the answers rest on come first."""
+
+_BOX, _GAP, _TALL, _LEVEL, _EDGE = 230, 40, 78, 190, 24
+_LINE = 30
+"""Units of width in a line of a box: one for a Latin letter, two for a Chinese one."""
+
+_COLOURS = {"clear": "#1a7f37", "unknown": "#9a6700", "restricted": "#bc4c00", "blocked": "#b42318"}
+
+_MARKER = (
+    '<defs><marker id="a" viewBox="0 0 10 10" refX="9" refY="5" markerWidth="8"'
+    ' markerHeight="8" orient="auto-start-reverse">'
+    '<path d="M0 0L10 5L0 10z" fill="#57606a"/></marker></defs>'
+)
+
+CountryName = Callable[[int], str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Box:
+    id: str
+    x: int
+    y: int
+
+    @property
+    def middle(self) -> int:
+        return self.x + _BOX // 2
+
+
+def draw(explanation: Explanation, *, country_name: CountryName) -> str:
+    """The picture as an SVG document, readable without colours and by screen readers."""
+    snapshot = explanation.snapshot
+    shown = _shown(explanation)
+    holdings = [each for id_ in shown for each in snapshot.holdings(id_) if each.holder in shown]
+    boxes, width, height = _placed(explanation.entity.id, shown, holdings)
+    head = _heading(explanation, country_name)
+    top = _EDGE + 24 * len(head) + 16
+    wide = max(width, 640)
+    shift = (wide - width) // 2
+    tall = top + height + _EDGE
+    more = len(snapshot.closure(explanation.entity.id)) - len(shown)
+    title = f"Who stands above {explanation.entity.name} on {explanation.at}"
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {wide} {tall}" width="{wide}"'
+        f' height="{tall}" role="img" aria-labelledby="t d" font-family="sans-serif">',
+        f'<title id="t">{_text(title)}</title>',
+        f'<desc id="d">{_text(_told(explanation, holdings))}</desc>',
+        _MARKER,
+        f'<rect width="{wide}" height="{tall}" fill="#ffffff"/>',
+        *_lines(head, explanation.result),
+    ]
+    if more > 0:
+        parts.append(
+            f'<text x="{_EDGE}" y="{tall - 8}" font-size="12" fill="#57606a">'
+            f"and {more} more parties above, left out of the picture</text>"
+        )
+    parts.append(f'<g transform="translate({shift} {top})">')
+    parts.extend(_arrows(snapshot, holdings, boxes))
+    for box in boxes.values():
+        parts.extend(_drawn(explanation, box, country_name))
+    return "\n".join([*parts, "</g>", "</svg>"]) + "\n"
+
+
+def _shown(explanation: Explanation) -> list[str]:
+    """The parties to draw: the entity, those on the answers' paths, then the nearest others."""
+    on_paths = [
+        id_
+        for answer in explanation.answers
+        for holding in answer.path
+        for id_ in (holding.subject, holding.holder)
+    ]
+    nearest = explanation.snapshot.closure(explanation.entity.id)
+    return list(dict.fromkeys([explanation.entity.id, *on_paths, *nearest]))[:BOXES_MOST]
+
+
+def _placed(
+    entity: str, shown: list[str], holdings: list[Holding]
+) -> tuple[dict[str, _Box], int, int]:
+    """A box for each party, its owners at least one row above it."""
+    rows = _rows(entity, shown, holdings)
+    width = max(len(row) for row in rows) * (_BOX + _GAP) - _GAP + 2 * _EDGE
+    boxes = dict[str, _Box]()
+    for at, row in enumerate(rows):
+        y = (len(rows) - 1 - at) * _LEVEL
+        left = (width - len(row) * (_BOX + _GAP) + _GAP) // 2
+        below = {id_: _pull(id_, holdings, boxes) for id_ in row}
+        for place, id_ in enumerate(sorted(row, key=lambda id_: (below[id_], id_))):
+            boxes[id_] = _Box(id_, left + place * (_BOX + _GAP), y)
+    return boxes, width, (len(rows) - 1) * _LEVEL + _TALL
+
+
+def _rows(entity: str, shown: list[str], holdings: list[Holding]) -> list[list[str]]:
+    """Rows from the entity upwards, each party as high as its longest way; a circle in one row."""
+    owners = dict[str, list[str]]()
+    for each in holdings:
+        owners.setdefault(each.subject, []).append(each.holder)
+    circles = list(components([entity, *shown], lambda id_: owners.get(id_, ())))
+    level = dict.fromkeys(shown, 0)
+    for circle in reversed(circles):
+        height = max(level[id_] for id_ in circle)
+        level.update(dict.fromkeys(circle, height))
+        for id_ in circle:
+            for owner in owners.get(id_, ()):
+                if owner not in circle:
+                    level[owner] = max(level[owner], height + 1)
+    used = sorted(set(level.values()))
+    return [[id_ for id_ in shown if level[id_] == each] for each in used]
+
+
+def _pull(id_: str, holdings: list[Holding], boxes: dict[str, _Box]) -> float:
+    """Where the boxes stand that it owns: it wants to be above them."""
+    below = [
+        boxes[each.subject].x for each in holdings if each.holder == id_ and each.subject in boxes
+    ]
+    return sum(below) / len(below) if below else 0.0
+
+
+def _heading(explanation: Explanation, country_name: CountryName) -> list[str]:
+    top = explanation.ultimate_parent
+    if isinstance(top, Parent):
+        place = country_name(top.country) if top.country else "country not stated"
+        parent = f"Ultimate parent: {top.name} ({place})"
+    else:
+        parent = f"Ultimate parent unknown: {top.text}"
+    answers = ", ".join(f"{each.rule.name} {each.result}" for each in explanation.answers)
+    return [
+        f"{explanation.entity.name} on {explanation.at}: {explanation.result}",
+        parent,
+        f"Listed share: {explanation.listed_share}",
+        answers,
+    ]
+
+
+def _lines(head: list[str], result: str) -> Iterator[str]:
+    for at, line in enumerate(head):
+        size, weight = (18, "bold") if at == 0 else (13, "normal")
+        fill = _COLOURS[result] if at == 0 else "#24292f"
+        yield (
+            f'<text x="{_EDGE}" y="{_EDGE + 24 * at}" font-size="{size}" font-weight="{weight}"'
+            f' fill="{fill}">{_text(_cut(line, 100))}</text>'
+        )
+
+
+def _told(explanation: Explanation, holdings: list[Holding]) -> str:
+    """The whole picture as sentences."""
+    name = explanation.snapshot.label
+    edges = ". ".join(
+        f"{name(each.holder)} in {name(each.subject)}: {_label(each)}" for each in holdings
+    )
+    return f"Result {explanation.result}. {edges}." if edges else f"Result {explanation.result}."
+
+
+def _label(holding: Holding) -> str:
+    """What an arrow says: the share or the control, and since when."""
+    said = str(holding.ownership) if holding.ownership and holding.ownership.stated else ""
+    if not said or holding.control is not Control.NONE:
+        said = ", ".join(filter(None, (said, holding.basis)))
+    if holding.nominee:
+        said += ", as nominee"
+    return ("indirectly " if holding.indirect else "") + said
+
+
+def _since(holding: Holding) -> str:
+    starts = [stake.start for stake in holding.stakes if stake.start]
+    ends = [stake.end for stake in holding.stakes if stake.end]
+    return " ".join(
+        [*([f"since {min(starts)}"] if starts else []), *([f"until {max(ends)}"] if ends else [])]
+    )
+
+
+def _arrows(snapshot: Snapshot, holdings: list[Holding], boxes: dict[str, _Box]) -> Iterator[str]:
+    """Owner to owned. Labels stand near the owner, where arrows are furthest apart."""
+    for holding in holdings:
+        start, end = boxes[holding.holder], boxes[holding.subject]
+        dash = ' stroke-dasharray="6 4"' if holding.indirect or holding.nominee else ""
+        path, x, y = _down(start, end) if end.y > start.y else _aside(start, end)
+        yield (
+            f'<path d="{path}" fill="none" stroke="#57606a" stroke-width="1.5"{dash}'
+            ' marker-end="url(#a)"/>'
+        )
+        yield from _tag(x, y, [line for line in (_label(holding), _since(holding)) if line])
+
+
+def _down(start: _Box, end: _Box) -> tuple[str, int, int]:
+    """A curve from the owner down to what it owns, and where its label goes."""
+    x1, y1, x2, y2 = start.middle, start.y + _TALL, end.middle, end.y - 2
+    bend = (y2 - y1) // 2
+    path = f"M{x1} {y1}C{x1} {y1 + bend} {x2} {y2 - bend} {x2} {y2}"
+    return path, int(x1 + (x2 - x1) * _ease(0.42)), int(y1 + (y2 - y1) * 0.42)
+
+
+def _aside(start: _Box, end: _Box) -> tuple[str, int, int]:
+    """A bow under a row, or back up again: circles of owners."""
+    x1, y1, x2, y2 = start.middle + 30, start.y + _TALL, end.middle - 30, end.y + _TALL + 2
+    low = max(y1, y2) + 70
+    path = f"M{x1} {y1}C{x1} {low} {x2} {low} {x2} {y2}"
+    return path, (x1 + x2) // 2, low - 20
+
+
+def _ease(part: float) -> float:
+    """Where the curve is after `part` of its way down."""
+    return 3 * part * part - 2 * part * part * part
+
+
+def _tag(x: int, y: int, lines: list[str]) -> Iterator[str]:
+    cut = [_cut(line, 32) for line in lines]
+    wide = max((_width(line) for line in cut), default=0) * 6 + 10
+    yield (
+        f'<rect x="{x - wide // 2}" y="{y - 13}" width="{wide}" height="{15 * len(cut) + 4}"'
+        ' fill="#ffffff" fill-opacity="0.92"/>'
+    )
+    for at, line in enumerate(cut):
+        yield (
+            f'<text x="{x}" y="{y + 15 * at}" font-size="11.5" text-anchor="middle"'
+            f' fill="#24292f">{_text(line)}</text>'
+        )
+
+
+def _drawn(explanation: Explanation, box: _Box, country_name: CountryName) -> Iterator[str]:
+    party = explanation.snapshot.party(box.id)
+    listed = box.id in explanation.listed
+    top = explanation.ultimate_parent
+    words = [
+        country_name(party.country) if party.country else "country not stated",
+        *([party.kind.value] if party.kind is not PartyKind.ENTITY else []),
+        *(["LISTED"] if listed else []),
+        *(["ultimate parent"] if isinstance(top, Parent) and top.id == box.id else []),
+        *(["not identified"] if party.unknown else []),
+    ]
+    stroke = "#b42318" if listed else "#24292f" if box.y or not party.unknown else "#9a6700"
+    radius = 30 if party.kind is PartyKind.PERSON else 6
+    heavy = 3 if listed or box.id == explanation.entity.id else 1.5
+    yield (
+        f"<g><title>{_text(party.name)} {_text(party.id)}</title>"
+        f'<rect x="{box.x}" y="{box.y}" width="{_BOX}" height="{_TALL}" rx="{radius}"'
+        f' fill="#f6f8fa" stroke="{stroke}" stroke-width="{heavy}"/>'
+    )
+    lines = _wrapped(party.name)
+    for at, line in enumerate(lines):
+        yield (
+            f'<text x="{box.middle}" y="{box.y + (24 if len(lines) > 1 else 32) + 17 * at}"'
+            ' font-size="14" font-weight="bold" text-anchor="middle" fill="#24292f">'
+            f"{_text(line)}</text>"
+        )
+    yield (
+        f'<text x="{box.middle}" y="{box.y + 64}" font-size="12" text-anchor="middle"'
+        f' fill="{stroke if listed else "#57606a"}">{_text(_cut(", ".join(words), 36))}</text></g>'
+    )
+
+
+# -- text ------------------------------------------------------------------------------------------
+
+
+def _width(text: str) -> int:
+    return sum(2 if unicodedata.east_asian_width(sign) in "WF" else 1 for sign in text)
+
+
+def _cut(text: str, most: int) -> str:
+    if _width(text) <= most:
+        return text
+    used, kept = 1, list[str]()
+    for sign in text:
+        used += _width(sign)
+        if used > most:
+            break
+        kept.append(sign)
+    return "".join(kept).rstrip() + "…"
+
+
+def _wrapped(name: str) -> list[str]:
+    """One line, or two of them broken at a space where there is one."""
+    if _width(name) <= _LINE:
+        return [name]
+    head = _cut(name, _LINE + 1)[:-1]
+    at = head.rfind(" ")
+    if at > len(head) // 3:
+        head = head[:at]
+    return [head, _cut(name[len(head) :].strip(), _LINE)]
+
+
+def _text(text: str) -> str:
+    """Escaped, and without what XML 1.0 can't hold."""
+    return escape("".join(sign if sign.isprintable() else " " for sign in text))
