@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 import requests
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kycgate.chain import Chain, Reverted
-from kycgate.chain.rpc import _revert_data
+from kycgate.chain.answers import revert_data
 from kycgate.core.claims import Address, checksum
 from kycgate.errors import Unavailable
 from tests.chain_world import CHAIN_ID, Anvil, extra, free_port, key
@@ -230,9 +230,10 @@ def test_a_refusal_by_the_contract_is_a_no_and_no_second_node_is_asked(
 def test_nodes_spell_a_revert_in_their_own_ways(
     error: dict[str, Any], expected: bytes | None
 ) -> None:
-    assert _revert_data(error) == expected
+    assert revert_data(error) == expected
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.dictionaries(
         st.sampled_from(["code", "message", "data"]),
@@ -240,7 +241,7 @@ def test_nodes_spell_a_revert_in_their_own_ways(
     )
 )
 def test_no_error_object_breaks_the_reader(error: dict[str, Any]) -> None:
-    assert isinstance(_revert_data(error), bytes | None)
+    assert isinstance(revert_data(error), bytes | None)
 
 
 # -- writing ---------------------------------------------------------------------------------------
