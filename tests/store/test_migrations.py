@@ -52,6 +52,8 @@ def test_every_field_of_a_record_has_a_column() -> None:
         "attestations": base.IssuedAttestation,
         "jobs": base.Job,
         "refusals": base.Refusal,
+        "sent_transactions": base.SentTransaction,
+        "rentals": base.RentalState,
         "log": base.LogEntry,
         "outbox": base.OutboxItem,
     }
