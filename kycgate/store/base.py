@@ -218,8 +218,9 @@ class SentTransaction:
     attempt: int
     hash: bytes
     raw: bytes
+    to: bytes
+    """address of the contract called, 20 bytes"""
     data: bytes
-    """what the contract is called with"""
     gas: int
     max_fee: int
     tip: int

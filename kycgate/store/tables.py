@@ -340,6 +340,7 @@ sent_transactions = Table(
     Column("attempt", BigInteger, primary_key=True, autoincrement=False),
     _bytes("hash"),
     _bytes("raw"),
+    _bytes("to"),
     _bytes("data"),
     _number("gas"),
     _number("max_fee"),

@@ -98,6 +98,7 @@ SENT = SentTransaction(
     attempt=0,
     hash=b"h" * 32,
     raw=b"\x02raw",
+    to=b"\x0e" * 20,
     data=b"\x00data",
     gas=2_600_000,
     max_fee=30 * 10**9,

@@ -27,7 +27,7 @@ def upgrade() -> None:
         _key("sender", sa.Text()),
         _key("nonce", sa.BigInteger()),
         _key("attempt", sa.BigInteger()),
-        *_many(sa.LargeBinary(), "hash", "raw", "data"),
+        *_many(sa.LargeBinary(), "hash", "raw", "to", "data"),
         *_many(sa.BigInteger(), "gas", "max_fee", "tip", "sent_at"),
         *_many(sa.Text(), "items"),
     )
