@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -18,63 +17,10 @@ from kycgate.chain import Chain, Reverted
 from kycgate.chain.answers import revert_data
 from kycgate.core.claims import Address, checksum
 from kycgate.errors import Unavailable
+from tests.chain.node import Answer, Node, answering, losing
 from tests.chain_world import CHAIN_ID, Anvil, extra, free_port, key
 
 RECEIVER = key("receiver").address
-Answer = Callable[[dict[str, Any]], bytes]
-
-
-class Node:
-    """A node that answers as the test says; it remembers what it was asked."""
-
-    def __init__(self, answer: Answer, *, status: int = 200) -> None:
-        asked: list[dict[str, Any]] = []
-        self.asked = asked
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                question = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                asked.append(question)
-                body = answer(question)
-                self.send_response(status)
-                self.send_header("Location", "http://127.0.0.1:1/")
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, *_: Any) -> None:
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
-        self._thread.start()
-
-    @property
-    def methods(self) -> list[str]:
-        return [question["method"] for question in self.asked]
-
-    def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
-
-
-def answering(**results: Any) -> Answer:
-    """Results by method name; the chain id is right; other methods are unknown."""
-    known = {"eth_chainId": hex(CHAIN_ID)} | results
-
-    def answer(question: dict[str, Any]) -> bytes:
-        method = question["method"]
-        told = {"jsonrpc": "2.0", "id": question["id"]}
-        if method not in known:
-            return json.dumps(told | {"error": {"code": -32601, "message": "no"}}).encode()
-        if isinstance(known[method], dict) and "code" in known[method]:
-            return json.dumps(told | {"error": known[method]}).encode()
-        return json.dumps(told | {"result": known[method]}).encode()
-
-    return answer
 
 
 @pytest.fixture
@@ -286,24 +232,13 @@ def test_threads_of_one_process_send_each_their_own_transaction(anvil: Anvil) ->
     assert anvil.chain.balance(RECEIVER) == 8
 
 
-class Proxy:
-    """Hands questions on to anvil; the answers to one method are lost on the way."""
-
-    def __init__(self, anvil: Anvil, *, loses: str) -> None:
-        self._url, self._loses = anvil.url, loses
-
-    def __call__(self, question: dict[str, Any]) -> bytes:
-        answer = requests.post(self._url, json=question, timeout=5).content
-        return b"" if question["method"] == self._loses else answer
-
-
 def test_a_node_that_takes_it_but_does_not_say_so_causes_no_second_transaction(
     anvil: Anvil, node: Nodes, chain_of: Chains
 ) -> None:
     """The second node sees the same bytes: it can only say that it knows them."""
     sender = key("sender")
     anvil.fund(sender.address)
-    mute = node(Proxy(anvil, loses="eth_sendRawTransaction"))
+    mute = node(losing(anvil, "eth_sendRawTransaction"))
     receipt = chain_of(mute.url, anvil.url).send(sender, RECEIVER, b"", value=5)
     assert receipt.succeeded
     assert anvil.chain.balance(RECEIVER) == 5
@@ -314,7 +249,7 @@ def test_nobody_says_that_it_arrived_so_it_may_have(
 ) -> None:
     sender = key("sender")
     anvil.fund(sender.address)
-    mute = node(Proxy(anvil, loses="eth_sendRawTransaction"))
+    mute = node(losing(anvil, "eth_sendRawTransaction"))
     with pytest.raises(Unavailable):
         chain_of(mute.url).send(sender, RECEIVER, b"", value=5)
     assert anvil.chain.balance(RECEIVER) == 5
