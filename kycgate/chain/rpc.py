@@ -6,6 +6,7 @@ keeps a record, and uses the steps (`estimate`, `fees`, `broadcast`, `receipt`) 
 
 from __future__ import annotations
 
+import copy
 import threading
 import time
 from collections.abc import Sequence
@@ -77,6 +78,7 @@ class Chain:
         self.chain_id = chain_id
         self._nodes = Nodes(rpc_urls, chain_id, timeout_s=timeout_s)
         self._receipt_s = receipt_s
+        self._as_of: int | None = None
         self._sending = threading.Lock()
 
     def close(self) -> None:
@@ -91,6 +93,12 @@ class Chain:
         """
         return self._nodes.ask(method, params)
 
+    def as_of(self, number: int) -> Chain:
+        """The same chain, every `call` answered for that block."""
+        view = copy.copy(self)
+        view._as_of = number
+        return view
+
     def look(self) -> tuple[NodeState, ...]:
         """How each node is; those that lag or fail are asked last from now on."""
         return self._nodes.look()
@@ -104,11 +112,13 @@ class Chain:
         at: int | None = None,
     ) -> bytes:
         """`eth_call` on block `at` (None: the newest); `to` None runs `data` as creation code."""
-        return read_bytes(self.ask("eth_call", _call_object(to, data, 0, sender), _tag(at)))
+        tag = _tag(self._as_of if at is None else at)
+        return read_bytes(self.ask("eth_call", _call_object(to, data, 0, sender), tag))
 
     def block(self, number: int | None = None) -> Block:
         """A block by its number; None: the newest. Raises Unavailable where no node has it."""
-        return read_block(self.ask("eth_getBlockByNumber", _tag(number), False))
+        question = ("eth_getBlockByNumber", (_tag(number), False))
+        return read_block(self._nodes.ask_together([question])[0])
 
     def code(self, address: Address) -> bytes:
         """The code at an address; empty for a plain key."""
