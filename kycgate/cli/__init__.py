@@ -22,6 +22,7 @@ _GROUPS = {
     "cases": "review cases: list, show, approve, refuse, revoke",
     "keys": "make and show the operator's keys",
     "audit": "verify and export the decision log",
+    "chain": "see and publish the revocations that wait for a chain",
     "config": "check a configuration file",
 }
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from kycgate.chain import Chain, TransactionSigner
+from kycgate.chain import Chain, NodeState, TransactionSigner
 from kycgate.core.claims import Account, Address, Digest
 from kycgate.core.typed import keccak, word_address, word_uint
 from kycgate.errors import KycgateError, Malformed, Unavailable
@@ -267,6 +267,10 @@ class Revocations:
         told = [(first.account.key, first.epoch, key) for key, (first, *_) in new.items()]
         return Plan(tuple(told), made, tuple(found.seen))
 
+    def nodes(self) -> tuple[NodeState, ...]:
+        """How each of the chain's nodes is, now."""
+        return self._chain.look()
+
     def published_at(self, renter: Address, epoch: int) -> int | None:
         """When the chain says that an epoch was revoked, Unix seconds; None when it was not."""
         return self._read(revocation_key(renter, epoch)) or None
@@ -324,16 +328,16 @@ class Publishers:
     """Several chains' publishers over one outbox: what fails on one chain stops no other."""
 
     def __init__(self, chains: Sequence[Revocations]) -> None:
-        self._chains = tuple(chains)
+        self.chains = tuple(chains)
 
     def publish(self, *, now: int) -> int:
         """One round of each; how many keys were new in all. Raises Unavailable, naming each chain
         that failed, once all had their turn.
         """
-        return sum(_each_in_turn(self._chains, lambda one: one.publish(now=now)))
+        return sum(_each_in_turn(self.chains, lambda one: one.publish(now=now)))
 
     def status(self, now: int) -> tuple[PublisherStatus, ...]:
-        return tuple(one.status(now) for one in self._chains)
+        return tuple(one.status(now) for one in self.chains)
 
 
 def _each_in_turn(chains: Sequence[Revocations], work: Callable[[Revocations], int]) -> list[int]:
