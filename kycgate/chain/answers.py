@@ -5,11 +5,14 @@ Asks nothing. An answer that can't be read is no answer: `Unavailable`.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
 from kycgate.core.claims import Address
 from kycgate.errors import Code, Conflict, Unavailable
+
+_QUANTITY = re.compile("0x[0-9a-fA-F]{1,64}")
 
 
 class Reverted(Conflict):
@@ -71,10 +74,9 @@ def read_bytes(text: Any) -> bytes:
 
 def read_number(text: Any) -> int:
     """A quantity. Raises Unavailable."""
-    try:
-        return int(text, 16)
-    except (TypeError, ValueError) as e:
-        raise Unavailable("a node answered something that is not a number") from e
+    if not isinstance(text, str) or not _QUANTITY.fullmatch(text):
+        raise Unavailable("a node answered something that is not a number")
+    return int(text, 16)
 
 
 def read_block(found: Any) -> Block:

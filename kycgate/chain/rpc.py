@@ -103,6 +103,13 @@ class Chain:
         """How each node is; those that lag or fail are asked last from now on."""
         return self._nodes.look()
 
+    def wake(self) -> None:
+        """`look`; Unavailable at once where no node is good, before anything waits for each."""
+        states = self.look()
+        if all(state.problem for state in states):
+            told = "; ".join(f"{state.host}: {state.problem}" for state in states)
+            raise Unavailable(f"chain {self.chain_id} did not answer ({told})")
+
     def call(
         self,
         to: Address | None,

@@ -132,7 +132,7 @@ class Follower:
             raise
 
     def _round(self, now: int) -> int:
-        self._chain.look()
+        self._chain.wake()
         number = self._chain.block().number - self._confirmations
         self._reached = number
         if number < self._start:

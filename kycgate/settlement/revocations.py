@@ -212,7 +212,7 @@ class Revocations:
 
     def _round(self, now: int) -> int:
         self._looked_at = now
-        self._chain.look()
+        self._chain.wake()
         found = self._sender.tend(now=now)
         if found.problems:
             self._error = ("; ".join(found.problems), now)

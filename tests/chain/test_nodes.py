@@ -6,8 +6,11 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from kycgate.chain import Chain, Taken
+from kycgate.chain.answers import read_block, read_bytes, read_logs, read_number, read_receipt
 from kycgate.chain.nodes import LAG_BLOCKS
 from kycgate.errors import Unavailable
 from tests.chain.node import Answer, Node, answering
@@ -106,10 +109,12 @@ def test_with_no_node_left_the_chain_is_silent(chain_of: Chains) -> None:
     assert [state.problem is None for state in chain.look()] == [False, False]
     with pytest.raises(Unavailable):
         chain.balance(ANYBODY)
+    with pytest.raises(Unavailable, match="stands on chain 0x1"):
+        chain.wake()
 
 
 def test_a_head_that_cannot_be_read_is_a_problem(chain_of: Chains) -> None:
-    for odd in (None, {}, {"number": "0x1"}, "0x1"):
+    for odd in (None, {}, {"number": "0x1"}, "0x1", head(1) | {"number": "-0x1"}):
         [state] = chain_of(answering(eth_getBlockByNumber=odd)).look()
         assert state.head is None
         assert state.problem
@@ -154,3 +159,42 @@ def test_a_refusal_that_we_do_not_know_is_no_answer(chain_of: Chains) -> None:
     chain = chain_of(answering(eth_sendRawTransaction=refusal))
     with pytest.raises(Unavailable, match="insufficient funds"):
         chain.broadcast(b"\x02")
+
+
+FIELDS = [
+    "address",
+    "topics",
+    "data",
+    "blockNumber",
+    "transactionHash",
+    "status",
+    "gasUsed",
+    "logs",
+    "contractAddress",
+    "number",
+    "timestamp",
+    "hash",
+    "baseFeePerGas",
+]
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=8) | st.just("0x12"),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(FIELDS),
+            inner,
+        )
+    ),
+    max_leaves=12,
+)
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(JSON)
+def test_whatever_a_node_answers_it_is_read_or_no_answer(found: Any) -> None:
+    for read in (read_block, read_logs, read_receipt, read_bytes, read_number):
+        try:
+            read(found)
+        except Unavailable:
+            continue
+        assert found is not None

@@ -369,6 +369,23 @@ def test_a_revocation_handed_on_twice_is_published_once(office: Office) -> None:
     assert (office.waiting, office.nonce, office.entries()) == (0, office.began + 1, 1)
 
 
+class LostBeforeWriting(MemoryStore):
+    """A database that is gone just when a transaction would be written down."""
+
+    def add_sent(self, sent: SentTransaction) -> None:
+        raise Unavailable("the database does not answer")
+
+
+def test_what_cannot_be_written_down_is_not_sent(office: Office) -> None:
+    office.store = LostBeforeWriting()
+    office.publisher = office.revocations()
+    office.revoke()
+    with pytest.raises(Unavailable):
+        office.round()
+    assert office.pool() == {}
+    assert office.waiting == 1
+
+
 @pytest.mark.parametrize(
     ("method", "forward"),
     [
