@@ -17,7 +17,8 @@ from urllib.parse import urlsplit
 import requests
 
 from kycgate.chain.answers import Block, Reverted, read_block, revert_data
-from kycgate.errors import Unavailable
+from kycgate.core.wire import require_shallow
+from kycgate.errors import Malformed, Unavailable
 
 _ANSWER_MOST = 16 * 1024 * 1024
 """Bytes of one node's answer, at most."""
@@ -143,8 +144,10 @@ class Nodes:
         number = next(self._ids)
         question = {"jsonrpc": "2.0", "id": number, "method": method, "params": list(params)}
         try:
-            answer = json.loads(self._exchange(url, json.dumps(question)))
-        except (requests.RequestException, ValueError, RecursionError) as e:
+            said = self._exchange(url, json.dumps(question))
+            require_shallow(said, field="answer")
+            answer = json.loads(said)
+        except (requests.RequestException, ValueError, Malformed) as e:
             # The text of the exception may hold the URL, and the URL an access key.
             raise NoAnswer(type(e).__name__) from e
         if not isinstance(answer, dict) or answer.get("id") != number:

@@ -91,8 +91,9 @@ def test_a_node_of_another_chain_is_not_believed(node: Nodes, chain_of: Chains) 
         b'{"jsonrpc":"2.0","id":999999,"result":"0x1"}',
         b'{"error":"limit"}',
         b"\xff\xfe",
+        b"[" * 200_000,
     ],
-    ids=["empty", "html", "list", "null", "another id", "odd error", "no text"],
+    ids=["empty", "html", "list", "null", "another id", "odd error", "no text", "deep"],
 )
 def test_nonsense_is_no_answer(node: Nodes, chain_of: Chains, body: bytes) -> None:
     with pytest.raises(Unavailable):
