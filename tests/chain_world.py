@@ -91,6 +91,14 @@ class Anvil:
         self.at(moment)
         self.chain.ask("evm_mine")
 
+    def settle(self) -> None:
+        """Wait until nothing that was sent waits for its block."""
+        for _ in range(500):
+            if self.chain.ask("txpool_status")["pending"] == "0x0":
+                return
+            time.sleep(0.01)
+        raise RuntimeError("anvil mines no more")
+
     def set_code(self, address: Address, code: bytes) -> None:
         self.chain.ask("anvil_setCode", checksum(address), "0x" + code.hex())
 

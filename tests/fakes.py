@@ -37,8 +37,10 @@ from kycgate.store.base import (
     LogEntry,
     OutboxItem,
     Refusal,
+    RentalState,
     Revocations,
     SealedEvidence,
+    SentTransaction,
     Session,
     Subject,
 )
@@ -72,6 +74,8 @@ class MemoryStore:
         self._jobs: dict[bytes, Job] = {}
         self._deployments: dict[str, tuple[str, bytes, int, int | None]] = {}
         self._refusals: dict[str, Refusal] = {}
+        self._sent: dict[tuple[int, str, int, int], SentTransaction] = {}
+        self._rentals: dict[tuple[int, str, bytes], RentalState] = {}
         self._log: list[LogEntry] = []
         self._outbox: dict[int, OutboxItem] = {}
         self._outbox_count = 0
@@ -489,6 +493,39 @@ class MemoryStore:
     def log_head(self) -> LogEntry | None:
         with self._open():
             return self._log[-1] if self._log else None
+
+    # -- settlement ------------------------------------------------------------------------------
+
+    def add_sent(self, sent: SentTransaction) -> None:
+        with self._open():
+            key = (sent.chain_id, sent.sender, sent.nonce, sent.attempt)
+            if key in self._sent:
+                raise Conflict("the number is taken")
+            self._sent[key] = sent
+
+    def sent(self, chain_id: int, sender: str) -> list[SentTransaction]:
+        with self._open():
+            return [one for key, one in sorted(self._sent.items()) if key[:2] == (chain_id, sender)]
+
+    def forget_sent(self, chain_id: int, sender: str, nonce: int) -> None:
+        with self._open():
+            for key in [key for key in self._sent if key[:3] == (chain_id, sender, nonce)]:
+                del self._sent[key]
+
+    def put_rentals(self, rentals: Sequence[RentalState]) -> None:
+        with self._open():
+            for one in rentals:
+                self._rentals[(one.chain_id, one.escrow, one.job)] = one
+
+    def rental_state(self, job: bytes) -> RentalState | None:
+        with self._open():
+            found = [one for one in self._rentals.values() if one.job == job]
+            return min(found, key=lambda one: (-one.start, one.chain_id), default=None)
+
+    def rentals_after(self, chain_id: int, escrow: str, block: int) -> list[RentalState]:
+        with self._open():
+            mine = [one for key, one in self._rentals.items() if key[:2] == (chain_id, escrow)]
+            return sorted((one for one in mine if one.block > block), key=lambda one: one.job)
 
     # -- outbox and settings ---------------------------------------------------------------------
 

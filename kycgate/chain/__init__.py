@@ -7,17 +7,23 @@ answers here: `Reverted` and `Unavailable`.
 from __future__ import annotations
 
 from kycgate.chain.abi import Artifact, Event
-from kycgate.chain.accounts import check_contract_signature
-from kycgate.chain.rpc import Block, Chain, Log, Receipt, Reverted, TransactionSigner
+from kycgate.chain.accounts import ContractWallets, check_contract_signature
+from kycgate.chain.answers import Block, Log, Receipt, Reverted
+from kycgate.chain.nodes import NodeState
+from kycgate.chain.rpc import Chain, Fees, Taken, TransactionSigner
 
 __all__ = [
     "Artifact",
     "Block",
     "Chain",
+    "ContractWallets",
     "Event",
+    "Fees",
     "Log",
+    "NodeState",
     "Receipt",
     "Reverted",
+    "Taken",
     "TransactionSigner",
     "check_contract_signature",
 ]

@@ -6,11 +6,14 @@ not name comes here.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from eth_abi.abi import decode, encode
 from eth_abi.exceptions import DecodingError
 
-from kycgate.chain.rpc import Chain, Reverted
-from kycgate.core.claims import ZERO_ADDRESS, Address
+from kycgate.chain.answers import Reverted
+from kycgate.chain.rpc import Chain
+from kycgate.core.claims import ZERO_ADDRESS, Account, Address
 from kycgate.core.signature import Invalid, Undecided, Valid
 from kycgate.errors import Code, Reason, Unavailable
 
@@ -35,6 +38,22 @@ VALIDATOR = bytes.fromhex(
     "01528051918291826064860152018484015e87838284010152601f801991011681010301601f1981018352826100"
     "c9565b51915afa601f3d11165f518161023e575090565b630b135d3f60e11b14919050565b5050505f9056fe"
 )
+
+
+class ContractWallets:
+    """Contract accounts' signatures, each asked on the account's own chain."""
+
+    def __init__(self, chains: Mapping[int, Chain]) -> None:
+        self._chains = dict(chains)
+
+    def __call__(
+        self, account: Account, digest: bytes, signature: bytes
+    ) -> Valid | Invalid | Undecided:
+        """Undecided as well on a chain that we have no connection to: silence proves nothing."""
+        chain = self._chains.get(account.chain_id or 0)
+        if chain is None:
+            return Undecided(f"a connection to chain {account.chain_id}")
+        return check_contract_signature(chain, account.address, digest, signature)
 
 
 def check_contract_signature(

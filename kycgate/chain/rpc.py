@@ -1,34 +1,43 @@
-"""One chain through its JSON-RPC nodes: the first that answers counts, and every wait is bounded.
+"""One chain: contracts called, transactions priced, sent and waited for, blocks and logs read.
 
-Believes no node that answers for another chain, and keeps no key: a signer is handed in.
+Keeps no key: a signer is handed in. Remembers nothing of what it sent: who must survive a crash
+keeps a record, and uses the steps (`estimate`, `fees`, `broadcast`, `receipt`) one by one.
 """
 
 from __future__ import annotations
 
-import itertools
-import json
+import copy
 import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any, Protocol
-from urllib.parse import urlsplit
 
-import requests
-
+from kycgate.chain.answers import (
+    Block,
+    Log,
+    Receipt,
+    Reverted,
+    read_block,
+    read_bytes,
+    read_logs,
+    read_number,
+    read_receipt,
+)
+from kycgate.chain.nodes import Declined, NoAnswer, Nodes, NodeState
 from kycgate.chain.transactions import Transaction
 from kycgate.core.claims import Address, checksum
 from kycgate.core.typed import keccak
-from kycgate.core.wire import require_shallow
-from kycgate.errors import Code, Conflict, Malformed, Unavailable
-
-_ANSWER_MOST = 16 * 1024 * 1024
-"""Bytes of one node's answer, at most."""
+from kycgate.errors import Unavailable
 
 _TIP_WEI = 10**9
 """Priority fee where a node can't name one."""
 
-_ALREADY_THERE = ("already known", "already imported", "known transaction")
+# How geth, erigon, nethermind, besu, reth and anvil say it, in lower case.
+_ALREADY_THERE = ("already known", "already imported", "known transaction", "alreadyknown")
+_SPENT = ("nonce too low", "oldnonce", "nonce is too low")
+_UNDERPRICED = ("underpriced", "replacementnotallowed", "gas price too low", "feetoolow")
 
 
 class TransactionSigner(Protocol):
@@ -39,115 +48,20 @@ class TransactionSigner(Protocol):
     def sign_digest(self, digest: bytes) -> bytes: ...
 
 
-class Reverted(Conflict):
-    """The contract said no.
+class Taken(Enum):
+    """What nodes said to a transaction."""
 
-    `data` is what it said, a custom error's selector first; `name` that error's, where its ABI is
-    at hand; `code` is the twin of a permit error.
-    """
-
-    def __init__(
-        self, message: str, *, data: bytes = b"", name: str | None = None, code: Code | None = None
-    ) -> None:
-        super().__init__(message, code=code)
-        self.data = data
-        self.name = name
-
-
-class _NoAnswer(Exception):
-    """This node told us nothing."""
-
-
-class _Declined(Exception):
-    """This node understood and declined, for a reason that is not the contract's."""
+    YES = "taken, or known already"
+    SPENT = "its number was used up"
+    UNDERPRICED = "another with its number is there, or the fee is too low"
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
-    """The head as a node sees it. `timestamp` Unix seconds UTC, `base_fee` wei per gas."""
+class Fees:
+    """Wei per gas (EIP-1559)."""
 
-    number: int
-    timestamp: int
-    base_fee: int
-
-
-@dataclass(frozen=True, slots=True)
-class Log:
-    """One entry of a contract's log."""
-
-    address: Address
-    topics: tuple[bytes, ...]
-    data: bytes
-    block: int
-
-
-@dataclass(frozen=True, slots=True)
-class Receipt:
-    """A transaction that stands in a block."""
-
-    hash: bytes
-    succeeded: bool
-    block: int
-    gas_used: int
-    contract: Address | None
-    logs: tuple[Log, ...]
-
-
-def _bytes(text: Any) -> bytes:
-    if not isinstance(text, str) or not text.startswith("0x"):
-        raise Unavailable("a node answered something that is not hexadecimal")
-    try:
-        return bytes.fromhex(text[2:])
-    except ValueError as e:
-        raise Unavailable("a node answered something that is not hexadecimal") from e
-
-
-def _number(text: Any) -> int:
-    try:
-        return int(text, 16)
-    except (TypeError, ValueError) as e:
-        raise Unavailable("a node answered something that is not a number") from e
-
-
-def _log(entry: Any) -> Log:
-    try:
-        return Log(
-            address=Address(_bytes(entry["address"])),
-            topics=tuple(_bytes(topic) for topic in entry["topics"]),
-            data=_bytes(entry["data"]),
-            block=_number(entry["blockNumber"]),
-        )
-    except (KeyError, TypeError) as e:
-        raise Unavailable("a node's log entry can't be read") from e
-
-
-def _receipt(found: Any) -> Receipt:
-    try:
-        created = found.get("contractAddress")
-        return Receipt(
-            hash=_bytes(found["transactionHash"]),
-            succeeded=_number(found["status"]) == 1,
-            block=_number(found["blockNumber"]),
-            gas_used=_number(found["gasUsed"]),
-            contract=Address(_bytes(created)) if created else None,
-            logs=tuple(_log(entry) for entry in found["logs"]),
-        )
-    except (KeyError, TypeError, AttributeError) as e:
-        raise Unavailable("a node's receipt can't be read") from e
-
-
-def _revert_data(error: dict[str, Any]) -> bytes | None:
-    """The data of a revert; None when the error is the node's own. Nodes disagree on the shape."""
-    data = error.get("data")
-    if isinstance(data, dict):
-        data = data.get("data")
-    if error.get("code") != 3 and "revert" not in str(error.get("message")).lower():
-        return None
-    text = data.rsplit("0x", 1)[-1] if isinstance(data, str) else ""
-    try:
-        return bytes.fromhex(text)
-    except ValueError:
-        return b""
+    max_fee: int
+    tip: int
 
 
 class Chain:
@@ -161,20 +75,15 @@ class Chain:
         timeout_s: float = 5.0,
         receipt_s: float = 60.0,
     ) -> None:
-        if not rpc_urls:
-            raise ValueError("a chain needs at least one node")
         self.chain_id = chain_id
-        self._urls = tuple(rpc_urls)
-        self._timeout_s = timeout_s
+        self._nodes = Nodes(rpc_urls, chain_id, timeout_s=timeout_s)
         self._receipt_s = receipt_s
-        self._http = requests.Session()
-        self._ids = itertools.count(1)
-        self._on_chain: set[str] = set()
+        self._as_of: int | None = None
         self._sending = threading.Lock()
 
     def close(self) -> None:
         """Give the connections back."""
-        self._http.close()
+        self._nodes.close()
 
     # -- reading ---------------------------------------------------------------------------------
     def ask(self, method: str, *params: Any) -> Any:
@@ -182,40 +91,121 @@ class Chain:
 
         Raises Reverted when the contract says no, Unavailable when no node answers.
         """
-        failures = []
-        for url in self._urls:
-            try:
-                return self._ask_node(url, method, params)
-            except (_NoAnswer, _Declined) as e:
-                failures.append(f"{urlsplit(url).hostname}: {e}")
-        raise Unavailable(f"chain {self.chain_id} did not answer {method} ({'; '.join(failures)})")
+        return self._nodes.ask(method, params)
 
-    def call(self, to: Address | None, data: bytes, *, sender: Address | None = None) -> bytes:
-        """`eth_call` on the newest block; `to` None runs `data` as creation code, traceless."""
-        return _bytes(self.ask("eth_call", _call_object(to, data, 0, sender), "latest"))
+    def as_of(self, number: int) -> Chain:
+        """The same chain, every `call` answered for that block."""
+        view = copy.copy(self)
+        view._as_of = number
+        return view
 
-    def block(self) -> Block:
-        """The newest block."""
-        found = self.ask("eth_getBlockByNumber", "latest", False)
-        if not isinstance(found, dict):
-            raise Unavailable("a node knows no newest block")
-        number, timestamp = _number(found.get("number")), _number(found.get("timestamp"))
-        return Block(number, timestamp, _number(found.get("baseFeePerGas", "0x0")))
+    def look(self) -> tuple[NodeState, ...]:
+        """How each node is; those that lag or fail are asked last from now on."""
+        return self._nodes.look()
+
+    def wake(self) -> None:
+        """`look`; Unavailable at once where no node is good, before anything waits for each."""
+        states = self.look()
+        if all(state.problem for state in states):
+            told = "; ".join(f"{state.host}: {state.problem}" for state in states)
+            raise Unavailable(f"chain {self.chain_id} did not answer ({told})")
+
+    def call(
+        self,
+        to: Address | None,
+        data: bytes,
+        *,
+        sender: Address | None = None,
+        at: int | None = None,
+    ) -> bytes:
+        """`eth_call` on block `at` (None: the newest); `to` None runs `data` as creation code."""
+        tag = _tag(self._as_of if at is None else at)
+        return read_bytes(self.ask("eth_call", _call_object(to, data, 0, sender), tag))
+
+    def block(self, number: int | None = None) -> Block:
+        """A block by its number; None: the newest. Raises Unavailable where no node has it."""
+        question = ("eth_getBlockByNumber", (_tag(number), False))
+        return read_block(self._nodes.ask_together([question])[0])
 
     def code(self, address: Address) -> bytes:
         """The code at an address; empty for a plain key."""
-        return _bytes(self.ask("eth_getCode", checksum(address), "latest"))
+        return read_bytes(self.ask("eth_getCode", checksum(address), "latest"))
 
     def balance(self, address: Address) -> int:
         """The balance in the chain's coin, in wei."""
-        return _number(self.ask("eth_getBalance", checksum(address), "latest"))
+        return read_number(self.ask("eth_getBalance", checksum(address), "latest"))
 
     def logs(self, address: Address, *, from_block: int, topics: Sequence[Any]) -> list[Log]:
         """A contract's log from a block on, filtered as `eth_getLogs` does."""
         wanted = {"address": checksum(address), "fromBlock": hex(from_block), "topics": topics}
-        return [_log(entry) for entry in self.ask("eth_getLogs", wanted)]
+        return read_logs(self.ask("eth_getLogs", wanted))
 
-    # -- writing ---------------------------------------------------------------------------------
+    def logs_until(
+        self, address: Address, *, from_block: int, to_block: int
+    ) -> tuple[list[Log], Block]:
+        """A contract's log of a range, ends included, by one node that has the range's last block.
+
+        That block comes too: its hash tells later whether the range still stands.
+        """
+        wanted = {
+            "address": checksum(address),
+            "fromBlock": hex(from_block),
+            "toBlock": hex(to_block),
+        }
+        block, logs = self._nodes.ask_together(
+            [("eth_getBlockByNumber", (hex(to_block), False)), ("eth_getLogs", (wanted,))]
+        )
+        return read_logs(logs), read_block(block)
+
+    def nonce(self, sender: Address, *, at: int | None = None) -> int:
+        """How many of the sender's transactions stand in blocks: the number of its next one."""
+        return read_number(self.ask("eth_getTransactionCount", checksum(sender), _tag(at)))
+
+    # -- writing, step by step -------------------------------------------------------------------
+    def estimate(self, sender: Address, to: Address | None, data: bytes, *, value: int = 0) -> int:
+        """Gas for a call, a quarter more than nodes expect. Raises Reverted when it would fail."""
+        gas = read_number(self.ask("eth_estimateGas", _call_object(to, data, value, sender)))
+        return gas + gas // 4
+
+    def fees(self) -> Fees:
+        """What a transaction pays to be taken up soon."""
+        try:
+            tip = read_number(self.ask("eth_maxPriorityFeePerGas"))
+        except Unavailable:
+            tip = _TIP_WEI
+        # Twice the base fee outlasts six full blocks (EIP-1559: at most one eighth more per block).
+        return Fees(2 * self.block().base_fee + tip, tip)
+
+    def broadcast(self, raw: bytes) -> Taken:
+        """Offer the same bytes to each node until one takes them: there is no second transaction.
+
+        Raises Unavailable when no node took them, or nobody knows whether one did.
+        """
+        unclear = False
+
+        def offer(url: str) -> Taken:
+            nonlocal unclear
+            try:
+                self._nodes.ask_node(url, "eth_sendRawTransaction", ("0x" + raw.hex(),))
+            except NoAnswer:
+                unclear = True
+                raise
+            except Declined as e:
+                said = _meaning(str(e))
+                if said is None:
+                    raise
+                # After a silent node the one that stands there may be our own.
+                return Taken.YES if said is Taken.SPENT and unclear else said
+            return Taken.YES
+
+        return self._nodes.first("eth_sendRawTransaction", offer)
+
+    def receipt(self, sent: bytes) -> Receipt | None:
+        """The receipt of a transaction by its hash; None while it stands in no block."""
+        found = self.ask("eth_getTransactionReceipt", "0x" + sent.hex())
+        return None if found is None else read_receipt(found)
+
+    # -- writing in one go -----------------------------------------------------------------------
     def send(
         self, signer: TransactionSigner, to: Address | None, data: bytes, *, value: int = 0
     ) -> Receipt:
@@ -224,9 +214,9 @@ class Chain:
         Raises Reverted when it fails or would; Unavailable when nobody knows what became of it:
         it may still be taken up, so repeat only what may happen twice.
         """
-        gas = _number(self.ask("eth_estimateGas", _call_object(to, data, value, signer.address)))
+        gas = self.estimate(signer.address, to, data, value=value)
         with self._sending:
-            sent = self._broadcast_next(signer, to, data, value, gas + gas // 4)
+            sent = self._broadcast_next(signer, to, data, value, gas)
         return self._wait(sent)
 
     def deploy(self, signer: TransactionSigner, creation: bytes) -> Address:
@@ -240,54 +230,19 @@ class Chain:
         self, signer: TransactionSigner, to: Address | None, data: bytes, value: int, gas: int
     ) -> bytes:
         for _ in range(3):
-            transaction = self._compose(signer.address, to, data, value, gas)
-            raw = transaction.raw(signer.sign_digest(transaction.digest()))
-            if self._broadcast(raw):
+            pending = self.ask("eth_getTransactionCount", checksum(signer.address), "pending")
+            nonce, fees = read_number(pending), self.fees()
+            made = Transaction(self.chain_id, nonce, fees.tip, fees.max_fee, gas, to, value, data)
+            raw = made.raw(signer.sign_digest(made.digest()))
+            if self.broadcast(raw) is Taken.YES:
                 return keccak(raw)
         raise Unavailable("another process keeps using this key's transaction numbers")
-
-    def _compose(
-        self, sender: Address, to: Address | None, data: bytes, value: int, gas: int
-    ) -> Transaction:
-        nonce = _number(self.ask("eth_getTransactionCount", checksum(sender), "pending"))
-        try:
-            tip = _number(self.ask("eth_maxPriorityFeePerGas"))
-        except Unavailable:
-            tip = _TIP_WEI
-        # Twice the base fee outlasts six full blocks (EIP-1559: at most one eighth more per block).
-        fee = 2 * self.block().base_fee + tip
-        return Transaction(self.chain_id, nonce, tip, fee, gas, to, value, data)
-
-    def _broadcast(self, raw: bytes) -> bool:
-        """Whether a node took it; False when its number was used up by another transaction.
-
-        The same bytes go to every node, so that a second node can't make a second transaction.
-        """
-        failures: list[str] = []
-        unclear = False
-        for url in self._urls:
-            try:
-                self._ask_node(url, "eth_sendRawTransaction", ("0x" + raw.hex(),))
-                return True
-            except _NoAnswer as e:
-                unclear = True
-                failures.append(f"{urlsplit(url).hostname}: {e}")
-            except _Declined as e:
-                text = str(e).lower()
-                if any(known in text for known in _ALREADY_THERE):
-                    return True
-                if "nonce too low" in text:
-                    # After a silent node this may be our own transaction, already in a block.
-                    return unclear
-                failures.append(f"{urlsplit(url).hostname}: {e}")
-        raise Unavailable(f"no node took the transaction ({'; '.join(failures)})")
 
     def _wait(self, sent: bytes) -> Receipt:
         give_up, pause = time.monotonic() + self._receipt_s, 0.01
         while True:
-            found = self.ask("eth_getTransactionReceipt", "0x" + sent.hex())
-            if found is not None:
-                receipt = _receipt(found)
+            receipt = self.receipt(sent)
+            if receipt is not None:
                 if not receipt.succeeded:
                     raise Reverted(f"transaction 0x{sent.hex()} failed in its block")
                 return receipt
@@ -296,56 +251,22 @@ class Chain:
             time.sleep(pause)
             pause = min(pause * 2, 1.0)
 
-    # -- one node --------------------------------------------------------------------------------
-    def _ask_node(self, url: str, method: str, params: Sequence[Any]) -> Any:
-        if url not in self._on_chain:
-            answered = self._post(url, "eth_chainId", ())
-            if answered != hex(self.chain_id):
-                raise _NoAnswer(f"stands on chain {answered}")
-            self._on_chain.add(url)
-        return self._post(url, method, params)
 
-    def _post(self, url: str, method: str, params: Sequence[Any]) -> Any:
-        number = next(self._ids)
-        question = {"jsonrpc": "2.0", "id": number, "method": method, "params": list(params)}
-        try:
-            said = self._exchange(url, json.dumps(question))
-            require_shallow(said, field="answer")
-            answer = json.loads(said)
-        except (requests.RequestException, ValueError, Malformed) as e:
-            # The text of the exception may hold the URL, and the URL an access key.
-            raise _NoAnswer(type(e).__name__) from e
-        if not isinstance(answer, dict) or answer.get("id") != number:
-            raise _NoAnswer("answered another question")
-        error = answer.get("error")
-        if error is None:
-            return answer.get("result")
-        if not isinstance(error, dict):
-            raise _NoAnswer("answered nonsense")
-        data = _revert_data(error)
-        if data is not None:
-            raise Reverted(f"the contract refused: {error.get('message')}", data=data)
-        raise _Declined(str(error.get("message"))[:200])
+def _tag(number: int | None) -> str:
+    return "latest" if number is None else hex(number)
 
-    def _exchange(self, url: str, body: str) -> bytes:
-        """POST within the time limit as a whole: a node that drips is a node that is silent."""
-        give_up = time.monotonic() + self._timeout_s
-        headers = {"Content-Type": "application/json"}
-        with self._http.post(
-            url,
-            data=body,
-            headers=headers,
-            timeout=self._timeout_s,
-            allow_redirects=False,
-            stream=True,
-        ) as answer:
-            # Some nodes put JSON-RPC errors under a 4xx or 5xx: the body decides.
-            collected = bytearray()
-            for chunk in answer.iter_content(65536):
-                collected += chunk
-                if len(collected) > _ANSWER_MOST or time.monotonic() > give_up:
-                    raise requests.Timeout("too long")
-            return bytes(collected)
+
+def _meaning(refusal: str) -> Taken | None:
+    """What a node's refusal of a transaction means; None: nothing that we know."""
+    text = refusal.lower()
+    for words, meaning in (
+        (_ALREADY_THERE, Taken.YES),
+        (_SPENT, Taken.SPENT),
+        (_UNDERPRICED, Taken.UNDERPRICED),
+    ):
+        if any(word in text for word in words):
+            return meaning
+    return None
 
 
 def _call_object(

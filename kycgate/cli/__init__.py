@@ -25,6 +25,7 @@ _GROUPS = {
     "screen": "screen names and wallets, compare names",
     "lists": "fetch, import and show the screening lists",
     "export": "put attestations on chain, or into other systems' forms",
+    "chain": "see and publish the revocations that wait for a chain",
     "config": "check a configuration file",
     "gpu": "classify a GPU, and list what to check of the table",
     "ownership": "who owns and controls a company, through every layer",

@@ -11,7 +11,7 @@ from kycgate.core.decision import Allow
 from kycgate.core.permit import DEADLINE_MOST_S, Permit, PermitDomain, SignedPermit, Terms
 from kycgate.errors import Code, Malformed, Reason, Refused, Unavailable
 from kycgate.keys import Signer
-from kycgate.settlement.revocations import Outbox, waiting_s
+from kycgate.settlement.revocations import Waiting, waiting_s
 
 _CLOCKS_S = 60
 """How far a chain's clock may run behind ours before a fresh permit looks too long-lived to it."""
@@ -34,7 +34,7 @@ class Permits:
         cap: int,
         margin_percent: int,
         publish_bound_s: int,
-        outbox: Outbox,
+        outbox: Waiting,
     ) -> None:
         self._signer = signer
         self._domain = domain
@@ -92,7 +92,7 @@ class Permits:
         return job.value + job.value * self._margin_percent // 100
 
     def _require_published(self, now: int) -> None:
-        waited = waiting_s(self._outbox, now=now)
+        waited = waiting_s(self._outbox, now=now, chain_id=self._domain.chain_id)
         if waited > self._publish_bound_s:
             raise Unavailable(f"a revocation has waited {waited} s for the chain: no new permits")
 

@@ -204,6 +204,62 @@ class OutboxItem:
     attempts: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class SentTransaction:
+    """One signed transaction, written down before any node sees it.
+
+    A replacement has the same number and the next `attempt`: at most one of them is ever taken up.
+    """
+
+    chain_id: int
+    sender: str
+    """address, 0x… lower case"""
+    nonce: int
+    attempt: int
+    hash: bytes
+    raw: bytes
+    to: bytes
+    """address of the contract called, 20 bytes"""
+    data: bytes
+    gas: int
+    max_fee: int
+    tip: int
+    """wei per gas, as `max_fee`"""
+    items: tuple[int, ...]
+    """outbox items that it carries"""
+    sent_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class RentalState:
+    """One job's money as its escrow kept it at a block. Amounts in base units of `token`.
+
+    `state` is none | open | closed | held | sanctioned; none: its opening was undone by the chain.
+    """
+
+    chain_id: int
+    escrow: str
+    """address, 0x… lower case, as `renter`, `provider` and `token`"""
+    job: bytes
+    state: str
+    renter: str
+    provider: str
+    token: str
+    epoch: int
+    start: int
+    end: int
+    held_at: int
+    """Unix seconds; 0: not held"""
+    total: int
+    settled: int
+    returned: int
+    """what went back to the renter when the job closed"""
+    event: str
+    """the contract's last event on this job"""
+    block: int
+    seen_at: int
+
+
 class Store(Protocol):
     """Everything the product remembers. See the module's promises."""
 
@@ -360,6 +416,25 @@ class Store(Protocol):
         """In the order of seq, those above `after`."""
 
     def log_head(self) -> LogEntry | None: ...
+
+    # -- settlement ------------------------------------------------------------------------------
+    def add_sent(self, sent: SentTransaction) -> None:
+        """Conflict when the number and attempt are taken: another process sends with this key."""
+
+    def sent(self, chain_id: int, sender: str) -> list[SentTransaction]:
+        """Those not forgotten, by nonce and attempt."""
+
+    def forget_sent(self, chain_id: int, sender: str, nonce: int) -> None:
+        """Every attempt with this number; again is no change."""
+
+    def put_rentals(self, rentals: Sequence[RentalState]) -> None:
+        """Atomic. Each takes the place of what was known of that job in that escrow."""
+
+    def rental_state(self, job: bytes) -> RentalState | None:
+        """What is known of a job's money; of several escrows, where it started last."""
+
+    def rentals_after(self, chain_id: int, escrow: str, block: int) -> list[RentalState]:
+        """Those of this escrow read above that block."""
 
     # -- outbox and settings ---------------------------------------------------------------------
     def enqueue(self, kind: str, payload: dict[str, Any], *, due_at: int) -> int: ...

@@ -26,7 +26,7 @@ from sqlalchemy import (
     text,
 )
 
-REVISION = "0001"
+REVISION = "0002"
 """The migration these tables describe. A database already there needs no Alembic at start."""
 
 metadata = MetaData()
@@ -63,6 +63,19 @@ class Document(TypeDecorator[Any]):
 
     def process_result_value(self, value: Any, dialect: Dialect) -> Any:
         return json.loads(value)
+
+
+class Amount(TypeDecorator[Any]):
+    """A whole number of up to 256 bits, which no database counts in, kept as decimal text."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> str:
+        return str(value)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> Any:
+        return int(value)
 
 
 def read_words(value: str) -> Any:
@@ -314,6 +327,50 @@ refusals = Table(
     Column("asked", Document, nullable=False),
     Column("codes", Words, nullable=False),
     _text("host"),
+)
+
+# -- settlement --------------------------------------------------------------------------------
+
+sent_transactions = Table(
+    "sent_transactions",
+    metadata,
+    Column("chain_id", BigInteger, primary_key=True, autoincrement=False),
+    _text("sender", primary_key=True),
+    Column("nonce", BigInteger, primary_key=True, autoincrement=False),
+    Column("attempt", BigInteger, primary_key=True, autoincrement=False),
+    _bytes("hash"),
+    _bytes("raw"),
+    _bytes("to"),
+    _bytes("data"),
+    _number("gas"),
+    _number("max_fee"),
+    _number("tip"),
+    Column("items", Words, nullable=False),
+    _time("sent_at"),
+)
+
+rentals = Table(
+    "rentals",
+    metadata,
+    Column("chain_id", BigInteger, primary_key=True, autoincrement=False),
+    _text("escrow", primary_key=True),
+    _bytes("job", primary_key=True),
+    _text("state"),
+    _text("renter"),
+    _text("provider"),
+    _text("token"),
+    _number("epoch"),
+    _time("start"),
+    _time("end"),
+    _time("held_at"),
+    Column("total", Amount, nullable=False),
+    Column("settled", Amount, nullable=False),
+    Column("returned", Amount, nullable=False),
+    _text("event"),
+    _number("block"),
+    _time("seen_at"),
+    Index("rentals_by_job", "job"),
+    Index("rentals_by_block", "chain_id", "escrow", "block"),
 )
 
 # -- decision log, outbox, settings ------------------------------------------------------------

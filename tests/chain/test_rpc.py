@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -11,70 +10,17 @@ from typing import Any
 
 import pytest
 import requests
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kycgate.chain import Chain, Reverted
-from kycgate.chain.rpc import _revert_data
+from kycgate.chain.answers import revert_data
 from kycgate.core.claims import Address, checksum
 from kycgate.errors import Unavailable
+from tests.chain.node import Answer, Node, answering, losing
 from tests.chain_world import CHAIN_ID, Anvil, extra, free_port, key
 
 RECEIVER = key("receiver").address
-Answer = Callable[[dict[str, Any]], bytes]
-
-
-class Node:
-    """A node that answers as the test says; it remembers what it was asked."""
-
-    def __init__(self, answer: Answer, *, status: int = 200) -> None:
-        asked: list[dict[str, Any]] = []
-        self.asked = asked
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                question = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                asked.append(question)
-                body = answer(question)
-                self.send_response(status)
-                self.send_header("Location", "http://127.0.0.1:1/")
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, *_: Any) -> None:
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
-        self._thread.start()
-
-    @property
-    def methods(self) -> list[str]:
-        return [question["method"] for question in self.asked]
-
-    def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
-
-
-def answering(**results: Any) -> Answer:
-    """Results by method name; the chain id is right; other methods are unknown."""
-    known = {"eth_chainId": hex(CHAIN_ID)} | results
-
-    def answer(question: dict[str, Any]) -> bytes:
-        method = question["method"]
-        told = {"jsonrpc": "2.0", "id": question["id"]}
-        if method not in known:
-            return json.dumps(told | {"error": {"code": -32601, "message": "no"}}).encode()
-        if isinstance(known[method], dict) and "code" in known[method]:
-            return json.dumps(told | {"error": known[method]}).encode()
-        return json.dumps(told | {"result": known[method]}).encode()
-
-    return answer
 
 
 @pytest.fixture
@@ -145,8 +91,9 @@ def test_a_node_of_another_chain_is_not_believed(node: Nodes, chain_of: Chains) 
         b'{"jsonrpc":"2.0","id":999999,"result":"0x1"}',
         b'{"error":"limit"}',
         b"\xff\xfe",
+        b"[" * 200_000,
     ],
-    ids=["empty", "html", "list", "null", "another id", "odd error", "no text"],
+    ids=["empty", "html", "list", "null", "another id", "odd error", "no text", "deep"],
 )
 def test_nonsense_is_no_answer(node: Nodes, chain_of: Chains, body: bytes) -> None:
     with pytest.raises(Unavailable):
@@ -230,9 +177,10 @@ def test_a_refusal_by_the_contract_is_a_no_and_no_second_node_is_asked(
 def test_nodes_spell_a_revert_in_their_own_ways(
     error: dict[str, Any], expected: bytes | None
 ) -> None:
-    assert _revert_data(error) == expected
+    assert revert_data(error) == expected
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.dictionaries(
         st.sampled_from(["code", "message", "data"]),
@@ -240,7 +188,7 @@ def test_nodes_spell_a_revert_in_their_own_ways(
     )
 )
 def test_no_error_object_breaks_the_reader(error: dict[str, Any]) -> None:
-    assert isinstance(_revert_data(error), bytes | None)
+    assert isinstance(revert_data(error), bytes | None)
 
 
 # -- writing ---------------------------------------------------------------------------------------
@@ -285,24 +233,13 @@ def test_threads_of_one_process_send_each_their_own_transaction(anvil: Anvil) ->
     assert anvil.chain.balance(RECEIVER) == 8
 
 
-class Proxy:
-    """Hands questions on to anvil; the answers to one method are lost on the way."""
-
-    def __init__(self, anvil: Anvil, *, loses: str) -> None:
-        self._url, self._loses = anvil.url, loses
-
-    def __call__(self, question: dict[str, Any]) -> bytes:
-        answer = requests.post(self._url, json=question, timeout=5).content
-        return b"" if question["method"] == self._loses else answer
-
-
 def test_a_node_that_takes_it_but_does_not_say_so_causes_no_second_transaction(
     anvil: Anvil, node: Nodes, chain_of: Chains
 ) -> None:
     """The second node sees the same bytes: it can only say that it knows them."""
     sender = key("sender")
     anvil.fund(sender.address)
-    mute = node(Proxy(anvil, loses="eth_sendRawTransaction"))
+    mute = node(losing(anvil, "eth_sendRawTransaction"))
     receipt = chain_of(mute.url, anvil.url).send(sender, RECEIVER, b"", value=5)
     assert receipt.succeeded
     assert anvil.chain.balance(RECEIVER) == 5
@@ -313,7 +250,7 @@ def test_nobody_says_that_it_arrived_so_it_may_have(
 ) -> None:
     sender = key("sender")
     anvil.fund(sender.address)
-    mute = node(Proxy(anvil, loses="eth_sendRawTransaction"))
+    mute = node(losing(anvil, "eth_sendRawTransaction"))
     with pytest.raises(Unavailable):
         chain_of(mute.url).send(sender, RECEIVER, b"", value=5)
     assert anvil.chain.balance(RECEIVER) == 5

@@ -8,7 +8,14 @@ from types import ModuleType
 import pytest
 
 from tests.fakes import MemoryStore
-from tests.store import test_accounts, test_attestations, test_jobs, test_outbox, test_signin
+from tests.store import (
+    test_accounts,
+    test_attestations,
+    test_jobs,
+    test_outbox,
+    test_settling,
+    test_signin,
+)
 from tests.store.samples import CASE, OPENED, SUBJECT
 
 # What only a database has: files, and columns that can't hold every value.
@@ -27,7 +34,14 @@ def _claims(module: ModuleType) -> dict[str, object]:
     }
 
 
-for _module in (test_accounts, test_attestations, test_jobs, test_outbox, test_signin):
+for _module in (
+    test_accounts,
+    test_attestations,
+    test_jobs,
+    test_outbox,
+    test_settling,
+    test_signin,
+):
     globals().update(_claims(_module))
 
 

@@ -10,7 +10,9 @@ from kycgate.store import (
     Key,
     LogEntry,
     Refusal,
+    RentalState,
     SealedEvidence,
+    SentTransaction,
     Session,
     Subject,
 )
@@ -87,6 +89,41 @@ REFUSAL = Refusal(
     asked={"gpu_model": "H100", "gpu_count": 8, "hours": None},
     codes=("missing:attestation",),
     host="gate.example",
+)
+
+SENT = SentTransaction(
+    chain_id=10,
+    sender=ALICE,
+    nonce=7,
+    attempt=0,
+    hash=b"h" * 32,
+    raw=b"\x02raw",
+    to=b"\x0e" * 20,
+    data=b"\x00data",
+    gas=2_600_000,
+    max_fee=30 * 10**9,
+    tip=10**9,
+    items=(3, 4),
+    sent_at=NOW,
+)
+RENTAL = RentalState(
+    chain_id=10,
+    escrow=ISSUER,
+    job=b"j" * 32,
+    state="open",
+    renter=ALICE,
+    provider=BOB,
+    token="0x" + "00" * 20,
+    epoch=0,
+    start=NOW,
+    end=NOW + 3600,
+    held_at=0,
+    total=2**128 - 1,
+    settled=0,
+    returned=0,
+    event="Opened",
+    block=100,
+    seen_at=NOW + 20,
 )
 
 

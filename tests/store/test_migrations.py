@@ -8,6 +8,7 @@ from dataclasses import fields
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
@@ -18,7 +19,7 @@ from kycgate.errors import Misconfigured
 from kycgate.store import Store, base, open_store
 from kycgate.store.tables import REVISION, metadata
 from tests.store.conftest import Database
-from tests.store.samples import entry
+from tests.store.samples import RENTAL, SENT, entry
 
 MIGRATIONS = Path(base.__file__).parent / "migrations"
 
@@ -52,6 +53,8 @@ def test_every_field_of_a_record_has_a_column() -> None:
         "attestations": base.IssuedAttestation,
         "jobs": base.Job,
         "refusals": base.Refusal,
+        "sent_transactions": base.SentTransaction,
+        "rentals": base.RentalState,
         "log": base.LogEntry,
         "outbox": base.OutboxItem,
     }
@@ -71,6 +74,28 @@ def test_opening_again_keeps_everything_and_loads_no_alembic(
     command = [sys.executable, "-c", code, database.url]
     shown = subprocess.run(command, capture_output=True, text=True, check=True)
     assert shown.stdout.split() == ["1", "False"]
+
+
+def test_a_database_of_the_first_version_keeps_everything_and_gains_the_rest(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "old.sqlite3"
+    plain = create_engine(f"sqlite:///{path}")
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    with plain.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        connection.execute(text("INSERT INTO settings VALUES ('trust_sequence', '7')"))
+    plain.dispose()
+    path.chmod(0o600)
+    store = open_store(f"sqlite:///{path}")
+    store.add_sent(SENT)
+    store.put_rentals([RENTAL])
+    assert store.setting("trust_sequence") == "7"
+    assert store.sent(SENT.chain_id, SENT.sender) == [SENT]
+    assert store.rental_state(RENTAL.job) == RENTAL
+    store.close()
 
 
 def test_a_database_of_a_newer_version_is_refused_untouched(database: Database) -> None:
