@@ -142,7 +142,8 @@ def _read(spoken: str) -> list[str]:
 
 
 def _person(run: str) -> str:
-    syllables = _pinyin(run)
+    # Characters beyond the tables of both libraries leave nothing.
+    syllables = _pinyin(run) or [""]
     # Two-character family names are few; the trigram index finds those under either division.
     return f"{syllables[0]} {''.join(syllables[1:])}".strip()
 
