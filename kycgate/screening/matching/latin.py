@@ -25,7 +25,9 @@ _LOSING = re.compile(
 _ARTICLE = re.compile(r"\b\u0627\u0644(?=\w{3})")
 """The Arabic article, which Latin letters set apart."""
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
-_NUMERAL = re.compile(r"第?(?P<digits>[一二三四五六七八九十]{1,3})(?=研究|设计|所|院|厂|局|师|旅)")
+_NUMERAL = re.compile(
+    r"第?(?P<digits>[一二三四五六七八九]?十[一二三四五六七八九]?|[一二三四五六七八九])(?=研究|设计|所|院|厂|局|师|旅)"
+)
 _DIGITS = "零一二三四五六七八九"
 _LONGEST_WORD = 8
 """Characters of the longest entry of the Han table that is looked for."""
