@@ -219,6 +219,17 @@ def test_a_replaced_issuer_key_opens_nothing(eat: Violet) -> None:
     assert eat.send(token, signature) is not None
 
 
+def test_a_verifier_that_names_no_issuer_yet_passes_anything(eat: Violet) -> None:
+    """A defect of npm's 0.2.0: a failed recovery equals the key that is not there."""
+    compiled = eat.compiled["AccessTokenVerifier"]
+    fresh = eat.world.chain.deploy(KEYS["deployer"], compiled.creation(VIOLET_ROOT.address))
+    creation = eat.compiled["JobConsumer"].creation(fresh)
+    jobs = eat.world.chain.deploy(KEYS["deployer"], creation)
+    token, _ = eat.token(eat.world.signed())
+    assert eat.send(token, bytes(65)) is not None
+    assert eat.send(replace(token, target=jobs), bytes(65)) is None
+
+
 def test_no_token_without_a_permit_of_ones_own(eat: Violet) -> None:
     world = eat.world
 
