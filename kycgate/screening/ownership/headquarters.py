@@ -55,17 +55,14 @@ def tops(snapshot: Snapshot, entity: str) -> Tops:
     """Follow control and consolidation upwards on the snapshot's day, persons left aside."""
     walk = _Walk(snapshot, entity)
     links, surely = walk.ways()
-    circles = {each: at for at, group in enumerate(walk.circles()) for each in group}
+    closed = {each: min(group) for group in walk.circles() if walk.closed(group) for each in group}
     unknown, parents = list[Unknown](), list[Parent]()
     for each in links:
         edges = walk.edges(each)
         unknown.extend(walk.unknown(each))
-        leaving = [edge for edge in edges if circles[edge.holder] != circles[each]]
-        if len(leaving) < len(edges) and not leaving:
-            members = [other for other in links if circles[other] == circles[each]]
-            if not any(circles[e.holder] != circles[each] for m in members for e in walk.edges(m)):
-                text = "companies control each other in a circle"
-                unknown.append(Unknown("circular_control", text, min(members)))
+        if each in closed:
+            text = "companies control each other in a circle"
+            unknown.append(Unknown("circular_control", text, closed[each]))
         elif not any(walk.sure(edge) for edge in edges):
             sure = each in surely and not edges
             parents.append(_parent(snapshot, each, _path(links, each), sure=sure))
@@ -141,6 +138,13 @@ class _Walk:
 
     def circles(self) -> Iterator[tuple[str, ...]]:
         return components([self._entity], lambda each: [edge.holder for edge in self.edges(each)])
+
+    def closed(self, group: tuple[str, ...]) -> bool:
+        """Whether several control each other and nobody outside controls any of them."""
+        inside = set(group)
+        return len(group) > 1 and all(
+            edge.holder in inside for each in group for edge in self.edges(each)
+        )
 
     def unknown(self, subject: str) -> list[Unknown]:
         """What keeps one from saying who stands above this party."""
