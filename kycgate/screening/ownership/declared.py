@@ -133,7 +133,12 @@ def _headquarters(entity: Entity, country_of: CountryOf) -> tuple[int, str]:
         found = {country_of(each.country) for each in entity.addresses if each.type == basis}
         if len(found) == 1 and 0 not in found:
             return found.pop(), f"{basis} address"
-    return country_of(entity.jurisdiction), "jurisdiction"
+    if entity.jurisdiction:
+        return country_of(entity.jurisdiction), "jurisdiction"
+    # Schemes of org-id.guide begin with the country that issues the number: GB-COH.
+    schemes = (each.scheme for each in entity.identifiers if each.scheme[2:3] == "-")
+    issuers = {country_of(scheme[:2]) for scheme in schemes} - {0}
+    return issuers.pop() if len(issuers) == 1 else 0, "registration number"
 
 
 def _first_country(codes: Iterable[str], country_of: CountryOf) -> int:

@@ -128,8 +128,16 @@ class GleifReader:
         return self._country_of(code[:2].upper()) if code else 0
 
     def _updated(self, record: Record, where: str) -> date:
-        day = _day(record, "Registration", "LastUpdateDate", where=where)
-        return self._content_day if day is None or _deleted(record) else day
+        """When the record was last touched: what orders the versions of it."""
+        updated = _day(record, "Registration", "LastUpdateDate", where=where)
+        if _deletion(record) is not None:
+            return self._deleted_on(record, updated, where)
+        return updated or self._content_day
+
+    def _deleted_on(self, record: Record, updated: date | None, where: str) -> date:
+        deletion = {key.rpartition(":")[2]: each for key, each in (_deletion(record) or {}).items()}
+        day = _day(deletion, "DeletedAt", where=where)
+        return max(day or date.min, updated or date.min, self._content_day)
 
     def _link(self, record: Record, name: str) -> None:
         relationship = _inner(record, "Relationship")
@@ -186,13 +194,17 @@ class GleifReader:
         reasons = [_plain(each) for each in (stated if isinstance(stated, list) else [stated])]
         if not all(isinstance(each, str) and len(each) < 80 for each in reasons):
             raise Malformed("not a reason", field=f"{where}: ExceptionReason")
+        told = _day(record, "ContentDate", where=where)
+        updated = told or self._content_day
+        if _deleted(record):
+            updated = self._deleted_on(record, told, where)
         self.counts["exceptions"] += 1
         self._builder.add_exception(
             ExceptionRecord(
                 lei=lei,
                 ultimate=category == _ULTIMATE,
                 reasons=() if _deleted(record) else tuple(cast(list[str], reasons)),
-                updated=_day(record, "ContentDate", where=where) or self._content_day,
+                updated=updated,
             )
         )
 
@@ -348,5 +360,13 @@ def _amount(quantifier: Record) -> Fraction | None:
     return Fraction(amount) if usable else None
 
 
+def _deletion(record: Record) -> Record | None:
+    """What an extension says of the record's deletion, None where it stands."""
+    for key, value in _inner(record, "Extension").items():
+        if key.rpartition(":")[2] == "Deletion":
+            return value if isinstance(value, dict) else {}
+    return None
+
+
 def _deleted(record: Record) -> bool:
-    return any(key.rpartition(":")[2] == "Deletion" for key in _inner(record, "Extension"))
+    return _deletion(record) is not None

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from kycgate.screening.ownership.cycles import components
-from kycgate.screening.ownership.parties import Control, PartyKind, Unknown
+from kycgate.screening.ownership.parties import Control, Gap, PartyKind, Unknown
 from kycgate.screening.ownership.shares import NOTHING, PERCENT, WHOLE
 from kycgate.screening.ownership.snapshot import Holding, Snapshot
 
@@ -33,7 +33,10 @@ class Parent:
 
 @dataclass(frozen=True, slots=True)
 class Tops:
-    """Every party that may stand at the top, the surest first, and every way that is not known."""
+    """Every party that may stand at the top, the surest first, and every way that is not known.
+
+    Where something is unknown, the highest party that is known on that way is still among them.
+    """
 
     parents: tuple[Parent, ...]
     unknown: tuple[Unknown, ...]
@@ -51,20 +54,18 @@ class Tops:
 def tops(snapshot: Snapshot, entity: str) -> Tops:
     """Follow control and consolidation upwards on the snapshot's day, persons left aside."""
     walk = _Walk(snapshot, entity)
-    ways = walk.ways()
-    circles = {each: at for at, group in enumerate(walk.circles()) for each in group}
+    links, surely = walk.ways()
+    closed = {each: min(group) for group in walk.circles() if walk.closed(group) for each in group}
     unknown, parents = list[Unknown](), list[Parent]()
-    for each, (path, sure) in ways.items():
+    for each in links:
         edges = walk.edges(each)
         unknown.extend(walk.unknown(each))
-        leaving = [edge for edge in edges if circles[edge.holder] != circles[each]]
-        if len(leaving) < len(edges) and not leaving:
-            members = [other for other in ways if circles[other] == circles[each]]
-            if not any(circles[e.holder] != circles[each] for m in members for e in walk.edges(m)):
-                text = "companies control each other in a circle"
-                unknown.append(Unknown("circular_control", text, min(members)))
-        elif not any(walk.sure(edge) for edge in edges) and not walk.unknown(each):
-            parents.append(_parent(snapshot, each, path, sure=sure and not edges))
+        if each in closed:
+            text = "companies control each other in a circle"
+            unknown.append(Unknown("circular_control", text, closed[each]))
+        elif not any(walk.sure(edge) for edge in edges):
+            sure = each in surely and not edges
+            parents.append(_parent(snapshot, each, _path(links, each), sure=sure))
     parents = list({parent.id: parent for parent in parents}.values())
     parents.sort(key=lambda parent: (not parent.sure, not _consolidated(parent), parent.id))
     return Tops(tuple(parents), tuple(dict.fromkeys(unknown)))
@@ -89,6 +90,7 @@ class _Walk:
         self._snapshot, self._entity = snapshot, entity
         self._edges = dict[str, tuple[Holding, ...]]()
         self._strength = dict[int, Control]()
+        self._declared_tops = set[str]()
 
     def edges(self, subject: str) -> tuple[Holding, ...]:
         """Holdings of parties (no persons, nobody unnamed) that do or may control it."""
@@ -105,6 +107,8 @@ class _Walk:
             nameable = party.kind is not PartyKind.PERSON and party.unknown is None
             if strength and nameable and not self._implied(subject, holding):
                 self._strength[id(holding)] = strength
+                if any(stake.ultimate for stake in holding.stakes):
+                    self._declared_tops.add(holding.holder)
                 yield holding
 
     def _implied(self, subject: str, holding: Holding) -> bool:
@@ -117,8 +121,8 @@ class _Walk:
         holder = holding.holder
         return not self._snapshot.holdings(holder) and not self._snapshot.gaps(holder)
 
-    def ways(self) -> dict[str, tuple[tuple[Holding, ...], bool]]:
-        """Every party above: the holdings that lead there, and whether each of them is sure."""
+    def ways(self) -> tuple[dict[str, Holding | None], set[str]]:
+        """Every party above with the last holding that leads there, and those surely above."""
         links = dict[str, Holding | None]({self._entity: None})
         sure = {self._entity}
         for only_sure in (True, False):
@@ -130,10 +134,17 @@ class _Walk:
                         queue.append(edge.holder)
             if only_sure:
                 sure = set(links)
-        return {each: (_path(links, each), each in sure) for each in links}
+        return links, sure
 
     def circles(self) -> Iterator[tuple[str, ...]]:
         return components([self._entity], lambda each: [edge.holder for edge in self.edges(each)])
+
+    def closed(self, group: tuple[str, ...]) -> bool:
+        """Whether several control each other and nobody outside controls any of them."""
+        inside = set(group)
+        return len(group) > 1 and all(
+            edge.holder in inside for each in group for edge in self.edges(each)
+        )
 
     def unknown(self, subject: str) -> list[Unknown]:
         """What keeps one from saying who stands above this party."""
@@ -149,26 +160,43 @@ class _Walk:
         found += [
             gap.unknown
             for gap in snapshot.gaps(subject)
-            if not ultimate and (gap.ultimate or not settled)
+            if not ultimate and (gap.ultimate or not settled) and not self._fits_top(subject, gap)
         ]
         if not found and not edges:
             found += self._silence(subject)
         return found
 
+    def _fits_top(self, subject: str, gap: Gap) -> bool:
+        """A parent that says nobody consolidates it is a top; a company that names nobody and
+        that nobody names as parent is not: above it nothing is known."""
+        if subject == self._entity or gap.means == "withheld":
+            return False
+        return gap.means == "none" or subject in self._declared_tops
+
     def _silence(self, subject: str) -> list[Unknown]:
         """No parent is stated: is that because there is none?"""
         snapshot = self._snapshot
         if not snapshot.holdings(subject):
-            if subject == self._entity:
-                return [
-                    Unknown("no_statement", "no statement says who owns or controls it", subject)
-                ]
-            snapshot.note(f"no statement says who owns {snapshot.label(subject)}: taken as the top")
-            return []
+            return self._untold(subject)
         by_person = any(strength is Control.SURE for _, strength in _strengths(snapshot, subject))
         if by_person or snapshot.party(subject).dispersed or snapshot.stated(subject) >= _HALF:
             return []
         return [_nobody(subject)]
+
+    def _untold(self, subject: str) -> list[Unknown]:
+        snapshot = self._snapshot
+        if subject == self._entity:
+            return [Unknown("no_statement", "no statement says who owns or controls it", subject)]
+        if subject in self._declared_tops or snapshot.gaps(subject):
+            return []
+        if snapshot.register.must_report_parents:
+            text = (
+                f"{snapshot.label(subject)} is the highest parent known, and neither an ultimate"
+                " parent nor a reason for naming none is reported"
+            )
+            return [Unknown("parent_not_reported", text, subject)]
+        snapshot.note(f"no statement says who owns {snapshot.label(subject)}: taken as the top")
+        return []
 
 
 def _nobody(subject: str) -> Unknown:

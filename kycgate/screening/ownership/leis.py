@@ -18,6 +18,7 @@ from kycgate.errors import Malformed
 from kycgate.screening.ownership.parties import (
     Control,
     Gap,
+    Meaning,
     Party,
     PartyKind,
     Stake,
@@ -58,6 +59,12 @@ REASONS = {
     "CONSENT_NOT_OBTAINED": "its parent did not consent to being named",
     "DETRIMENT_NOT_EXCLUDED": "naming its parent might do harm",
     "DISCLOSURE_DETRIMENTAL": "naming its parent would do harm",
+}
+
+_MEANS: dict[str, Meaning] = {
+    "NATURAL_PERSONS": "none",
+    "NO_KNOWN_PERSON": "none",
+    "NON_CONSOLIDATING": "unconsolidated",
 }
 
 _REASON_BITS, _REASONS_MOST = 8, 255
@@ -112,7 +119,7 @@ class LeiBuilder:
         self.headquarters, self.legal = array("H"), array("H")
         self.updated, self.state = array("I"), array("B")
         self.links = dict[tuple[str, str, str], LinkRecord]()
-        self.exceptions = dict[bool, tuple[bytearray, array[int]]]()
+        self.exceptions: dict[bool, tuple[bytearray, array[int]]] = {}
         self.reasons = [""]
         self._codes = {"": 0}
 
@@ -168,7 +175,10 @@ class _Column(Sequence[bytes]):
     def __getitem__(self, at: int | slice) -> bytes | list[bytes]:
         if isinstance(at, slice):
             return [self[each] for each in range(*at.indices(len(self)))]
-        return bytes(self._blob[at * self._width : (at + 1) * self._width])
+        found = self._blob[at * self._width : (at + 1) * self._width]
+        if not found:
+            raise IndexError(at)
+        return bytes(found)
 
     def near(self, value: bytes, at: int) -> int:
         """Its place or the one it would take, looked for first just behind `at`."""
@@ -185,6 +195,8 @@ class _Column(Sequence[bytes]):
 
 class LeiRegister:
     """A `Register` of LEIs. Parties have the day of the data for their only version."""
+
+    must_report_parents = True
 
     def __init__(self, made: LeiBuilder) -> None:
         self._place_entities(made)
@@ -293,7 +305,8 @@ class LeiRegister:
             code = self._gaps[ultimate][row] if row >= 0 else far
             for reason in self._reasons[code].split():
                 text = REASONS.get(reason, f"GLEIF gives the reason {reason}")
-                found.append(Gap(Unknown(reason, text, subject), ultimate))
+                means = _MEANS.get(reason, "withheld")
+                found.append(Gap(Unknown(reason, text, subject), ultimate, means))
         return found
 
     def find(self, text: str) -> Sequence[str]:

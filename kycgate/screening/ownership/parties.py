@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from enum import IntEnum, StrEnum
-from typing import Protocol
+from typing import Literal, Protocol
 
 from kycgate.screening.ownership.shares import Share
 
@@ -101,17 +101,27 @@ class Stake:
         return (self.start is None or self.start <= at) and (self.end is None or at < self.end)
 
 
+Meaning = Literal["withheld", "none", "unconsolidated"]
+
+
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """A declared reason for naming no parent. `ultimate`: about the last one, not the next."""
+    """A declared reason for naming no parent. `ultimate`: about the last one, not the next.
+
+    `means`: a parent exists and is withheld, none exists beside persons, or none consolidates.
+    """
 
     unknown: Unknown
     ultimate: bool
+    means: Meaning = "withheld"
 
 
 class Register(Protocol):
     """Where statements are kept. Answers are complete and in a stable order; lookups never raise
     for an id nobody describes: it gets a party that says so."""
+
+    must_report_parents: bool
+    """Whether everybody in it has to name its parents or a reason: then silence is a gap."""
 
     def party(self, id_: str, at: date) -> Party:
         """The party as described on that day, else as first described."""

@@ -14,6 +14,8 @@ from kycgate.screening.ownership.parties import Gap, Party, PartyKind, Stake, Un
 class MemoryRegister:
     """A `Register` over dictionaries. The order of what is put in makes no difference."""
 
+    must_report_parents = False
+
     def __init__(
         self,
         parties: Iterable[Party],

@@ -127,8 +127,6 @@ class Share:
         }
 
     def __str__(self) -> str:
-        if not self.stated:
-            return "share not stated"
         if self.low == self.high:
             return f"{decimal(self.low)} %"
         low = f"over {decimal(self.low)}" if self.low_open else decimal(self.low)

@@ -256,7 +256,7 @@ class _XmlReader:
         if self._open or local in self._names:
             self._open.append((local, {}))
             self._text.clear()
-            self._count(len(local))
+            self._count(len(local) + 16)
         if self._depth > DEPTH_MOST:
             raise self._too_large(f"is nested deeper than {DEPTH_MOST}")
 
