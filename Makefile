@@ -3,6 +3,8 @@
 BIN := .venv/bin
 export KYCGATE_NODE_MODULES ?= $(CURDIR)/.node/node_modules
 export KYCGATE_CLIENTS ?= $(CURDIR)/.clients
+export KYCGATE_NODE_PEERS ?= $(CURDIR)/.node-peers/node_modules
+export KYCGATE_PEERS ?= $(CURDIR)/.peers
 
 setup:
 	@./.ci/setup
@@ -19,7 +21,9 @@ check: setup
 test: check
 	@$(BIN)/python -m pytest -q $(ARGS)
 
+# Beside the peers in the same run; nomenklatura needs a C++ compiler and ICU's headers to install.
 bench: setup
+	@[ -x .peers/bin/python ] || { $(BIN)/python -m venv .peers && .peers/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-peers.lock; } || { rm -rf .peers; echo "no nomenklatura here: its rows are left out"; }
 	@$(BIN)/python -m tests.bench
 
 # Recompiles the contracts into kycgate/settlement/artifacts.
@@ -30,7 +34,8 @@ contracts: setup
 lock:
 	uv pip compile setup.cfg --all-extras --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate -q --upgrade -o requirements.lock
 	uv pip compile setup.cfg --extra server --extra postgres --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate -q --upgrade -o requirements-server.lock
+	echo 'nomenklatura==4.17.4' | uv pip compile - --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate -q -o requirements-peers.lock
 	echo 'ionet-cloud==0.4.1' | uv pip compile - --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate -q -o requirements-clients.lock
 
 clean:
-	rm -rf .venv .node .clients build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv .node .node-peers .clients .peers build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
