@@ -13,13 +13,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib.metadata import version as package_version
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import requests
 
+from kycgate import __version__
 from kycgate.audit import DecisionLog
 from kycgate.chain import Chain, check_contract_signature
 from kycgate.config import Config, load_config
@@ -58,6 +58,8 @@ _log = logging.getLogger("kycgate")
 _FETCH_S = 10
 _FETCH_MOST = 8 * 2**20
 _TICK_S = 1.0
+_SWEEP_S = 60
+"""Used nonces and ended sessions are forgotten this often, so that strangers can't pile them up."""
 _TRUST_SEQUENCE = "trust_sequence"
 
 __all__ = ["Config", "Services", "check_config", "load_config", "open_services", "serve"]
@@ -83,8 +85,10 @@ class Services:
     web: WebParts
 
     def tick(self, now: int) -> None:
-        """One round of the work that follows decisions: publish revocations, stop jobs."""
+        """One round of the work that follows decisions: publish revocations, stop jobs, sweep."""
         works: list[Callable[[], object]] = [lambda: self.stopper.run(now=now)]
+        if now % _SWEEP_S == 0:
+            works.append(lambda: self.store.sweep(now=now))
         if self.revocations is not None:
             publish = self.revocations
             works.append(lambda: publish.publish(now=now))
@@ -117,7 +121,7 @@ def check_config(path: str | Path) -> dict[str, Any]:
         facts = {
             "public_url": config.gate.public_url,
             "upstream": config.marketplace.upstream,
-            "issuer": checksum(load_signer(config.key(config.keys.issuer)).address),
+            "issuer": checksum(_signer(config, config.keys.issuer).address),
             "policy": f"{services.policy.id} ({services.policy.mode})",
             "lists": ", ".join(
                 f"{each.name} of {_day(each.as_of)}" for each in services.screener.versions
@@ -195,8 +199,7 @@ def _day(moment: int) -> str:
 
 def _assemble(config: Config, store: Store) -> Services:
     issuer_key, permit_key, log_key = (
-        load_signer(config.key(spec), password=config.keys.password)
-        for spec in (config.keys.issuer, config.keys.permit, config.keys.log)
+        _signer(config, spec) for spec in (config.keys.issuer, config.keys.permit, config.keys.log)
     )
     log = DecisionLog(store, log_key)
     policy, countries = _policy(config), load_countries()
@@ -248,6 +251,11 @@ def _assemble(config: Config, store: Store) -> Services:
         ),
         web=_web_parts(config, store, log, identity, gate, screener, permits, chain),
     )
+
+
+def _signer(config: Config, spec: str) -> Signer:
+    password = config.keys.password
+    return load_signer(config.key(spec), password=config.key(password) if password else None)
 
 
 def _domain(config: Config) -> Domain:
@@ -378,7 +386,7 @@ def _gate_parts(
 def _facts(config: Config, policy: Policy) -> dict[str, Any]:
     """What anybody may know about this gate."""
     settlement = config.settlement
-    issuer = load_signer(config.key(config.keys.issuer), password=config.keys.password)
+    issuer = _signer(config, config.keys.issuer)
     escrow = None
     if settlement.mode == "escrow":
         assert settlement.escrow is not None
@@ -391,7 +399,7 @@ def _facts(config: Config, policy: Policy) -> dict[str, Any]:
             "provider": checksum(settlement.provider),
         }
     return {
-        "version": package_version("kycgate"),
+        "version": __version__,
         "public_url": config.gate.public_url,
         "gateway_url": config.gate.gateway_url,
         "marketplace": config.marketplace.name,
@@ -443,8 +451,8 @@ class _Trust:
         return trust
 
     def _own(self) -> TrustList:
-        keys, issuer = self._config.keys, self._config.issuer
-        signer = load_signer(self._config.key(keys.issuer), password=keys.password)
+        issuer = self._config.issuer
+        signer = _signer(self._config, self._config.keys.issuer)
         return TrustList.pinned(
             TrustedIssuer(
                 address=signer.address,
@@ -499,7 +507,7 @@ def _revocations(config: Config, store: Store, chain: Chain | None) -> Revocatio
         chain,
         eas=config.issuer.eas,
         revoker=settlement.revoker,
-        publisher=load_signer(config.key(settlement.revoker_key), password=config.keys.password),
+        publisher=_signer(config, settlement.revoker_key),
         outbox=store,
     )
 

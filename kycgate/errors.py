@@ -216,7 +216,7 @@ class Conflict(KycgateError):
 
 
 class Unavailable(KycgateError):
-    """Something we depend on did not answer: neither yes nor no, and not to be treated as either."""
+    """Something we depend on did not answer: neither yes nor no, and never treated as either."""
 
     code = Code.DEPENDENCY
 

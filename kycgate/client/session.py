@@ -17,7 +17,7 @@ from typing import Any, Final
 import requests
 from requests import PreparedRequest, Response
 
-from kycgate.client.control import TIMEOUT_S, ControlPlane
+from kycgate.client.control import TIMEOUT_S, ControlPlane, GateRefused
 from kycgate.client.origin import gate_origin, origin_of
 from kycgate.client.signing import RequestSigner, unsign
 from kycgate.core.permit import SignedPermit
@@ -98,7 +98,7 @@ class RenterSession(requests.Session):
     def permit_for(self, response: Response) -> SignedPermit | None:
         """The permit of the job this answer started: from the answer, else from the control plane.
 
-        None when the answer was a refusal. Raises what `ControlPlane.permit_of` raises.
+        None when the answer was a refusal, and where the gate issues no permits (no settlement).
         """
         if not response.ok:
             return None
@@ -106,7 +106,14 @@ class RenterSession(requests.Session):
         if carried is not None:
             return read_permit_header(carried)
         job = response.headers.get(JOB_HEADER)
-        return None if job is None else self.control.permit_of(read_job(job))
+        if job is None:
+            return None
+        try:
+            return self.control.permit_of(read_job(job))
+        except GateRefused as refused:
+            if refused.status == 404:
+                return None
+            raise
 
     def _prove(self, request: PreparedRequest, *, ours: bool) -> None:
         unsign(request)

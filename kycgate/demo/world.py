@@ -50,9 +50,10 @@ class Told:
 
     @property
     def last(self) -> str:
-        """The last line it said, wherever it said it."""
-        lines = (self.out + self.err).strip().splitlines()
-        return lines[-1].strip() if lines else ""
+        """The last thing it said: an error whole, though a terminal wraps it."""
+        lines = [line.strip() for line in (self.out + self.err).strip().splitlines()]
+        begun = [number for number, line in enumerate(lines) if line.startswith("Error:")]
+        return " ".join(lines[begun[-1] :] if begun else lines[-1:])
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,6 @@ from typing import Any, Protocol
 from kycgate.core.claims import Account, Digest, JobRequest
 from kycgate.core.decision import Allow, Decision, Deny, Review
 from kycgate.core.permit import SignedPermit, job_id
-from kycgate.errors import Refused
 from kycgate.gateway.records import request_of
 from kycgate.settlement.permits import Permits
 from kycgate.store.base import Job, Store
@@ -48,7 +47,9 @@ class Desk:
             return decision
         return self._permits.issue(decision, job_id=job, now=now, at_most=ask.max_value)
 
-    def of_job(self, account: Account, job: Digest, *, now: int) -> SignedPermit | None:
+    def of_job(
+        self, account: Account, job: Digest, *, now: int
+    ) -> SignedPermit | Deny | Review | None:
         """The permit of an accepted job; signed afresh, on a new decision, once it has run out."""
         kept = self._store.job(job)
         if kept is None or kept.account != account.key or kept.state != "answered":
@@ -59,12 +60,12 @@ class Desk:
                 return permit
         return self._again(account, kept, now)
 
-    def _again(self, account: Account, kept: Job, now: int) -> SignedPermit:
+    def _again(self, account: Account, kept: Job, now: int) -> SignedPermit | Deny | Review:
         job = Digest(kept.id)
         decision = self._gate.explain(account, request_of(kept), now=now)
         self._record(account, decision, job, now)
         if not isinstance(decision, Allow):
-            raise Refused("Not under this policy any more.", reasons=decision.reasons)
+            return decision
         permit = self._permits.issue(decision, job_id=job, now=now)
         self._store.set_permit(job, permit.to_wire())
         return permit

@@ -1,5 +1,6 @@
 """What the gate costs as a reverse proxy, beside nginx `proxy_pass` in the same run.
 
+A caller the gate knows reads the catalogue with a gate key; the gate is the real one, on SQLite.
 Proxies run on one core, upstream and load on another; rounds are interleaved and medians reported.
 CPU per request comes from /proc: on a shared machine it is the figure that holds. The target is
 three times a Go `httputil.ReverseProxy`, which costs 4.25 times nginx (research, 2026-11).
@@ -8,6 +9,7 @@ three times a Go `httputil.ReverseProxy`, which costs 4.25 times nginx (research
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import re
@@ -23,6 +25,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from kycgate.gateway.proxy import Proxy
+from kycgate.gateway.server import run
+from tests.gateway.live import LiveWorld
+from tests.gateway.wire import no_control
+
 GO_TO_NGINX = 4.25
 TARGET = 3 * GO_TO_NGINX
 ROUNDS = 3
@@ -30,6 +37,9 @@ BUSY = (32, 2.0)
 """Connections and seconds of a loaded round."""
 CALM = (1, 1.0)
 PATH = "/enterprise/v1/io-cloud/caas/hardware"
+RENTER = "bench"
+GATE_KEY = f"kg_{hashlib.sha256(RENTER.encode()).hexdigest()}"
+"""What `World.renter` gives a renter of this name."""
 
 NGINX = """
 daemon off; master_process off; pid {folder}/{name}.pid; error_log stderr crit;
@@ -124,7 +134,7 @@ def _cpu_seconds(pid: int) -> float:
 
 def _load(port: int, connections: int, seconds: float) -> dict[str, float]:
     wrk = shutil.which("wrk")
-    fields = ("x-api-key: bench",)
+    fields = (f"x-api-key: {GATE_KEY}",)
     if wrk is None:
         command = [sys.executable, "-m", "tests.bench.load", str(port), str(connections)]
         command += [str(seconds), *fields]
@@ -203,17 +213,19 @@ def _wait_for(port: int) -> None:
 
 
 def _serve(upstream: str) -> None:
-    from kycgate.gateway.proxy import Proxy
-    from kycgate.gateway.server import run
-    from tests.gateway.wire import ScriptedGate, no_control
-
-    run(
-        Proxy(ScriptedGate(slow=False), upstream),
-        no_control,
-        gateway_at=("127.0.0.1", 0),
-        control_at=("127.0.0.1", 0),
-        started=lambda gate, control: print(gate, flush=True),
-    )
+    """The real gate on SQLite, with one renter it knows."""
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        contextlib.closing(LiveWorld(Path(folder), upstream)) as world,
+    ):
+        world.renter(RENTER)
+        run(
+            Proxy(world.gate, upstream),
+            no_control,
+            gateway_at=("127.0.0.1", 0),
+            control_at=("127.0.0.1", 0),
+            started=lambda gate, control: print(gate, flush=True),
+        )
 
 
 if __name__ == "__main__":

@@ -37,8 +37,8 @@ class Big(RawUpstream):
     def _answer(self, sock: socket.socket, seen: Seen) -> None:
         if seen.line.startswith(b"PUT"):
             self.go.wait(20)
-            while self.swallowed < SIZE:
-                self.swallowed += len(sock.recv(MIB))
+            while self.swallowed < SIZE and (chunk := sock.recv(MIB)):
+                self.swallowed += len(chunk)
             sock.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok")
         else:
             sock.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % SIZE)

@@ -94,11 +94,11 @@ class Chromium:
         return done["result"].get("value")
 
     async def until(self, code: str) -> None:
-        """Wait until an expression in the page is true."""
+        """Wait until a wholly loaded page, its scripts run, makes an expression true."""
         for _ in range(200):
             # Between two pages there is nothing to ask, or not yet what the expression names.
             with contextlib.suppress(NotAnswered):
-                if await self.script(f"Boolean({code})"):
+                if await self.script(f"document.readyState === 'complete' && Boolean({code})"):
                     return
             await asyncio.sleep(0.05)
         raise AssertionError(
@@ -113,7 +113,7 @@ class Chromium:
         wallet = _WALLET.replace("ACCOUNT", checksum(self._signer.address))
         await self.call("Page.addScriptToEvaluateOnNewDocument", source=wallet)
         await self.call("Page.navigate", url=url)
-        await self.until("document.readyState === 'complete'")
+        await self.until(f"location.href.startsWith({json.dumps(url)})")
 
     async def _sign(self, payload: str) -> None:
         asked = json.loads(payload)
