@@ -442,6 +442,12 @@ def test_a_token_that_calls_back_gets_in_nowhere(world: World) -> None:
         escrow.encode("refund", job),
         escrow.encode("release", other),
         escrow.encode("withdraw", token, RENTER.address),
+        escrow.encode("payMilestone", other, 1),
+        escrow.encode("hold", [other]),
+        escrow.encode("markSanctioned", other),
+        escrow.encode("releaseLicensed", other, LICENCE),
+        escrow.encode("freeze", token, RENTER.address, 0),
+        escrow.encode("thaw", token, RENTER.address, LICENCE),
     ]
     for n, callback in enumerate(calls):
         arm = compiled.encode("arm", world.at.escrow, callback)
