@@ -9,7 +9,7 @@ import {RentalRecords} from "./RentalRecords.sol";
 
 /// @dev Where {RentalSteps} stands on every chain: its bytes, through the usual CREATE2 factory with salt
 /// zero. `compile.mjs` holds it against the bytes.
-address constant RENTAL_STEPS = 0x64135CD1E64Ce913DbF5202f8723AA84f0f21850;
+address constant RENTAL_STEPS = 0x4C9f109783cDa7CEec5B6754e8e5c5abA2d54e00;
 
 /// @title Prepaid GPU rentals, paid by the second or by milestones, for renters whom the gate cleared.
 /// @notice A job opens once, with a permit; the provider earns until its end. Money leaves only to
@@ -113,7 +113,7 @@ contract GPURentalEscrow is KYCChecks, RentalRecords {
             return;
         }
         (bool sent,) = to.call{value: amount}("");
-        require(sent, TransferFailed());
+        require(sent && to != address(0), TransferFailed());
     }
 
     // -- views -----------------------------------------------------------------------------------

@@ -77,6 +77,8 @@ interface IGPURentalEscrow {
         uint48 end
     );
     event ToppedUp(bytes32 indexed job, uint128 amount, uint48 end);
+    /// @dev A top-up's permit was of another epoch or key than the one before.
+    event Recleared(bytes32 indexed job, uint64 epoch, uint16 key);
     event Settled(bytes32 indexed job, uint128 amount);
     event Closed(bytes32 indexed job, uint128 toProvider, uint128 toRenter);
     /// @dev `revokedAt`: from when on nothing is paid; 0: EAS could not be read.

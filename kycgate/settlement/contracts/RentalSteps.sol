@@ -75,8 +75,8 @@ contract RentalSteps is KeyCare, RentalRecords {
         (address renter, address token) = (rental.renter, rental.token);
         bytes32 terms = _core().hashTerms(IKYCGate.Terms(rental.provider, token, request));
         uint128 total = rental.total + amount;
-        rental.key = _core().requirePermit(permit, signature, renter, job, terms, total);
-        rental.epoch = permit.epoch;
+        uint16 key = _core().requirePermit(permit, signature, renter, job, terms, total);
+        _reclear(rental, job, permit.epoch, key);
         _collect(renter, token, terms, total, Opening(job, amount, 0, false), payment);
         _extend(rental, job, amount, total);
     }
@@ -233,6 +233,13 @@ contract RentalSteps is KeyCare, RentalRecords {
         if (known && since == 0) return false;
         _hold(rental, job, known ? since : 0);
         return true;
+    }
+
+    function _reclear(Rental storage rental, bytes32 job, uint64 epoch, uint16 key) private {
+        if (rental.epoch == epoch && rental.key == key) return;
+        rental.epoch = epoch;
+        rental.key = key;
+        emit Recleared(job, epoch, key);
     }
 
     function _resume(Rental storage rental, bytes32 job) private {

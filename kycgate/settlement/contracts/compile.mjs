@@ -1,8 +1,10 @@
 // Compiles the contracts with solc-js into one JSON file each, the same bytes on every machine.
 //
 //   node compile.mjs [--node-modules DIR] [--out DIR] [--extra SOURCES]... [--extra-out DIR]
+//                    [--analysis FILE]
 //
 // Downloads nothing: the compiler, OpenZeppelin and EAS come from DIR (default: ./node_modules).
+// `--analysis` writes sources and syntax trees to FILE instead, for a static check.
 // `--extra` compiles a folder of further contracts that import ours as "kycgate/<Name>.sol".
 
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -18,6 +20,7 @@ const { values: options } = parseArgs({
     out: { type: "string", default: join(here, "..", "artifacts") },
     extra: { type: "string", multiple: true, default: [] },
     "extra-out": { type: "string" },
+    analysis: { type: "string" },
   },
 });
 const modules = resolve(options["node-modules"]);
@@ -115,6 +118,26 @@ function requireSteps(code, source) {
   process.exit(1);
 }
 
+function analyse(file, sources) {
+  const read = Object.fromEntries(Object.entries(sources).map(([path, { content }]) => [path, content]));
+  const remember = (path) => {
+    const found = readImport(path);
+    read[path] = found.contents;
+    return found;
+  };
+  const parts = ["abi", "evm.bytecode", "evm.deployedBytecode", "evm.methodIdentifiers", "userdoc", "devdoc"];
+  const outputSelection = { "*": { "": ["ast"], "*": parts } };
+  const input = { language: "Solidity", sources, settings: { ...settings, outputSelection } };
+  const output = JSON.parse(solc.compile(JSON.stringify(input), { import: remember }));
+  writeFileSync(file, JSON.stringify({ version: solc.version(), sources: read, output }));
+}
+
+const extras = Object.assign({}, ...options.extra.map((path) => sourcesIn(path, "extra/")));
+if (options.analysis) {
+  analyse(options.analysis, { ...sourcesIn(here, "kycgate/"), ...extras });
+  process.exit(0);
+}
+
 const sources = sourcesIn(here, "kycgate/");
 const made = writeAll(options.out, sources);
 requireSteps(
@@ -127,6 +150,4 @@ for (const [contract, path] of Object.entries(borrowed)) {
   const { abi, bytecode, deployedBytecode } = theirs;
   write(options.out, { name: contract, source: `${name} ${version}`, license, abi, bytecode, deployedBytecode });
 }
-if (options.extra.length) {
-  writeAll(options["extra-out"], Object.assign({}, ...options.extra.map((path) => sourcesIn(path, "extra/"))));
-}
+if (options.extra.length) writeAll(options["extra-out"], extras);
