@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 from xml.parsers import expat
 
+from kycgate.core.wire import require_shallow_ahead
 from kycgate.errors import Malformed, TooLarge
 
 RECORD_MOST = 1 << 20
@@ -163,6 +164,7 @@ class _Window:
 
     def _value(self) -> Any:
         while True:
+            require_shallow_ahead(self._text, self._at, field=self.field)
             try:
                 value, end = _DECODER.raw_decode(self._text, self._at)
             except json.JSONDecodeError as e:

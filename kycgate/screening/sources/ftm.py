@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from kycgate.core.wire import require_shallow
 from kycgate.errors import Malformed, TooLarge
 from kycgate.screening.entries import EntryType, IdentifierType, NameKind
 from kycgate.screening.sources import DAY, MIB, Part, Source
@@ -63,6 +64,7 @@ def read(files: Mapping[str, Path], into: Reading) -> None:
     """Read line by line; a line that breaks off means a file that was cut off."""
     path = files[_FILE]
     for number, line in enumerate(_lines(path), 1):
+        require_shallow(line, field=path.name)
         try:
             entity = json.loads(line)
         except (ValueError, RecursionError) as e:

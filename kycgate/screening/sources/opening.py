@@ -17,6 +17,7 @@ from typing import Any, BinaryIO, cast
 from xml.etree import ElementTree
 from xml.parsers import expat
 
+from kycgate.core.wire import require_shallow
 from kycgate.errors import Malformed, TooLarge
 
 MAX_DEPTH = 64
@@ -110,6 +111,7 @@ def named_rows(
 
 def json_value(path: Path, text: str | bytes) -> Any:
     """The JSON document. Raises Malformed, also for one nested beyond reason."""
+    require_shallow(text if isinstance(text, bytes) else text.encode(), field=path.name)
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as e:
