@@ -21,7 +21,7 @@ import requests
 
 from kycgate import __version__
 from kycgate.audit import DecisionLog
-from kycgate.chain import Chain, check_contract_signature
+from kycgate.chain import Chain, ContractWallets
 from kycgate.config import Config, load_config
 from kycgate.core.attestation import SignedAttestation
 from kycgate.core.claims import SCHEMA_UID, Account, Digest, checksum
@@ -29,7 +29,6 @@ from kycgate.core.eas import Domain
 from kycgate.core.permit import PermitDomain
 from kycgate.core.policy import Limits as PolicyLimits
 from kycgate.core.policy import Policy
-from kycgate.core.signature import Invalid, Undecided, Valid
 from kycgate.core.trust import TrustedIssuer, TrustList
 from kycgate.errors import KycgateError, Misconfigured, Unavailable
 from kycgate.gateway.adapters.ionet import IoNet
@@ -46,10 +45,15 @@ from kycgate.screening.controls import (
     load_countries,
     load_default_policy,
     load_gpus,
+    load_standard_policy,
+    read_policy,
 )
 from kycgate.screening.lists import Screener, load_demo_screener
+from kycgate.screening.network import MmdbNetwork, Network, NoNetwork
+from kycgate.settlement.follower import Follower
 from kycgate.settlement.permits import Permits
-from kycgate.settlement.revocations import Revocations
+from kycgate.settlement.revocations import Publishers, Revocations
+from kycgate.settlement.sender import SendingRules
 from kycgate.store import Store, open_store
 from kycgate.web.desk import Desk
 from kycgate.web.parts import WebParts, Words
@@ -80,23 +84,31 @@ class Services:
     gate: Gate
     chain: Chain | None
     permits: Permits | None
-    revocations: Revocations | None
+    revocations: Publishers | None
+    follower: Follower | None
     stopper: JobStopper
     web: WebParts
 
     def tick(self, now: int) -> None:
-        """One round of the work that follows decisions: publish revocations, stop jobs, sweep."""
-        works: list[Callable[[], object]] = [lambda: self.stopper.run(now=now)]
+        """One round of the work that follows decisions: stop jobs, sweep."""
+        _each(lambda: self.stopper.run(now=now))
         if now % _SWEEP_S == 0:
-            works.append(lambda: self.store.sweep(now=now))
-        if self.revocations is not None:
-            publish = self.revocations
-            works.append(lambda: publish.publish(now=now))
-        for work in works:
-            try:
-                work()
-            except KycgateError as error:
-                _log.error("background work waits: %s", error.message)
+            _each(lambda: self.store.sweep(now=now))
+
+    def tick_chain(self, now: int) -> None:
+        """One round of the work on chains, which may take seconds: publish, follow."""
+        publishers, follower = self.revocations, self.follower
+        if publishers is not None:
+            _each(lambda: publishers.publish(now=now))
+        if follower is not None:
+            _each(lambda: follower.follow(now=now))
+
+
+def _each(work: Callable[[], object]) -> None:
+    try:
+        work()
+    except KycgateError as error:
+        _log.error("background work waits: %s", error.message)
 
 
 @contextmanager
@@ -166,20 +178,25 @@ def control_app(services: Services) -> Any:
 
 @contextmanager
 def background(services: Services) -> Iterator[None]:
-    """Publish revocations and stop revoked jobs, once a second, while inside."""
+    """Do what follows decisions, once a second, while inside; slow chains delay nothing else."""
     leave = threading.Event()
 
-    def work() -> None:
+    def work(tick: Callable[[int], None]) -> None:
         while not leave.wait(_TICK_S):
-            services.tick(int(time.time()))
+            tick(int(time.time()))
 
-    thread = threading.Thread(target=work, name="kycgate-background", daemon=True)
-    thread.start()
+    threads = [
+        threading.Thread(target=work, args=(tick,), name=f"kycgate-{name}", daemon=True)
+        for name, tick in (("background", services.tick), ("chains", services.tick_chain))
+    ]
+    for thread in threads:
+        thread.start()
     try:
         yield
     finally:
         leave.set()
-        thread.join()
+        for thread in threads:
+            thread.join()
 
 
 def _warn(services: Services) -> None:
@@ -229,6 +246,7 @@ def _assemble(config: Config, store: Store) -> Services:
             config, store, log, identity, policy, screener, market, credentials, permits, chain
         )
     )
+    revocations = _revocations(config, store, chain)
     return Services(
         config=config,
         store=store,
@@ -241,7 +259,8 @@ def _assemble(config: Config, store: Store) -> Services:
         gate=gate,
         chain=chain,
         permits=permits,
-        revocations=_revocations(config, store, chain),
+        revocations=revocations,
+        follower=_follower(config, store, chain),
         stopper=JobStopper(
             store,
             market.adapter,
@@ -249,7 +268,7 @@ def _assemble(config: Config, store: Store) -> Services:
             upstream_key=credentials.of,
             shared_upstream_key=market.key,
         ),
-        web=_web_parts(config, store, log, identity, gate, screener, permits, chain),
+        web=_web_parts(config, store, log, identity, gate, screener, permits, chain, revocations),
     )
 
 
@@ -274,13 +293,20 @@ def _policy(config: Config) -> Policy:
 
 def _rules(config: Config) -> Policy:
     if config.policy.file is None:
-        return load_default_policy()
+        standard = config.policy.rules == "standard"
+        return load_standard_policy() if standard else load_default_policy()
     path = config.path(config.policy.file)
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise Misconfigured((f"policy.file: {path} can't be read: {error}",)) from error
-    return Policy.from_toml(text, countries=load_countries(), source=str(path))
+    return read_policy(text, source=str(path))
+
+
+def _network(config: Config) -> Network:
+    if config.screening.network is None:
+        return NoNetwork()
+    return MmdbNetwork(config.path(config.screening.network), load_countries())
 
 
 class _Market:
@@ -368,10 +394,11 @@ def _gate_parts(
         policy=lambda: policy,
         lists=lambda: screener.versions,
         classify=gpus.classify,
+        network=_network(config),
         permit_for=_permit_port(permits),
         upstream_key=credentials.of,
         shared_upstream_key=market.key if config.marketplace.shared_key else None,
-        contract_wallet=None if chain is None else _Wallets(chain).check,
+        contract_wallet=None if chain is None else ContractWallets({chain.chain_id: chain}),
         authorities=frozenset({urlsplit(config.gate.gateway_url).netloc}),
         public_url=config.gate.public_url,
         configuration=_facts(config, policy),
@@ -498,32 +525,46 @@ def _permit_port(permits: Permits | None) -> Callable[[Any, bytes, int], bytes |
     return lambda allow, job, now: permits.issue(allow, job_id=Digest(job), now=now).to_wire()
 
 
-def _revocations(config: Config, store: Store, chain: Chain | None) -> Revocations | None:
+def _revocations(config: Config, store: Store, chain: Chain | None) -> Publishers | None:
     settlement = config.settlement
     if chain is None or settlement.mode == "none" or settlement.revoker_key is None:
         return None
     assert settlement.revoker is not None
-    return Revocations(
-        chain,
-        eas=config.issuer.eas,
-        revoker=settlement.revoker,
-        publisher=_signer(config, settlement.revoker_key),
-        outbox=store,
+    home = (chain, config.issuer.eas, settlement.revoker, settlement.revoker_key)
+    others = [(Chain(o.rpc, o.id), o.eas, o.revoker, o.revoker_key) for o in config.chains]
+    places = [home, *others]
+    rules = SendingRules(
+        confirmations=settlement.confirmations,
+        replace_after_s=settlement.replace_after_s,
+        fee_most=settlement.fee_most_gwei * 10**9,
+    )
+    return Publishers(
+        [
+            Revocations(
+                place,
+                eas=eas,
+                revoker=revoker,
+                publisher=_signer(config, key),
+                outbox=store,
+                rules=rules,
+                elsewhere=[each.chain_id for each, *_ in places if each is not place],
+            )
+            for place, eas, revoker, key in places
+        ]
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Wallets:
-    """Contract accounts' signatures, asked on the chain we have a connection to."""
-
-    chain: Chain
-
-    def check(
-        self, account: Account, digest: bytes, signature: bytes
-    ) -> Valid | Invalid | Undecided:
-        if account.chain_id != self.chain.chain_id:
-            return Undecided(f"a connection to chain {account.chain_id}")
-        return check_contract_signature(self.chain, account.address, digest, signature)
+def _follower(config: Config, store: Store, chain: Chain | None) -> Follower | None:
+    settlement = config.settlement
+    if chain is None or settlement.escrow is None:
+        return None
+    return Follower(
+        chain,
+        settlement.escrow,
+        rentals=store,
+        start_block=settlement.start_block,
+        confirmations=settlement.confirmations,
+    )
 
 
 # -- control plane ---------------------------------------------------------------------------------
@@ -538,6 +579,19 @@ class _ListAges:
         return self.screener.stale(now, self.alarm_s)
 
 
+@dataclass(frozen=True, slots=True)
+class _Publishing:
+    publishers: Publishers
+    bound_s: int
+
+    def late_s(self, *, now: int) -> int:
+        oldest = max((each.oldest_s for each in self.publishers.status(now)), default=0)
+        return max(0, oldest - self.bound_s // 2)
+
+    def document(self, *, now: int) -> list[dict[str, Any]]:
+        return [each.document() for each in self.publishers.status(now)]
+
+
 def _web_parts(
     config: Config,
     store: Store,
@@ -547,6 +601,7 @@ def _web_parts(
     screener: Screener,
     permits: Permits | None,
     chain: Chain | None,
+    revocations: Publishers | None,
 ) -> WebParts:
     chains = {config.issuer.chain_id, config.settlement.chain_id, 1}
     return WebParts(
@@ -554,8 +609,13 @@ def _web_parts(
         identity=identity,
         gate=gate,
         permits=None if permits is None else Desk(gate, permits, store, log),
-        contract_wallet=None if chain is None else _Wallets(chain).check,
+        contract_wallet=None if chain is None else ContractWallets({chain.chain_id: chain}),
         lists=_ListAges(screener, config.screening.alarm_age_s),
+        publishing=(
+            None
+            if revocations is None
+            else _Publishing(revocations, config.settlement.publish_bound_s)
+        ),
         public_url=config.gate.public_url,
         marketplace_url=config.gate.gateway_url,
         chain_ids=tuple(sorted(chains)),

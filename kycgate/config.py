@@ -195,22 +195,44 @@ class Settlement:
     """cap on a permit where the job's price is unknown, base units of the token"""
     margin_percent: int = _setting(_number(0, 1000), 25)
     """how far above the catalogue's price the permit's maxValue reaches"""
+    confirmations: int = _setting(_number(0, 1000), 3)
+    """blocks that must follow before something on chain counts as standing"""
+    replace_after_s: int = _setting(_number(5, 86_400), 60)
+    """a transaction out of a block for longer is sent again with higher fees"""
+    fee_most_gwei: int = _setting(_number(1, 10**6), 500)
+    start_block: int = _setting(_number(0, 2**53), 0)
+    """the block the escrow was deployed in: its events are followed from there"""
     publish_bound_s: int = _setting(_number(1, 7 * 24 * _HOUR), 300)
     """a revocation unpublished for longer stops new permits"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Elsewhere:
+    """A further chain revocations are published on, one `[[chain]]` table each."""
+
+    id: int = _setting(_number(1, 2**53))
+    rpc: tuple[str, ...] = _setting(_many(_text))
+    eas: Address = _setting(_address)
+    revoker: Address = _setting(_address)
+    revoker_key: str = _setting(_key)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Screening:
     """How old a list may be for controlled GPUs, and from when its age raises the alarm."""
 
+    network: str | None = _setting(_text, None)
+    """the operator's own MaxMind DB file; without one nobody knows where callers are"""
     max_age_s: int = _setting(_number(_HOUR, 10 * 365 * 24 * _HOUR), 72 * _HOUR)
     alarm_age_s: int = _setting(_number(_HOUR, 10 * 365 * 24 * _HOUR), 24 * _HOUR)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolicyFile:
-    """Which rental rules apply; without a file the shipped defaults."""
+    """Which rental rules apply: a file of the operator's, or one of the shipped policies."""
 
+    rules: str = _setting(_one_of("default", "standard"), "default")
+    """without a file: the short default, or every dated rule book (see the operating notes)"""
     file: str | None = _setting(_text, None)
     wallet_proof_s: int = _setting(_number(_HOUR, 30 * 24 * _HOUR), 7 * 24 * _HOUR)
     """how old the wallet's own signature may be for controlled GPUs"""
@@ -226,6 +248,7 @@ class Config:
     keys: Keys
     issuer: Issuer
     settlement: Settlement
+    chains: tuple[Elsewhere, ...]
     screening: Screening
     policy: PolicyFile
 
@@ -255,6 +278,7 @@ _SECTIONS: dict[str, type] = {
     "screening": Screening,
     "policy": PolicyFile,
 }
+_CHAINS = "chain"
 
 
 # -- reading ---------------------------------------------------------------------------------------
@@ -275,7 +299,7 @@ class _Report:
     def _line(self, section: str, key: str | None) -> int:
         inside = 0
         for number, line in enumerate(self.lines, 1):
-            header = re.match(r"\s*\[\s*([A-Za-z0-9_.-]+)\s*\]", line)
+            header = re.match(r"\s*\[{1,2}\s*([A-Za-z0-9_.-]+)\s*\]", line)
             if header:
                 inside = number if header[1] == section else 0
                 if inside and key is None:
@@ -310,17 +334,28 @@ def _build(
     raw: dict[str, Any], report: _Report, source: Path, environ: Mapping[str, str]
 ) -> Config:
     for name in raw:
-        if name not in _SECTIONS:
+        if name not in (*_SECTIONS, _CHAINS):
             report.add(name, None, f"unknown section; there are {', '.join(_SECTIONS)}")
+    chains = tuple(
+        _section(_CHAINS, Elsewhere, table, report, {}) for table in _tables(raw, report)
+    )
     sections = {
         name: _section(name, kind, raw.get(name, {}), report, environ)
         for name, kind in _SECTIONS.items()
     }
     if not report.problems:
-        _cross_check(sections, report)
+        _cross_check(sections, chains, report)
     if report.problems:
         raise Misconfigured(tuple(report.problems))
-    return Config(directory=source.parent.resolve(), **sections)
+    return Config(directory=source.parent.resolve(), chains=chains, **sections)
+
+
+def _tables(raw: dict[str, Any], report: _Report) -> list[Any]:
+    tables = raw.get(_CHAINS, [])
+    if not isinstance(tables, list):
+        report.add(_CHAINS, None, f"needs double brackets: [[{_CHAINS}]]")
+        return []
+    return tables
 
 
 def _section(name: str, kind: type, table: Any, report: _Report, environ: Mapping[str, str]) -> Any:
@@ -346,7 +381,7 @@ def _section(name: str, kind: type, table: Any, report: _Report, environ: Mappin
     return kind(**values) if complete else None
 
 
-def _cross_check(sections: dict[str, Any], report: _Report) -> None:
+def _cross_check(sections: dict[str, Any], chains: tuple[Elsewhere, ...], report: _Report) -> None:
     settlement, keys = sections["settlement"], sections["keys"]
     if settlement.mode == "escrow":
         for key in ("escrow", "revoker", "token", "provider"):
@@ -354,6 +389,11 @@ def _cross_check(sections: dict[str, Any], report: _Report) -> None:
                 report.add("settlement", key, 'is needed when mode = "escrow"')
         if not settlement.rpc:
             report.add("settlement", "rpc", 'is needed when mode = "escrow"')
+    ids = [settlement.chain_id, *(chain.id for chain in chains)]
+    if len(set(ids)) != len(ids):
+        report.add(_CHAINS, "id", "names a chain twice, or the settlement's own")
+    if chains and settlement.mode != "escrow":
+        report.add(_CHAINS, None, 'needs [settlement] mode = "escrow"')
     if sections["issuer"].trust_list and sections["issuer"].root is None:
         report.add("issuer", "root", "is needed with trust_list: the address of the offline root")
     if sections["screening"].alarm_age_s > sections["screening"].max_age_s:

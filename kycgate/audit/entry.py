@@ -30,6 +30,7 @@ VOCABULARY: Final = frozenset(
         "account",
         "reason_codes",
         "rules",
+        "notes",
         "policy",
         "lists",
         "attestation",

@@ -39,14 +39,13 @@ def add(group: argparse.ArgumentParser) -> None:
 def _publishers(args: argparse.Namespace) -> Iterator[tuple[Publishers, int]]:
     """The configured publishers, and the seconds a revocation may wait."""
     from kycgate.assembly import load_config, open_services
-    from kycgate.settlement.revocations import Publishers
 
     config = load_config(args.config)
     with open_services(config) as services:
         if services.revocations is None:
             problem = 'settlement.revoker_key: is needed to publish, with mode = "escrow"'
             raise Misconfigured((problem,))
-        yield Publishers([services.revocations]), config.settlement.publish_bound_s
+        yield services.revocations, config.settlement.publish_bound_s
 
 
 # -- status ----------------------------------------------------------------------------------------

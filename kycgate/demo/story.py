@@ -358,8 +358,8 @@ def _revoke(stage: Stage) -> str:
     if _refused(told) != "refused":
         return told.last
     end = time.monotonic() + _BOUND_S
-    publishing = world.services.revocations
-    assert publishing is not None
+    assert world.services.revocations is not None
+    [publishing] = world.services.revocations.chains
     while time.monotonic() < end and not publishing.published_at(stage.ada.signer.address, 0):
         time.sleep(0.1)
     stage.note(f"published on chain {time.monotonic() - revoked:.1f} s after the command")

@@ -261,6 +261,7 @@ chain_id = {deployment.chain_id}
 escrow = "{checksum(deployment.escrow)}"
 revoker = "{checksum(deployment.revoker)}"
 revoker_key = "file:keys/revoker.key"
+confirmations = 0
 token = "{checksum(deployment.token)}"
 provider = "{checksum(PROVIDER)}"
 

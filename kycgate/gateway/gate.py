@@ -103,7 +103,7 @@ class Gate:
     def explain(self, account: Account, job: JobRequest, *, now: int) -> Decision:
         """What the gate would decide for this job now. Records nothing, starts nothing."""
         self._memory.renew(fresh=True, wait=True)
-        return decide(job, self._evidence(account, job, now), self._parts.policy(), now)
+        return decide(job, self._evidence(account, job, now, None), self._parts.policy(), now)
 
     # -- the line --------------------------------------------------------------------------------
 
@@ -296,7 +296,7 @@ class Gate:
         job = self._parts.adapter.job(route, body, recorded=recorded, now=now)
         passage.job = job
         policy = passage.policy = self._parts.policy()
-        evidence = passage.evidence = self._evidence(account, job, now)
+        evidence = passage.evidence = self._evidence(account, job, now, passage.view.client_ip)
         passage.decision = decide(job, evidence, policy, now)
         if isinstance(passage.decision, Allow) or policy.mode is Mode.OBSERVE:
             return
@@ -317,14 +317,19 @@ class Gate:
             return None, None
         return rental, max((asked for _, asked in booked), key=lambda asked: asked.hours or 0)
 
-    def _evidence(self, account: Account, job: JobRequest, now: int) -> Evidence:
+    def _evidence(
+        self, account: Account, job: JobRequest, now: int, client_ip: str | None
+    ) -> Evidence:
+        """What is known of the renter; `client_ip` None where nobody is connected (a dry run)."""
+        place = None if client_ip is None else self._parts.network.where(client_ip)
         return Evidence(
             account=account,
             attestation=self._attestation(account, now),
             gpu=self._parts.classify(job.gpu_model or ""),
-            network_country=None,
+            network_country=None if place is None else place.country,
             wallet_proof_at=self._parts.store.wallet_proof_at(account.key),
             lists=self._parts.lists(),
+            regions=frozenset() if place is None else place.regions,
         )
 
     def _attestation(

@@ -16,6 +16,7 @@ from kycgate.core.policy import GpuClass, ListVersion, Policy
 from kycgate.core.signature import Invalid, Undecided, Valid
 from kycgate.core.trust import TrustList
 from kycgate.gateway.adapters.base import Adapter
+from kycgate.screening.network import Network
 from kycgate.store.base import Begun, Job, Key, Refusal, Revocations
 
 
@@ -111,6 +112,8 @@ class GateParts:
     """Versions and ages of the screening lists behind today's attestations."""
     classify: Callable[[str], GpuClass]
     """GPU model → control class; "" and unknown names are unknown, hence controlled."""
+    network: Network
+    """Where a caller's address is, by the operator's own database; NoNetwork without one."""
     permit_for: Callable[[Allow, bytes, int], bytes | None]
     """(allow, job id, now) → permit on the wire; None where no settlement is configured."""
     upstream_key: Callable[[str], str | None]

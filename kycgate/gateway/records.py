@@ -342,6 +342,7 @@ class Records:
             "account": None if passage.caller is None else passage.caller.account.key,
             "reason_codes": [str(reason.code) for reason in reasons],
             "rules": sorted({reason.rule for reason in reasons if reason.rule is not None}),
+            "notes": sorted({str(note.code) for note in _notes(passage)}),
             "policy": None if passage.policy is None else passage.policy.digest.hex(),
             "lists": [] if evidence is None else [_list(entry) for entry in evidence.lists],
             "attestation": _attestation(evidence),
@@ -392,3 +393,8 @@ def _list(entry: ListVersion) -> dict[str, Any]:
 def _attestation(evidence: Evidence | None) -> str | None:
     found = None if evidence is None else evidence.attestation
     return None if found is None or found.uid is None else found.uid.hex()
+
+
+def _notes(passage: Passage) -> tuple[Reason, ...]:
+    """What was not known or asked, and bore on no verdict."""
+    return () if passage.decision is None else passage.decision.notes

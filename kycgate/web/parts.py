@@ -83,6 +83,16 @@ ContractWallet = Callable[[Account, bytes, bytes], Valid | Invalid | Undecided]
 "No" and "no answer" are different answers."""
 
 
+class Publishing(Protocol):
+    """How the revocations that must reach a chain are doing."""
+
+    def late_s(self, *, now: int) -> int:
+        """How long the oldest has waited beyond half its bound; 0 in time."""
+
+    def document(self, *, now: int) -> list[dict[str, Any]]:
+        """One entry a chain, for operators."""
+
+
 class ListAges(Protocol):
     """Which screening lists are older than the operator allows."""
 
@@ -124,6 +134,8 @@ class WebParts:
     contract_wallet: ContractWallet | None
     """None: no chain connection, contract accounts can't sign in"""
     lists: ListAges
+    publishing: Publishing | None
+    """None: nothing is published on a chain"""
     public_url: str
     marketplace_url: str
     chain_ids: tuple[int, ...]

@@ -26,6 +26,7 @@ from kycgate.gateway.parts import GateParts, Limits
 from kycgate.gateway.view import Forward, Headers, Reply, RequestView
 from kycgate.keys import LocalSigner
 from kycgate.screening.controls import load_countries, load_default_policy, load_gpus
+from kycgate.screening.network import NoNetwork
 from kycgate.store.base import Key, Store
 from tests.fakes import MemoryLog, MemoryStore
 
@@ -166,6 +167,7 @@ class World:
 
     def _parts(self, limits: Limits) -> GateParts:
         return GateParts(
+            network=NoNetwork(),
             adapter=IoNet(fetch=self.upstream.fetch, token_decimals=6),
             store=self.store,
             log=self.log,

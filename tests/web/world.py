@@ -259,6 +259,7 @@ def build(store: Store, policy: Policy, **changes: Any) -> World:
         "permits": desk,
         "contract_wallet": chain,
         "lists": lists,
+        "publishing": None,
         "public_url": GATE,
         "marketplace_url": "http://rent.test",
         "chain_ids": (1, 137),

@@ -19,8 +19,10 @@ _STATUS_JOB = {
     "job": _WORD,
     "deployment": "3fa85f64-5717-4562-b3fc-2c963f66afa6",
     "state": "answered",
+    "escrow": "open",
     "created_at": _NOW,
 }
+_RENTAL_STATES = ["none", "open", "closed", "held", "sanctioned"]
 
 TEXT: Schema = {"type": "string"}
 TIME: Schema = {"type": "integer", "minimum": 0, "description": "Unix seconds UTC"}
@@ -318,6 +320,7 @@ SCHEMAS: dict[str, Schema] = {
                         "job": BYTES32,
                         "deployment": maybe(TEXT),
                         "state": TEXT,
+                        "escrow": maybe({"enum": _RENTAL_STATES}),
                         "created_at": TIME,
                     },
                     example=_STATUS_JOB,
@@ -423,6 +426,7 @@ SCHEMAS: dict[str, Schema] = {
             "status": {"enum": ["ok", "degraded", "down"]},
             "store": {"enum": ["ok", "unavailable"]},
             "stale_lists": {"type": "integer"},
+            "revocations_late_s": {"type": "integer"},
             "log": maybe(
                 record(
                     {"seq": {"type": "integer"}, "hash": BYTES32}, example={"seq": 7, "hash": _WORD}
@@ -431,6 +435,11 @@ SCHEMAS: dict[str, Schema] = {
             "lists": {
                 "type": "array",
                 "description": "operators only",
+                "items": {"type": "object"},
+            },
+            "chains": {
+                "type": "array",
+                "description": "operators only: how publishing revocations goes",
                 "items": {"type": "object"},
             },
         },

@@ -36,18 +36,20 @@ def status(parts: WebParts, call: Call) -> Answer:
             "case": cases.shown(newest) if newest else None,
             "attestation": _brief(held) if held else None,
             "wallet_proof_at": parts.store.wallet_proof_at(who.account.key),
-            "jobs": [_job(job) for job in parts.store.jobs_of(who.account.key, limit=_JOBS)],
+            "jobs": [_job(parts, job) for job in parts.store.jobs_of(who.account.key, limit=_JOBS)],
             "marketplace_url": parts.marketplace_url,
         },
     )
 
 
-def _job(job: Job) -> dict[str, Any]:
+def _job(parts: WebParts, job: Job) -> dict[str, Any]:
     """A rental as its renter may see it: the job id is what permits are fetched by."""
+    rental = parts.store.rental_state(job.id)
     return {
         "job": "0x" + job.id.hex(),
         "deployment": job.deployment,
         "state": job.state,
+        "escrow": None if rental is None else rental.state,
         "created_at": job.created_at,
     }
 
@@ -71,11 +73,13 @@ def health(parts: WebParts, call: Call) -> Answer:
         parts.store.ping()
         head = parts.store.log_head()
         stale = parts.lists.stale(now=call.now)
+        late = parts.publishing.late_s(now=call.now) if parts.publishing else 0
     except Unavailable:
         return Answer(503, {"status": "down", "store": "unavailable"})
     document: dict[str, Any] = {
-        "status": "degraded" if stale else "ok",
+        "status": "degraded" if stale or late else "ok",
         "store": "ok",
+        "revocations_late_s": late,
         "stale_lists": len(stale),
         "log": {"seq": head.seq, "hash": "0x" + head.hash.hex()} if head else None,
     }
@@ -83,6 +87,8 @@ def health(parts: WebParts, call: Call) -> Answer:
         document["lists"] = [
             {"name": entry.name, "version": entry.version, "as_of": entry.as_of} for entry in stale
         ]
+        if parts.publishing is not None:
+            document["chains"] = parts.publishing.document(now=call.now)
     return Answer(200, document)
 
 
