@@ -219,11 +219,28 @@ def test_health_says_little_to_strangers_and_more_to_operators(world: World) -> 
     assert plain.get_json() == {
         "status": "degraded",
         "store": "ok",
+        "revocations_late_s": 0,
         "stale_lists": 1,
         "log": None,
     }
     full = Browser(world, token=OPERATOR_TOKEN).get("/healthz").get_json()
     assert full["lists"] == [{"name": "csl", "version": "2026-10-01", "as_of": T0 - 10**6}]
+
+
+def test_health_is_degraded_while_revocations_wait_too_long(world: World) -> None:
+    class Late:
+        def late_s(self, *, now: int) -> int:
+            return 41
+
+        def document(self, *, now: int) -> list[dict[str, Any]]:
+            return [{"chain_id": 1, "oldest_waiting_s": 191}]
+
+    late = replace(world, parts=replace(world.parts, publishing=Late()))
+    plain = Browser(late, origin=None).get("/healthz").get_json()
+    assert (plain["status"], plain["revocations_late_s"]) == ("degraded", 41)
+    assert "chains" not in plain
+    full = Browser(late, token=OPERATOR_TOKEN).get("/healthz").get_json()
+    assert full["chains"][0]["oldest_waiting_s"] == 191
 
 
 def test_a_broken_store_is_down_not_empty(world: World) -> None:
