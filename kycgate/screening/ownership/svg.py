@@ -5,6 +5,7 @@ Decides nothing; everything in the picture is also text, so that no colour has t
 
 from __future__ import annotations
 
+import textwrap
 import unicodedata
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -140,12 +141,14 @@ def _heading(explanation: Explanation, country_name: CountryName) -> list[str]:
         parent = f"Ultimate parent: {top.name} ({place})"
     else:
         parent = f"Ultimate parent unknown: {top.text}"
-    answers = ", ".join(f"{each.rule.name} {each.result}" for each in explanation.answers)
+    answers = textwrap.wrap(
+        ", ".join(f"{each.rule.name} {each.result}" for each in explanation.answers), 90
+    )
     return [
         f"{explanation.entity.name} on {explanation.at}: {explanation.result}",
         parent,
         f"Listed share: {explanation.listed_share}",
-        answers,
+        *answers,
     ]
 
 
