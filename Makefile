@@ -17,14 +17,14 @@ check: setup
 	@$(BIN)/lint-imports
 
 test: check
-	@$(BIN)/python -m pytest -n 2 --dist loadfile -q $(ARGS)
+	@$(BIN)/python -m pytest -q $(ARGS)
 
 bench: setup
 	@$(BIN)/python -m tests.bench
 
 # Recompiles the contracts into kycgate/settlement/artifacts.
 contracts: setup
-	@$(BIN)/node kycgate/settlement/contracts/compile.mjs
+	@$(BIN)/node kycgate/settlement/contracts/compile.mjs --node-modules .node/node_modules
 
 # Renews the lock files from setup.cfg; the only target that needs `uv`.
 lock:

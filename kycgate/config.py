@@ -171,6 +171,10 @@ class Issuer:
     eas: Address = _setting(_address)
     eas_version: str = _setting(_text, "1.4.0")
     life_s: int = _setting(_number(300, 24 * _HOUR), 24 * _HOUR)
+    trust_list: str | None = _setting(_text, None)
+    """trust list signed by the offline root; without one, only this gate's issuer key counts"""
+    root: Address | None = _setting(_address, None)
+    """the root's address; needed with trust_list"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,6 +191,8 @@ class Settlement:
     token_decimals: int = _setting(_number(0, 36), 6)
     provider: Address | None = _setting(_address, None)
     """who is paid: the marketplace's own account"""
+    max_value: int = _setting(_number(1, 2**63 - 1), 10**12)
+    """cap on a permit where the job's price is unknown, base units of the token"""
     margin_percent: int = _setting(_number(0, 1000), 25)
     """how far above the catalogue's price the permit's maxValue reaches"""
     publish_bound_s: int = _setting(_number(1, 7 * 24 * _HOUR), 300)
@@ -195,7 +201,7 @@ class Settlement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Screening:
-    """How old the lists may be."""
+    """How old a list may be for controlled GPUs, and from when its age raises the alarm."""
 
     max_age_s: int = _setting(_number(_HOUR, 10 * 365 * 24 * _HOUR), 72 * _HOUR)
     alarm_age_s: int = _setting(_number(_HOUR, 10 * 365 * 24 * _HOUR), 24 * _HOUR)
@@ -206,7 +212,8 @@ class PolicyFile:
     """Which rental rules apply; without a file the shipped defaults."""
 
     file: str | None = _setting(_text, None)
-    wallet_proof_days: int = _setting(_number(1, 30), 7)
+    wallet_proof_s: int = _setting(_number(_HOUR, 30 * 24 * _HOUR), 7 * 24 * _HOUR)
+    """how old the wallet's own signature may be for controlled GPUs"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -347,11 +354,13 @@ def _cross_check(sections: dict[str, Any], report: _Report) -> None:
                 report.add("settlement", key, 'is needed when mode = "escrow"')
         if not settlement.rpc:
             report.add("settlement", "rpc", 'is needed when mode = "escrow"')
+    if sections["issuer"].trust_list and sections["issuer"].root is None:
+        report.add("issuer", "root", "is needed with trust_list: the address of the offline root")
+    if sections["screening"].alarm_age_s > sections["screening"].max_age_s:
+        report.add("screening", "alarm_age_s", "must not exceed max_age_s")
     used: dict[str, str] = {}
     for key in ("issuer", "permit", "log", "vault"):
         spec = getattr(keys, key)
         if spec in used:
             report.add("keys", key, f"is the same key as {used[spec]}; one key, one use")
         used.setdefault(spec, key)
-    if sections["screening"].alarm_age_s > sections["screening"].max_age_s:
-        report.add("screening", "alarm_age_s", "must not exceed max_age_s")

@@ -1,6 +1,6 @@
 """Every way kycgate says no or cannot say, and the stable codes it says it with.
 
-This room decides nothing: it only names outcomes. Doors (HTTP, command line) translate an error once.
+Decides nothing: it only names outcomes. Doors (HTTP, command line) translate an error once.
 
     KycgateError
     ├── Malformed         the input can't be read: names the field and the remedy        400
@@ -157,7 +157,7 @@ class Reason:
 
 
 class KycgateError(Exception):
-    """Never raised itself. `code` is stable; `message` is one sentence a tired person understands."""
+    """Never raised itself. `code` is stable; `message` one sentence a tired person understands."""
 
     code: Code = Code.MALFORMED
 
@@ -216,7 +216,7 @@ class Conflict(KycgateError):
 
 
 class Unavailable(KycgateError):
-    """Something we depend on did not answer. Neither yes nor no: callers must not treat it as either."""
+    """Something we depend on did not answer: neither yes nor no, and never treated as either."""
 
     code = Code.DEPENDENCY
 

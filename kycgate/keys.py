@@ -87,6 +87,14 @@ def load_secret(spec: str) -> bytes:
     return secret
 
 
+def load_token(spec: str) -> str:
+    """The text that `spec` names: somebody else's API key, one printable line."""
+    text = _read(spec)
+    if not text.isascii() or not text.isprintable() or " " in text:
+        raise _wrong(spec, "not one line of printable characters without spaces")
+    return text
+
+
 def generate_key(path: str | Path, *, password: str | None = None) -> Address:
     """Make a new key in a new file, mode 0600; with `password` (a spec) as a keystore.
 

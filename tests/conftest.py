@@ -109,3 +109,15 @@ def anvil_program() -> Path:
     if program is None:
         pytest.skip("anvil is missing: make setup")
     return program
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Where everything can be had, a skipped test is a failed one."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is None or not os.environ.get("KYCGATE_FAIL_ON_SKIP"):
+        return
+    skipped = len(reporter.stats.get("skipped", ()))
+    if skipped and session.exitstatus == 0:
+        reporter.write_line(f"{skipped} tests were skipped, which counts as failed here", red=True)
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED

@@ -47,7 +47,7 @@ def test_a_sound_file_is_read_with_its_defaults(tmp_path: Path) -> None:
     config = load_config(write(tmp_path, SOUND), environ={"PATH": ""})
     assert config.gate.listen == ("127.0.0.1", 8080)
     assert config.settlement.mode == "none"
-    assert config.screening.max_age_s == 72 * 3600
+    assert config.screening.alarm_age_s == 24 * 3600
     assert config.store_url == f"sqlite:///{tmp_path}/kycgate.sqlite3"
     assert config.key(config.keys.issuer) == f"file:{tmp_path}/issuer.key"
 

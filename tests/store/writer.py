@@ -1,6 +1,7 @@
 """A process that appends to a decision log and says each number once it is durable.
 
-python -m tests.store.writer URL COUNT
+Run as `python -m tests.store.writer URL COUNT`. It says `ready` first and opens the store when it
+reads a line, so that two can be started together.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from tests.store.samples import NOW
 
 def main(url: str, count: int) -> None:
     """Append `count` entries; each printed number has been promised."""
+    print("ready", flush=True)
+    sys.stdin.readline()
     store = open_store(url)
     log = DecisionLog(store, None)
     for number in range(count):

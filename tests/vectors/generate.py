@@ -200,12 +200,15 @@ def _other_texts(good: str) -> Iterator[Vector]:
         ("two documents", good + good),
         ("trailing byte in s", good.replace('"}}', '00"}}')),
         ("white space in hex", good.replace('"r":"0x', '"r":"0x ', 1)),
+        ("white space in place of digits", _blanked(good, '"salt":"0x')),
+        ("white space in place of data", " " + _blanked(good, '"data":"0x')),
         ("hex without prefix", good.replace('"uid":"0x', '"uid":"', 1)),
         ("schema in upper case", good.replace(upper, upper.upper())),
         ("wrong checksum", good.replace(checksum(world.RENTER.address), _swapped())),
         ("revocable as a number", good.replace('"revocable":true', '"revocable":1')),
         ("time as a float", good.replace(f'"time":"{world.SAID.time}"', '"time":1.8e9')),
         ("time with a leading zero", good.replace('"time":"', '"time":"0')),
+        ("time with a zero in place of its first digit", good.replace('"time":"1', '"time":"0')),
         ("time beyond 64 bits", good.replace('"time":"', '"time":"99999999999')),
         ("v as text", good.replace('"v":2', '"v":"2')),
         ("not the EAS domain", good.replace("EAS Attestation", "EAS Attestatiom")),
@@ -218,6 +221,12 @@ def _other_texts(good: str) -> Iterator[Vector]:
     ):
         yield vector(name, wire, "malformed", attestation_context())
     yield vector("too long", good + " " * 20000, "too_large", attestation_context())
+
+
+def _blanked(document: str, before: str) -> str:
+    """The document with the two digits after `before` blanked, of the same length."""
+    place = document.index(before) + len(before)
+    return document[:place] + "  " + document[place + 2 :]
 
 
 def _swapped() -> str:
@@ -377,6 +386,10 @@ def _request_headers(profile: Profile, good: dict[str, Any], context: Any) -> It
         return good | {"headers": [pair for pair in good["headers"] if pair[0] != name]}
 
     unsigned = [pair for pair in good["headers"] if not pair[0].startswith("Signature")]
+    twice = [
+        [key, f"{value}, b={value.partition('=')[2]}" if key.startswith("Signature") else value]
+        for key, value in good["headers"]
+    ]
     for name, request, reason in (
         ("not signed", good | {"headers": unsigned}, "proof_missing"),
         ("signature without input", without("Signature-Input"), "proof_invalid"),
@@ -400,6 +413,7 @@ def _request_headers(profile: Profile, good: dict[str, Any], context: Any) -> It
             "proof_invalid",
         ),
         ("signed twice", good | {"headers": good["headers"] * 2}, "proof_invalid"),
+        ("signed under two labels", good | {"headers": twice}, "proof_invalid"),
         ("signature cut", changed("=:", "=:AA"), "proof_invalid"),
     ):
         if reason is None and profile is Profile.ERC8128:

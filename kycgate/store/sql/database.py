@@ -82,7 +82,6 @@ class _Lease:
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
-        self.writing = False
         self._pid = os.getpid()
 
     def end(self) -> None:
@@ -198,13 +197,16 @@ class Database:
         return self._read(run)
 
     def _read(self, work: Callable[[Connection], Sequence[_T]]) -> Sequence[_T]:
-        """Run a read. A connection that died while idle is replaced once."""
+        """Run a read. A connection that died while idle is replaced once.
+
+        One that dies inside a write is closed thereby, and the write fails at its next statement.
+        """
         with self._translated():
             lease = self._lease()
             try:
                 return work(lease.connection)
             except (exc.DBAPIError, self._driver_error) as error:
-                if lease.writing or not self._lost(error):
+                if not self._lost(error):
                     raise
             self._drop()
             return work(self._lease().connection)
@@ -219,9 +221,7 @@ class Database:
         an advisory lock on the name until the transaction ends.
         """
         with self._turn(), self._translated():
-            lease = self._begin()
-            connection = lease.connection
-            lease.writing = True
+            connection = self._begin()
             try:
                 if lock is not None and not self.is_sqlite:
                     number = int.from_bytes(hashlib.sha256(lock.encode()).digest()[:8], signed=True)
@@ -231,10 +231,8 @@ class Database:
             except BaseException:
                 self._roll_back(connection)
                 raise
-            finally:
-                lease.writing = False
 
-    def _begin(self) -> _Lease:
+    def _begin(self) -> Connection:
         begin = "BEGIN IMMEDIATE" if self.is_sqlite else "BEGIN"
         lease = self._lease()
         try:
@@ -246,7 +244,7 @@ class Database:
             self._drop()
             lease = self._lease()
             lease.connection.exec_driver_sql(begin)
-        return lease
+        return lease.connection
 
     def _roll_back(self, connection: Connection) -> None:
         try:

@@ -1,0 +1,32 @@
+"""`kycgate serve`: runs the marketplace listener and the control plane until told to stop."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+
+from kycgate.cli.output import Exit
+
+
+def add(group: argparse.ArgumentParser) -> None:
+    group.add_argument("--config", default="kycgate.toml", metavar="FILE", help="kycgate.toml")
+    group.set_defaults(run=run_serve)
+
+
+def run_serve(args: argparse.Namespace) -> int:
+    from kycgate.assembly import load_config, serve
+
+    logging.basicConfig(
+        stream=sys.stderr,
+        level=logging.INFO,
+        format="%(asctime)s %(levelname)s %(name)s %(message)s",
+    )
+    config = load_config(args.config)
+
+    def started(gateway: int, control: int) -> None:
+        print(f"marketplace on {config.gate.listen[0]}:{gateway}", flush=True)
+        print(f"control plane on {config.gate.control_listen[0]}:{control}", flush=True)
+
+    serve(config, started=started)
+    return Exit.YES

@@ -1,0 +1,139 @@
+"""What the gate asks of a marketplace: which route means what, and how its clients are spoken to.
+
+Decides nothing about callers: an adapter translates between one marketplace's wire and our words.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Set
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import Enum
+from typing import Any, Protocol
+
+from kycgate.core import wire
+from kycgate.core.claims import Action, JobRequest
+from kycgate.errors import Malformed
+from kycgate.gateway.view import Headers
+
+Fetch = Callable[[str], bytes]
+"""The gate's own GET of an upstream path with the operator's key: the body of a 200 answer.
+
+Raises Unavailable for everything else. Bounded in time and size by its giver.
+"""
+
+
+class Kind(Enum):
+    """What a route does, as far as the gate must tell apart."""
+
+    RENT = "rent"
+    EXTEND = "extend"
+    MODIFY = "modify"
+    STOP = "stop"
+    """Ends a deployment: never subject to policy, a refused renter must be able to stop paying."""
+    OWN_READ = "own_read"
+    """Reads one deployment."""
+    LIST = "list"
+    """Lists deployments: filtered to the caller's under a shared upstream key."""
+    ACCOUNT_READ = "account_read"
+    """Reads what belongs to the upstream key as a whole: only with the account's own key."""
+    PUBLIC_READ = "public_read"
+    """Catalogue and prices: anybody, without an upstream key when not proven."""
+
+
+ACTIONS = {Kind.RENT: Action.RENT, Kind.EXTEND: Action.EXTEND, Kind.MODIFY: Action.MODIFY}
+"""The kinds that are decided, and the action each asks for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One entry of a route table, matched. `resource` is the deployment named in the path."""
+
+    kind: Kind
+    name: str
+    resource: str | None = None
+
+
+class Adapter(Protocol):
+    """One marketplace. Thread-safe; pure but for `job`, which may ask the catalogue."""
+
+    @property
+    def name(self) -> str: ...
+
+    def match(self, method: str, path: str) -> Route | None:
+        """The route of exactly this method and path, or None. Nothing is decoded or repaired."""
+
+    def job(
+        self, route: Route, body: bytes, *, recorded: JobRequest | None, now: int
+    ) -> JobRequest:
+        """What a decided route asks for; `recorded` is the job its deployment stands on.
+
+        Raises Malformed naming the field. What can't be learned is None, which policy treats as
+        unknown: never a guess.
+        """
+
+    def credential(self, fields: dict[str, str]) -> str | None:
+        """The secret the caller presented, from single-valued fields by lower-case name."""
+
+    def with_key(self, headers: Headers, key: str | None) -> Headers:
+        """`headers` with every credential of the caller removed, and `key` put in its place."""
+
+    def refusal(self, message: str) -> tuple[Headers, bytes]:
+        """This marketplace's own error body, as its clients show it, with its content type."""
+
+    def deployment(self, answer: bytes) -> str | None:
+        """The deployment an accepted rental created, from the upstream's answer."""
+
+    def stops(self, deployment: str) -> tuple[tuple[str, str], ...]:
+        """(method, target) of each request that may end the deployment; 404 from one is no harm."""
+
+    def filter_list(self, answer: bytes, owned: Set[str]) -> bytes:
+        """A listing with only `owned` deployments left. Raises Malformed if it can't be read."""
+
+
+def decode_object(body: bytes, *, field: str = "body") -> dict[str, Any]:
+    """Read one JSON object in the only way every JSON reader agrees on.
+
+    UTF-8 without byte order mark, no duplicate member at any depth, no NaN or Infinity; numbers
+    with a fraction or exponent become Decimal, so that they never pass for integers. Raises
+    Malformed.
+    """
+    wire.require_shallow(body, field=field)
+    try:
+        value = json.loads(
+            body.decode("utf-8"),
+            object_pairs_hook=_unique,
+            parse_float=Decimal,
+            parse_constant=_no_constant,
+        )
+    except (ValueError, ArithmeticError) as e:
+        raise Malformed("The body is not a JSON object that can be read.", field=field) from e
+    if not isinstance(value, dict):
+        raise Malformed("The body is not a JSON object.", field=field)
+    return value
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for place, name in enumerate(names) if name in names[:place])
+        raise Malformed(f"The member {twice[:64]!r} appears twice.", field=twice[:64])
+    return members
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not JSON")
+
+
+def whole(members: dict[str, Any], name: str, *, least: int, most: int) -> int:
+    """The integer member `name` within its limits. Raises Malformed: nothing is converted."""
+    value = members.get(name)
+    if type(value) is not int or not least <= value <= most:
+        raise Malformed(
+            f"{name} must be a whole number from {least} to {most}.",
+            field=name,
+            remedy=f"a whole number from {least} to {most}",
+        )
+    return value

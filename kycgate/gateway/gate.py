@@ -1,0 +1,396 @@
+"""The gate: who may rent is asked here, once, on one straight line, for every door.
+
+Request → one reading → route → wallet proof → attestation and revocation → job request →
+decision → durable record → forward. Makes no rules (core does), keeps no records (store and audit
+do), opens no connection (doors do).
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from kycgate.core import attestation as attestations
+from kycgate.core.attestation import InvalidAttestation, ValidAttestation
+from kycgate.core.claims import SCHEMA_UID, Account, Action, JobRequest
+from kycgate.core.decision import Allow, Decision, Deny, Evidence, decide
+from kycgate.core.policy import Mode
+from kycgate.errors import (
+    Code,
+    KycgateError,
+    Malformed,
+    NotFound,
+    Reason,
+    Refused,
+    TooLarge,
+    Unauthenticated,
+    Unavailable,
+)
+from kycgate.gateway import records, refusing
+from kycgate.gateway.adapters.base import ACTIONS, Kind, Route
+from kycgate.gateway.canonical import CleanRequest, answer_fields, canonical
+from kycgate.gateway.memory import Memory, WouldWait
+from kycgate.gateway.onward import identity_fields, json_body, readable, with_origin
+from kycgate.gateway.parts import GateParts
+from kycgate.gateway.proving import Caller, Prover
+from kycgate.gateway.records import Passage, Records
+from kycgate.gateway.repeats import Repeats
+from kycgate.gateway.revocation import StoreRevocations
+from kycgate.gateway.view import Forward, Headers, Identity, Reply, RequestView
+
+WELL_KNOWN = "/.well-known/kycgate/configuration"
+_NO_BODY = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+@dataclass(frozen=True, slots=True)
+class _UpstreamKey:
+    """The credential a caller's requests carry upstream, and whether it is the caller's own."""
+
+    key: str
+    own: bool
+
+
+class Gate:
+    """The decision path of one marketplace. Implements `view.GatePort`; every door shares it."""
+
+    def __init__(self, parts: GateParts) -> None:
+        self._parts = parts
+        self._memory = Memory(
+            parts.store.version,
+            poll_s=parts.limits.poll_s,
+            entries=parts.limits.memory_entries,
+            monotonic=parts.monotonic,
+        )
+        self._prover = Prover(parts, self._memory)
+        self._repeats = Repeats(parts)
+        self._records = Records(parts)
+        self._configuration = Reply(
+            200,
+            (("Content-Type", "application/json"), refusing.NO_STORE),
+            json.dumps(parts.configuration).encode(),
+        )
+
+    # -- doors -----------------------------------------------------------------------------------
+
+    def needs_body(self, view: RequestView) -> int | None:
+        """Decided and signed requests are read whole; everything else streams past."""
+        if view.method in _NO_BODY:
+            return None
+        try:
+            request = canonical(view)
+        except Malformed:
+            return None
+        route = self._parts.adapter.match(request.method, request.path)
+        decided = route is not None and route.kind in ACTIONS
+        if decided or "signature-input" in request.fields:
+            return self._parts.limits.body_bytes
+        return None
+
+    def quick(self, view: RequestView) -> Forward | Reply | None:
+        try:
+            return self._answer(view, wait=False)
+        except WouldWait:
+            return None
+
+    def check(self, view: RequestView) -> Forward | Reply:
+        return self._answer(view, wait=True)
+
+    def too_large(self, view: RequestView) -> Reply:
+        limit = self._parts.limits.body_bytes
+        error = TooLarge(f"The body is longer than {limit} bytes.", field="body")
+        return self._records.refuse(Passage(view), error, wait=False)
+
+    def explain(self, account: Account, job: JobRequest, *, now: int) -> Decision:
+        """What the gate would decide for this job now. Records nothing, starts nothing."""
+        self._memory.renew(fresh=True, wait=True)
+        return decide(job, self._evidence(account, job, now), self._parts.policy(), now)
+
+    # -- the line --------------------------------------------------------------------------------
+
+    def _answer(self, view: RequestView, *, wait: bool) -> Forward | Reply:
+        passage = Passage(view)
+        try:
+            return self._line(passage, wait=wait)
+        except KycgateError as error:
+            return self._records.refuse(passage, error, wait=wait)
+
+    def _line(self, passage: Passage, *, wait: bool) -> Forward | Reply:
+        # 1. One reading of the request, or none.
+        request = passage.request = canonical(passage.view)
+        if request.path == WELL_KNOWN and request.method == "GET":
+            return self._configuration
+        # 2. What it asks for, in the marketplace's words.
+        route = passage.route = self._parts.adapter.match(request.method, request.path)
+        # 3. Who asks. Nothing is said about a request before its caller is proven.
+        if not self._prover.shows_proof(request):
+            return self._unproven(passage, request, route, wait=wait)
+        self._memory.renew(fresh=route is not None and route.kind in ACTIONS, wait=wait)
+        caller = passage.caller = self._prover.prove(request, wait=wait)
+        # 4. What no policy is asked about: reads, stops.
+        if route is None:
+            raise _refused(Code.ROUTE_UNKNOWN, f"no route {request.method} {request.path[:200]}")
+        if not caller.may(route.kind):
+            raise _refused(Code.KEY_SCOPE, f"the key's scope does not hold {route.kind.value}")
+        upstream = self._upstream_key(caller.account.key, request.view.now, wait=wait)
+        self._check_owner(route, caller, upstream, request.view.now, wait=wait)
+        if route.kind not in ACTIONS:
+            return self._pass(request, route, caller, upstream, wait=wait)
+        # 5. The job, 6. what is known about its renter, 7. the decision.
+        self._decide(passage, caller, route)
+        # 8. The record, then 9. the way is free, once.
+        return self._start(passage, caller, upstream)
+
+    # -- 3. callers without proof ----------------------------------------------------------------
+
+    def _unproven(
+        self, passage: Passage, request: CleanRequest, route: Route | None, *, wait: bool
+    ) -> Forward:
+        if self._parts.policy().mode is Mode.OBSERVE:
+            return self._observed(passage, request, route, wait=wait)
+        if self._parts.adapter.credential(request.fields) is not None:
+            # A marketplace's own key must not pass for an anonymous read.
+            raise Unauthenticated("The key shown is no gate key.", code=Code.KEY_UNKNOWN)
+        if route is None or route.kind is not Kind.PUBLIC_READ:
+            raise Unauthenticated("No proof of a wallet was shown.", code=Code.PROOF_MISSING)
+        return self._forward(request, self._parts.adapter.with_key(request.onward, None))
+
+    def _observed(
+        self, passage: Passage, request: CleanRequest, route: Route | None, *, wait: bool
+    ) -> Forward:
+        """Observing changes nothing for those who never heard of the gate: it passes as it came."""
+        if route is not None and route.kind in ACTIONS:
+            if not wait:
+                raise WouldWait
+            self._records.observed(passage, Reason(Code.PROOF_MISSING, "no gate proof was shown"))
+        return self._forward(request, request.onward)
+
+    # -- 4. what is not decided ------------------------------------------------------------------
+
+    def _upstream_key(self, account: str, now: int, *, wait: bool) -> _UpstreamKey:
+        def load() -> tuple[_UpstreamKey, int]:
+            own = self._parts.upstream_key(account)
+            key = self._parts.shared_upstream_key if own is None else own
+            if key is None:
+                raise Unavailable("There is no upstream credential for this account.")
+            return _UpstreamKey(key, own is not None), now + self._parts.limits.memory_s
+
+        found = self._memory.recall(("upstream", account), load, now=now, wait=wait)
+        assert found is not None
+        return found
+
+    def _check_owner(
+        self, route: Route, caller: Caller, upstream: _UpstreamKey, now: int, *, wait: bool
+    ) -> None:
+        """A deployment recorded for somebody else is nobody's business; under a shared key so is
+        one recorded for nobody. Both look the same from outside."""
+        if route.resource is None:
+            return
+        deployment = route.resource
+
+        def load() -> tuple[str, int] | None:
+            owner = self._parts.store.deployment_owner(deployment)
+            return None if owner is None else (owner, now + self._parts.limits.memory_s)
+
+        owner = self._memory.recall(("owner", deployment), load, now=now, wait=wait)
+        if owner != caller.account.key and not (owner is None and upstream.own):
+            raise NotFound("No such deployment of this account.", code=Code.NOT_OWNER)
+
+    def _pass(
+        self,
+        request: CleanRequest,
+        route: Route,
+        caller: Caller,
+        upstream: _UpstreamKey,
+        *,
+        wait: bool,
+    ) -> Forward:
+        if route.kind is Kind.ACCOUNT_READ and not upstream.own:
+            raise NotFound("This needs the account's own upstream key.", code=Code.NOT_OWNER)
+        identity = Identity(caller.account.key, None, None, 0, caller.expires_at)
+        headers = self._with_identity(request, upstream, identity)
+        if route.kind is Kind.STOP:
+            if not wait:
+                raise WouldWait
+            return self._stop(request, route, headers, identity)
+        if route.kind is Kind.LIST and not upstream.own:
+            return self._filtered(request, headers, identity)
+        return self._forward(request, headers, identity)
+
+    def _forward(
+        self, request: CleanRequest, headers: Headers, identity: Identity | None = None
+    ) -> Forward:
+        return Forward(
+            method=request.method,
+            target=request.target,
+            headers=with_origin(headers, request),
+            body=request.view.body,
+            failed=lambda sent: self._no_answer(),
+            identity=identity,
+        )
+
+    def _no_answer(self) -> Reply:
+        """For what may be asked again safely: here a 502 costs nobody a second machine."""
+        headers, body = self._parts.adapter.refusal("The marketplace gave no usable answer.")
+        return Reply(502, (*headers, refusing.NO_STORE), body)
+
+    def _stop(
+        self, request: CleanRequest, route: Route, headers: Headers, identity: Identity
+    ) -> Forward:
+        def finish(status: int, fields: Headers, body: bytes) -> Reply:
+            if 200 <= status < 300 and route.resource is not None:
+                self._records.stopped(route.resource)
+            return Reply(status, answer_fields(fields), body)
+
+        return Forward(
+            method=request.method,
+            target=request.target,
+            headers=with_origin(readable(headers), request),
+            body=request.view.body,
+            failed=lambda sent: self._no_answer(),
+            finish=finish,
+            answer_limit=self._parts.limits.answer_bytes,
+            identity=identity,
+        )
+
+    def _filtered(self, request: CleanRequest, headers: Headers, identity: Identity) -> Forward:
+        def finish(status: int, fields: Headers, body: bytes) -> Reply:
+            if status != 200:
+                # What it says may be about the operator's account, not the caller's.
+                return self._no_answer()
+            try:
+                owned = frozenset(self._parts.store.deployments_of(identity.account))
+                kept = self._parts.adapter.filter_list(body, owned)
+            except KycgateError:
+                return self._no_answer()
+            return Reply(200, (("Content-Type", "application/json"), refusing.NO_STORE), kept)
+
+        return Forward(
+            method=request.method,
+            target=request.target,
+            headers=with_origin(readable(headers), request),
+            body=request.view.body,
+            failed=lambda sent: self._no_answer(),
+            finish=finish,
+            answer_limit=self._parts.limits.list_bytes,
+            identity=identity,
+        )
+
+    def _with_identity(
+        self, request: CleanRequest, upstream: _UpstreamKey, identity: Identity
+    ) -> Headers:
+        """Our fields come last, after everything a caller could have removed or spelled alike."""
+        credentials = self._parts.adapter.with_key(request.onward, upstream.key)
+        return (*credentials, *identity_fields(identity))
+
+    # -- 5 to 7. the decision --------------------------------------------------------------------
+
+    def _decide(self, passage: Passage, caller: Caller, route: Route) -> None:
+        assert passage.request is not None
+        now, account = passage.view.now, caller.account
+        body = json_body(passage.request)
+        if passage.request.query:
+            raise Malformed("This request takes no query.", field="query", code=Code.MALFORMED)
+        recorded = None
+        if route.resource is not None:
+            passage.rental, recorded = self._recorded(account.key, route.resource)
+        job = self._parts.adapter.job(route, body, recorded=recorded, now=now)
+        passage.job = job
+        policy = passage.policy = self._parts.policy()
+        evidence = passage.evidence = self._evidence(account, job, now)
+        passage.decision = decide(job, evidence, policy, now)
+        if isinstance(passage.decision, Allow) or policy.mode is Mode.OBSERVE:
+            return
+        reasons = passage.decision.reasons
+        if isinstance(passage.decision, Deny):
+            reasons = reasons[: passage.decision.decisive]
+        raise Refused("Not under this policy.", reasons=reasons)
+
+    def _recorded(self, account: str, deployment: str) -> tuple[bytes | None, JobRequest | None]:
+        """The job that rented a deployment, and what the booking has grown to since."""
+        booked = [
+            (job.id, records.request_of(job))
+            for job in self._parts.store.jobs_of(account, limit=records.JOBS_LOOKED_AT)
+            if job.deployment == deployment and job.state == "answered"
+        ]
+        rental = next((number for number, asked in booked if asked.action is Action.RENT), None)
+        if rental is None:
+            return None, None
+        return rental, max((asked for _, asked in booked), key=lambda asked: asked.hours or 0)
+
+    def _evidence(self, account: Account, job: JobRequest, now: int) -> Evidence:
+        return Evidence(
+            account=account,
+            attestation=self._attestation(account, now),
+            gpu=self._parts.classify(job.gpu_model or ""),
+            network_country=None,
+            wallet_proof_at=self._parts.store.wallet_proof_at(account.key),
+            lists=self._parts.lists(),
+        )
+
+    def _attestation(
+        self, account: Account, now: int
+    ) -> ValidAttestation | InvalidAttestation | None:
+        """The account's attestation as verified under today's trust list, from memory if there."""
+        trust = self._parts.trust()
+
+        def load() -> tuple[ValidAttestation | InvalidAttestation, int] | None:
+            signed = self._parts.attestations.current(account, now)
+            if signed is None:
+                return None
+            verdict = attestations.verify(
+                signed,
+                trust=trust,
+                revocations=self._revocations(now),
+                recipient=account.address,
+                schema=SCHEMA_UID,
+                now=now,
+            )
+            if isinstance(verdict, InvalidAttestation):
+                return verdict, now  # told, never remembered
+            ends = [key.not_after for key in trust.issuers if key.address == verdict.issuer]
+            until = min((end for end in ends if end is not None), default=trust.expires_at)
+            memory_ends = now + self._parts.limits.memory_s
+            return verdict, min(memory_ends, verdict.expires_at, trust.expires_at, until)
+
+        key = ("attestation", account, trust.sequence, trust.issued_at)
+        return self._memory.recall(key, load, now=now, wait=True)
+
+    def _revocations(self, now: int) -> StoreRevocations:
+        def load() -> tuple[StoreRevocations, int]:
+            view = StoreRevocations(self._parts.store.revocations(now=now))
+            return view, now + self._parts.limits.memory_s
+
+        view = self._memory.recall("revocations", load, now=now, wait=True)
+        assert view is not None
+        return view
+
+    # -- 8 and 9. record, forward ----------------------------------------------------------------
+
+    def _start(self, passage: Passage, caller: Caller, upstream: _UpstreamKey) -> Forward | Reply:
+        job = self._records.job(passage, caller)
+        first = self._repeats.begin(job)
+        if first is not None:
+            return records.recorded_answer(first)
+        self._records.started(passage, job)
+        decision = passage.decision
+        claims = decision.attestation.claims if isinstance(decision, Allow) else None
+        level = 0 if claims is None else int(claims.level)
+        identity = Identity(caller.account.key, job.decision_id, job.id, level, caller.expires_at)
+        request = passage.clean()
+        headers = readable(self._with_identity(request, upstream, identity))
+        return Forward(
+            method=request.method,
+            target=request.target,
+            headers=with_origin(headers, request),
+            body=passage.view.body,
+            failed=lambda sent: self._records.no_answer(passage, job, sent=sent),
+            finish=lambda status, fields, body: self._records.answered(
+                passage, job, status, fields, body
+            ),
+            answer_limit=self._parts.limits.answer_bytes,
+            identity=identity,
+        )
+
+
+def _refused(code: Code, text: str) -> Refused:
+    return Refused(text, reasons=(Reason(code, text),))

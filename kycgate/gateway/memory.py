@@ -1,0 +1,100 @@
+"""What the gate remembers between requests, and how soon it forgets.
+
+Decides nothing. Remembers answers of the store only, never refusals, and nothing past its expiry.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Hashable
+from typing import Any, TypeVar, cast
+
+from kycgate.errors import Unavailable
+
+T = TypeVar("T")
+
+
+class WouldWait(Exception):
+    """The answer is not in memory, and the caller must not wait for it."""
+
+
+class Memory:
+    """A bounded map that empties itself when the store's version moves.
+
+    Promise: what changed in the store is forgotten at most `poll_s` after the change, in every
+    process. While the store can't be asked, what is remembered stays until its own end, and
+    nothing is added: reads go on, and whoever asks for `fresh` gets Unavailable.
+    """
+
+    def __init__(
+        self,
+        version: Callable[[], int],
+        *,
+        poll_s: float,
+        entries: int,
+        monotonic: Callable[[], float],
+    ) -> None:
+        self._version = version
+        self._poll_s = poll_s
+        self._most = entries
+        self._monotonic = monotonic
+        self._lock = threading.Lock()
+        self._held: dict[Hashable, tuple[Any, int]] = {}
+        self._seen: int | None = None
+        self._generation = 0
+        self._polled_at = float("-inf")
+
+    def renew(self, *, fresh: bool, wait: bool) -> None:
+        """Look at the store's version if the last look is too old, or in any case if `fresh`.
+
+        Raises WouldWait when that needs the store and `wait` is false, Unavailable when the store
+        does not answer a `fresh` look.
+        """
+        if not fresh and self._monotonic() - self._polled_at < self._poll_s:
+            return
+        if not wait:
+            raise WouldWait
+        looked_at = self._monotonic()
+        try:
+            version = self._version()
+        except Unavailable:
+            if fresh or self._seen is None:
+                raise
+            self._polled_at = looked_at
+            return
+        with self._lock:
+            if version != self._seen:
+                self._held = {}
+                self._generation += 1
+                self._seen = version
+            self._polled_at = max(self._polled_at, looked_at)
+
+    def recall(
+        self,
+        key: Hashable,
+        load: Callable[[], tuple[T, int] | None],
+        *,
+        now: int,
+        wait: bool,
+    ) -> T | None:
+        """What is held under `key`, else what `load` gives: (value, last second + 1), or None.
+
+        None is not remembered. `load` may raise; then nothing is remembered.
+        """
+        held = self._held.get(key)
+        if held is not None and now < held[1]:
+            return cast(T, held[0])
+        if not wait:
+            raise WouldWait
+        # A change between loading and keeping moves the generation: then the value isn't kept.
+        generation = self._generation
+        loaded = load()
+        if loaded is None:
+            return None
+        with self._lock:
+            if generation == self._generation and now < loaded[1]:
+                if len(self._held) >= self._most:
+                    # Oldest first: a flood of new callers may cost a look-up, never memory.
+                    self._held.pop(next(iter(self._held)), None)
+                self._held[key] = loaded
+        return loaded[0]

@@ -1,0 +1,134 @@
+"""What the gate is built from: every port it needs, and what each promises.
+
+Holds no behaviour. All ports are thread-safe; what can't answer raises Unavailable, never guesses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+from kycgate.core.attestation import SignedAttestation
+from kycgate.core.claims import Account
+from kycgate.core.decision import Allow
+from kycgate.core.policy import GpuClass, ListVersion, Policy
+from kycgate.core.signature import Invalid, Undecided, Valid
+from kycgate.core.trust import TrustList
+from kycgate.gateway.adapters.base import Adapter
+from kycgate.store.base import Begun, Job, Key, Refusal, Revocations
+
+
+class GateStore(Protocol):
+    """The part of `store.base.Store` the gate uses, with the same promises."""
+
+    def version(self) -> int: ...
+    def claim_nonce(self, scope: str, nonce: str, *, expires_at: int, now: int) -> bool: ...
+    def note_wallet_proof(self, account: str, *, at: int) -> None: ...
+    def wallet_proof_at(self, account: str) -> int | None: ...
+    def key_by_hash(self, secret_hash: bytes) -> Key | None: ...
+    def touch_key(self, key_id: str, *, at: int) -> None: ...
+    def revocations(self, *, now: int) -> Revocations: ...
+    def begin_job(self, job: Job, *, repeat_window_s: int) -> Begun: ...
+    def mark_forwarded(self, job_id: bytes, *, at: int) -> None: ...
+    def finish_job(
+        self,
+        job_id: bytes,
+        *,
+        state: Literal["answered", "unknown"],
+        at: int,
+        status: int | None = None,
+        headers: Sequence[tuple[str, str]] = (),
+        body: bytes = b"",
+        deployment: str | None = None,
+        permit: bytes | None = None,
+    ) -> None: ...
+    def job(self, job_id: bytes) -> Job | None: ...
+    def jobs_of(self, account: str, *, limit: int = 100) -> list[Job]: ...
+    def own_deployment(self, deployment: str, account: str, job_id: bytes, *, at: int) -> None: ...
+    def deployment_owner(self, deployment: str) -> str | None: ...
+    def deployments_of(self, account: str) -> list[str]: ...
+    def close_deployment(self, deployment: str, *, at: int) -> None: ...
+    def add_refusal(self, refusal: Refusal) -> None: ...
+
+
+class Log(Protocol):
+    """The decision log. An entry is durable when `append` returns; else it raises."""
+
+    def append(self, kind: str, body: dict[str, Any], *, now: int) -> object: ...
+
+
+class Attestations(Protocol):
+    """Where the account's attestation comes from."""
+
+    def current(self, account: Account, now: int) -> SignedAttestation | None:
+        """Today's attestation, renewed silently if it may be; None when there is none."""
+
+
+ContractWallet = Callable[[Account, bytes, bytes], Valid | Invalid | Undecided]
+"""(contract account, digest, signature) → whether the contract accepts it, asked on its chain."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds of one gate, in the unit each name states."""
+
+    body_bytes: int = 256 * 1024
+    """Body of a decided or signed request."""
+    answer_bytes: int = 256 * 1024
+    """Answer to a decided request, stored whole for repeats."""
+    list_bytes: int = 4 * 1024 * 1024
+    """Answer to a listing that is filtered."""
+    poll_s: float = 1.0
+    """A revocation is noticed after this at most (DESIGN 8 asks for 5)."""
+    memory_s: int = 60
+    """How long something once read is remembered at most."""
+    memory_entries: int = 10_000
+    proof_age_s: int = 60
+    """Oldest signed request."""
+    repeat_window_s: int = 600
+    """An identical request without Idempotency-Key joins an unfinished one this long."""
+    join_wait_s: float = 10.0
+    """How long a repeat waits for the first one's answer."""
+    joiners: int = 8
+    """Repeats waiting at the same time; one more is told to come back."""
+    upstream_s: int = 120
+    """After this a forwarded job without an answer counts as unknown: its process died."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GateParts:
+    """Everything a gate is made of. Nothing has a default that would lessen a check."""
+
+    adapter: Adapter
+    store: GateStore
+    log: Log
+    attestations: Attestations
+    trust: Callable[[], TrustList]
+    """Today's trust list; raises Unavailable when there is none in force."""
+    policy: Callable[[], Policy]
+    lists: Callable[[], tuple[ListVersion, ...]]
+    """Versions and ages of the screening lists behind today's attestations."""
+    classify: Callable[[str], GpuClass]
+    """GPU model → control class; "" and unknown names are unknown, hence controlled."""
+    permit_for: Callable[[Allow, bytes, int], bytes | None]
+    """(allow, job id, now) → permit on the wire; None where no settlement is configured."""
+    upstream_key: Callable[[str], str | None]
+    """Account key → that account's own upstream credential, or None."""
+    shared_upstream_key: str | None
+    """For accounts without their own; ownership of deployments is then ours to enforce."""
+    contract_wallet: ContractWallet | None
+    """None: contract wallets can't prove themselves here (their proof stays undecided)."""
+    authorities: frozenset[str]
+    """host[:port] texts this gate answers to, lower case: what a signed request may name."""
+    public_url: str
+    """Origin of the control plane, no trailing slash: where refusals point."""
+    configuration: dict[str, Any]
+    """`/.well-known/kycgate/configuration`: public url, issuer, chain, escrow, version."""
+    clock: Callable[[], int]
+    """Unix seconds UTC, for what happens after a request was read (upstream's answer)."""
+    monotonic: Callable[[], float]
+    pause: Callable[[float], None]
+    draw: Callable[[int], bytes]
+    """n bytes of cryptographic randomness."""
+    limits: Limits = field(default_factory=Limits)

@@ -1,0 +1,148 @@
+"""Who is calling: a gate API key, a request signed by the wallet, or nobody we know.
+
+Says nothing about what a caller may do. A proof shown but not holding is refused, never ignored.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+
+from kycgate.core import proof
+from kycgate.core.claims import Account
+from kycgate.core.signature import Invalid, Undecided
+from kycgate.errors import Code, Unauthenticated, Unavailable
+from kycgate.gateway.adapters.base import Kind
+from kycgate.gateway.canonical import CleanRequest
+from kycgate.gateway.memory import Memory, WouldWait
+from kycgate.gateway.parts import GateParts
+from kycgate.store.base import Key
+
+KEY_PREFIX = "kg_"
+_KEY = re.compile(r"kg_[A-Za-z0-9_\-]{20,128}")
+
+SCOPES = {
+    Kind.RENT: "rent",
+    Kind.EXTEND: "rent",
+    Kind.MODIFY: "rent",
+    Kind.STOP: "stop",
+    Kind.OWN_READ: "read",
+    Kind.LIST: "read",
+    Kind.ACCOUNT_READ: "read",
+    Kind.PUBLIC_READ: None,
+}
+"""The scope a gate key must have for each kind of route."""
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """A proven account. `scope` None: it signed this very request, which is every scope."""
+
+    account: Account
+    scope: frozenset[str] | None
+    expires_at: int
+    """When this proof ends."""
+
+    def may(self, kind: Kind) -> bool:
+        needed = SCOPES[kind]
+        return self.scope is None or needed is None or needed in self.scope
+
+
+class Prover:
+    """Turns what a request shows into a proven account."""
+
+    def __init__(self, parts: GateParts, memory: Memory) -> None:
+        self._parts = parts
+        self._memory = memory
+
+    def shows_proof(self, request: CleanRequest) -> bool:
+        """Whether the request claims to be proven to this gate, rightly or not."""
+        credential = self._parts.adapter.credential(request.fields)
+        shows_key = credential is not None and credential.startswith(KEY_PREFIX)
+        return shows_key or "signature-input" in request.fields or "signature" in request.fields
+
+    def prove(self, request: CleanRequest, *, wait: bool) -> Caller:
+        """The proven caller. Raises Unauthenticated, Unavailable, WouldWait."""
+        credential = self._parts.adapter.credential(request.fields)
+        signed = "signature-input" in request.fields or "signature" in request.fields
+        if signed and credential is not None:
+            raise Unauthenticated("Show one proof: a key or a signature.", code=Code.PROOF_INVALID)
+        if signed:
+            return self._by_signature(request, wait=wait)
+        return self._by_key(credential or "", request.view.now, wait=wait)
+
+    def _by_key(self, secret: str, now: int, *, wait: bool) -> Caller:
+        if _KEY.fullmatch(secret) is None:
+            raise Unauthenticated("This is no gate key.", code=Code.KEY_UNKNOWN)
+        digest = hashlib.sha256(secret.encode("ascii")).digest()
+        found = self._memory.recall(
+            ("key", digest), lambda: self._load_key(digest, now), now=now, wait=wait
+        )
+        if found is None:
+            raise Unauthenticated("This gate knows no such key.", code=Code.KEY_UNKNOWN)
+        key, caller = found
+        if key.revoked_at is not None:
+            raise Unauthenticated("The key was revoked.", code=Code.KEY_REVOKED)
+        if now >= key.expires_at:
+            raise Unauthenticated("The key has expired.", code=Code.KEY_EXPIRED)
+        return caller
+
+    def _load_key(self, digest: bytes, now: int) -> tuple[tuple[Key, Caller], int] | None:
+        key = self._parts.store.key_by_hash(digest)
+        if key is None:
+            return None
+        self._parts.store.touch_key(key.id, at=now)
+        caller = Caller(Account.from_key(key.account), frozenset(key.scope), key.expires_at)
+        return (key, caller), now + self._parts.limits.memory_s
+
+    def _by_signature(self, request: CleanRequest, *, wait: bool) -> Caller:
+        if not wait:
+            raise WouldWait
+        parts, now = self._parts, request.view.now
+        if request.authority not in parts.authorities:
+            # A signature made for another host, brought here with that host's name.
+            raise Unauthenticated(
+                "The request was signed for another host.", code=Code.PROOF_AUDIENCE
+            )
+        said = proof.verify_request(
+            _signed_part(request), now=now, max_age_s=parts.limits.proof_age_s
+        )
+        if isinstance(said, Invalid):
+            raise Unauthenticated(said.reason.text, code=said.reason.code)
+        if isinstance(said, proof.UndecidedContract):
+            said = self._ask_contract(said)
+        account = said.account.key
+        spent = parts.store.claim_nonce(
+            f"erc8128:{account}", said.nonce, expires_at=said.expires, now=now
+        )
+        if not spent:
+            raise Unauthenticated("This signed request was sent before.", code=Code.PROOF_REPLAYED)
+        parts.store.note_wallet_proof(account, at=said.created)
+        return Caller(said.account, None, said.expires)
+
+    def _ask_contract(
+        self, said: proof.UndecidedContract[proof.ProvenRequest]
+    ) -> proof.ProvenRequest:
+        ask = self._parts.contract_wallet
+        if ask is None:
+            raise Unavailable("Contract wallets can't be checked here.")
+        verdict = ask(said.claimed.account, said.digest, said.signature)
+        if isinstance(verdict, Undecided):
+            raise Unavailable(f"The chain gave no answer: {verdict.needs}.")
+        if isinstance(verdict, Invalid):
+            raise Unauthenticated(verdict.reason.text, code=verdict.reason.code)
+        return said.claimed
+
+
+def _signed_part(request: CleanRequest) -> proof.HttpRequest:
+    view = request.view
+    return proof.HttpRequest(
+        method=request.method,
+        scheme=view.scheme,
+        authority=request.authority,
+        path=request.path,
+        query=request.query,
+        headers=view.headers,
+        body=view.body or b"",
+    )

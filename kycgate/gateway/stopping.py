@@ -1,0 +1,76 @@
+"""Stops the running machines of an account whose clearance was taken away (DESIGN 4.4).
+
+Revokes nobody: the issuer did, and left the order in the outbox. An order is done only when the
+marketplace has said for every deployment that it is ended or that there is no such thing.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from kycgate.errors import KycgateError, Unavailable
+from kycgate.gateway.adapters.base import Adapter
+from kycgate.gateway.view import Headers
+from kycgate.store.base import OutboxItem, Store
+
+KIND = "stop_jobs"
+"""Outbox items: {"account": account key}."""
+
+Send = Callable[[str, str, Headers], int]
+"""(method, target, headers) → the marketplace's status. Raises Unavailable without an answer."""
+
+_RETRY_S = 15
+_RETRY_MOST_S = 600
+_log = logging.getLogger("kycgate.stopping")
+
+
+class JobStopper:
+    """Works off the orders of one marketplace. May be killed at any point and started again."""
+
+    def __init__(
+        self,
+        store: Store,
+        adapter: Adapter,
+        *,
+        send: Send,
+        upstream_key: Callable[[str], str | None],
+        shared_upstream_key: str | None,
+    ) -> None:
+        self._store = store
+        self._adapter = adapter
+        self._send = send
+        self._upstream_key = upstream_key
+        self._shared = shared_upstream_key
+
+    def run(self, *, now: int) -> int:
+        """Carry out what is due; how many deployments ended. One order's trouble raises nothing."""
+        return sum(self._order(item, now) for item in self._store.due(KIND, now=now, limit=20))
+
+    def _order(self, item: OutboxItem, now: int) -> int:
+        account = str(item.payload["account"])
+        ended = 0
+        try:
+            for deployment in self._store.deployments_of(account):
+                self._end(account, deployment)
+                self._store.close_deployment(deployment, at=now)
+                ended += 1
+            self._store.done(item.id)
+        except KycgateError as error:
+            wait = min(_RETRY_S * 2 ** min(item.attempts, 8), _RETRY_MOST_S)
+            _log.error("a revoked account's job could not be stopped: %s", error.message)
+            self._store.retry(item.id, due_at=now + wait)
+        return ended
+
+    def _end(self, account: str, deployment: str) -> None:
+        key = self._upstream_key(account) or self._shared
+        if key is None:
+            raise Unavailable("no upstream credential to stop this account's jobs with")
+        answers = [
+            self._send(method, target, self._adapter.with_key((), key))
+            for method, target in self._adapter.stops(deployment)
+        ]
+        ended = any(200 <= status < 300 for status in answers)
+        gone = all(status in (404, 410) for status in answers)
+        if not ended and not gone:
+            raise Unavailable(f"the marketplace answered {answers} to a stop")

@@ -1,0 +1,244 @@
+"""The operator's cases as they are kept: found, moved on, and filled with sealed evidence.
+
+Takes no decision: it carries out those of the identity office, in the log before they take effect.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, Final
+
+from kycgate.core.claims import Account, Kind
+from kycgate.errors import Code, Conflict, NotFound
+from kycgate.issuer.cases import (
+    Action,
+    Countries,
+    Details,
+    State,
+    document,
+    parse_details,
+    transition,
+    ultimate_country,
+)
+from kycgate.issuer.checks import Screening
+from kycgate.issuer.vault import Entropy, Log, Vault
+from kycgate.store.base import Case, CaseEvent, SealedEvidence, Store, Subject
+
+DETAILS: Final = "details"
+SCREENING: Final = "screening"
+DECISION: Final = "decision"
+"""Kinds of evidence: what the renter said, what the lists said, what a reviewer said."""
+
+_ALL: Final = 10_000
+"""Cases read at once, of one account or waiting; far above what people can have or review."""
+
+
+class CaseBook:
+    """Cases and their evidence. Raises Conflict when somebody else moved the case meanwhile."""
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        vault: Vault,
+        countries: Countries,
+        log: Log,
+        entropy: Entropy = secrets.token_bytes,
+    ) -> None:
+        self._store = store
+        self._vault = vault
+        self._log = log
+        self._entropy = entropy
+        self.countries = countries
+
+    # -- finding ---------------------------------------------------------------------------------
+
+    def case(self, case_id: str) -> Case:
+        """The case without what is sealed. Raises NotFound."""
+        case = self._store.case(case_id)
+        if case is None:
+            raise NotFound("no such case")
+        return case
+
+    def pending(self, limit: int) -> list[Case]:
+        """Cases that wait for a reviewer, the longest waiting first."""
+        waiting = [
+            case
+            for state in (State.SUBMITTED, State.REVIEW)
+            for case in self._store.cases(state=state, limit=_ALL)
+        ]
+        # Cut only here: the store gives the newest first, and the oldest must not starve.
+        return sorted(waiting, key=lambda case: (case.opened_at, case.id))[:limit]
+
+    def of_subject(self, subject_id: str) -> list[Case]:
+        """Every case of every account of the subject, newest first."""
+        found = [
+            case
+            for account in self._store.accounts_of(subject_id)
+            for case in self._store.cases(account=account, limit=_ALL)
+            if case.subject_id == subject_id
+        ]
+        return sorted(found, key=lambda case: case.opened_at, reverse=True)
+
+    def approved(self, account: Account) -> Case | None:
+        """The case on which the account's attestation stands."""
+        subject = self._store.subject_of(account.key)
+        cases = self.of_subject(subject.id) if subject else []
+        return next((case for case in cases if case.state == State.APPROVED), None)
+
+    def accounts(self, case: Case) -> list[Account]:
+        """Every account of the case's subject."""
+        return [Account.from_key(key) for key in self._store.accounts_of(case.subject_id)]
+
+    def subject_id(self, who: Account | str) -> str | None:
+        """The subject behind an account, or the id given."""
+        if isinstance(who, str):
+            return who
+        subject = self._store.subject_of(who.key)
+        return subject.id if subject else None
+
+    def erased(self, case: Case) -> bool:
+        """Whether the personal data behind the case is gone."""
+        subject = self._store.subject(case.subject_id)
+        return subject is None or not subject.wrapped_key
+
+    def history(self, case: Case) -> Sequence[CaseEvent]:
+        """What was done, oldest first."""
+        return self._store.case_events(case.id)
+
+    # -- opening and moving ----------------------------------------------------------------------
+
+    def subject(self, account: Account, kind: Kind, now: int) -> Subject:
+        """The account's subject, a new one if it has none."""
+        subject = self._store.subject_of(account.key)
+        if subject is None:
+            subject = self._vault.new_subject(kind, now=now)
+            self._store.link_account(account.key, subject.id, at=now)
+        return subject
+
+    def add(
+        self,
+        subject: Subject,
+        account: Account,
+        kind: Kind,
+        told: Details,
+        *,
+        actor: str,
+        refusal_id: str | None,
+        now: int,
+    ) -> Case:
+        """A new draft with these details."""
+        case = Case(
+            id=self._entropy(8).hex(),
+            subject_id=subject.id,
+            account=account.key,
+            kind=int(kind),
+            state=State.DRAFT,
+            opened_at=now,
+            updated_at=now,
+            refusal_id=refusal_id,
+            country=told.country,
+            ultimate_country=ultimate_country(told),
+        )
+        self.note("case_opened", case, now)
+        self._store.add_case(case, CaseEvent(case.id, now, actor, "open", "", State.DRAFT))
+        # A crash before this line leaves an empty draft, which takes the details sent again.
+        self.keep(case, DETAILS, document(told, self.countries), now)
+        return case
+
+    def amend(self, case: Case, kind: Kind, told: Details, *, actor: str, now: int) -> Case:
+        """Other details in a case not yet submitted."""
+        country, ultimate = told.country, ultimate_country(told)
+        transition(State(case.state), Action.AMEND)
+        self.keep(case, DETAILS, document(told, self.countries), now)
+        return self.move(
+            case,
+            Action.AMEND,
+            actor,
+            now,
+            kind=int(kind),
+            country=country,
+            ultimate_country=ultimate,
+        )
+
+    def move(self, case: Case, action: Action, actor: str, now: int, **changed: Any) -> Case:
+        """The case after the action, stored with its event."""
+        after = transition(State(case.state), action)
+        moved = replace(case, state=after, updated_at=now, **changed)
+        event = CaseEvent(case.id, now, actor, action, case.state, after)
+        self._store.move_case(moved, from_state=case.state, event=event)
+        return moved
+
+    def flag(self, case: Case, codes: Sequence[Code], actor: str, now: int) -> Case:
+        """Hand the case to a reviewer, with the reasons."""
+        words = tuple(str(code) for code in codes)
+        self.note("case_review", case, now, reason_codes=list(words))
+        return self.move(case, Action.FLAG, actor, now, reason_codes=words)
+
+    def void(self, subject_id: str, code: Code, now: int) -> None:
+        """Void every attestation of the subject, here at once and elsewhere through the outbox.
+
+        The outbox comes first: what stops here must not go on elsewhere because of a crash.
+        """
+        for key in self._store.accounts_of(subject_id):
+            epoch = self._store.epoch(key)
+            self._store.enqueue("revoke_onchain", {"account": key, "epoch": epoch}, due_at=now)
+            self._store.enqueue("stop_jobs", {"account": key}, due_at=now)
+            self._store.revoke_account(key, at=now, reason=str(code))
+
+    def epoch(self, account: Account) -> int:
+        """The epoch under which the account is attested today."""
+        return self._store.epoch(account.key)
+
+    def wallet_proof_at(self, account: Account) -> int | None:
+        """When the account last signed in person."""
+        return self._store.wallet_proof_at(account.key)
+
+    # -- evidence --------------------------------------------------------------------------------
+
+    def keep(self, case: Case, kind: str, document: dict[str, Any], now: int) -> SealedEvidence:
+        """Seal and store a piece of evidence."""
+        sealed = self._vault.seal(case.subject_id, kind, document, case_id=case.id, now=now)
+        self._store.add_evidence(sealed)
+        return sealed
+
+    def keep_screening(self, case: Case, screening: Screening, now: int) -> None:
+        """What the lists said is evidence too, clear or not."""
+        self.keep(case, SCREENING, screening.document(), now)
+
+    def decide(self, kind: str, case: Case, verdict: dict[str, Any], now: int, **more: Any) -> None:
+        """Record a reviewer's decision. Their words are sealed, as they may name people; the log
+        gets the commitment."""
+        evidence = self.keep(case, DECISION, verdict | {"at": now}, now)
+        reviewer, commitment = verdict["reviewer"], evidence.commitment.hex()
+        self.note(kind, case, now, reviewer=reviewer, evidence=commitment, **more)
+
+    def evidence(self, case: Case) -> list[SealedEvidence]:
+        """Every piece, in the order of sealing."""
+        return sorted(self._store.evidence_of(case.id), key=lambda each: each.id)
+
+    def open(self, evidence: SealedEvidence, *, reader: str, now: int) -> dict[str, Any]:
+        """One piece, its reading logged."""
+        return self._vault.open(evidence, reader=reader, now=now)
+
+    def details(self, case: Case, *, reader: str, now: int) -> Details:
+        """What the renter said last, its reading logged."""
+        found = [each for each in self.evidence(case) if each.kind == DETAILS]
+        if not found:
+            raise Conflict("this case holds no details yet: send them again")
+        raw = self.open(found[-1], reader=reader, now=now)
+        return parse_details(Kind(case.kind), raw, countries=self.countries, now=now)
+
+    def cleared(self, case: Case, *, reader: str, now: int) -> frozenset[tuple[str, str, str]]:
+        """Name hits that a reviewer has found to be somebody else."""
+        found = [each for each in self.evidence(case) if each.kind == DECISION]
+        verdict = self.open(found[-1], reader=reader, now=now) if found else {}
+        return frozenset(
+            (entry_list, entry, name) for entry_list, entry, name in verdict.get("cleared", [])
+        )
+
+    def note(self, kind: str, case: Case, now: int, **more: Any) -> None:
+        """A line in the decision log: ids, digests and codes only."""
+        self._log.append(kind, {"case": case.id, "account": case.account, **more}, now=now)

@@ -1,0 +1,417 @@
+"""What a case is: the steps a verification may take, and what a renter must tell about themselves.
+
+Pure: reads no clock, disk, network or list; it neither screens nor stores, and approves nothing.
+
+A case walks one way; a second try after a refusal is a new case of the same subject:
+
+    draft ─submit→ submitted ─approve→ approved ─revoke→ revoked
+                     │   └─flag→ review ─approve↗  │flag
+                     └─refuse→ refused ←refuse─ review
+
+What the renter said arrives as a dict and leaves as a frozen value, or as `Malformed` naming the
+field (`parent.country`) and the remedy. Messages never repeat the value: it is personal data.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from enum import Enum, StrEnum
+from typing import Any, Final, NoReturn, Protocol
+
+from kycgate.core.claims import Kind
+from kycgate.errors import Conflict, Malformed
+
+MAX_NAME: Final = 400
+"""Characters. The longest on the US Consolidated Screening List of July 2026 has 381."""
+MAX_REGISTRATION: Final = 64
+"""Characters of a registration number."""
+MAX_PARENTS: Final = 8
+"""Parents above one another. A longer chain is looked at by a person, outside this form."""
+EARLIEST_BIRTH: Final = date(1900, 1, 1)
+
+
+class State(StrEnum):
+    """Where a case stands. The value is what the store and the API carry."""
+
+    DRAFT = "draft"
+    SUBMITTED = "submitted"
+    REVIEW = "review"
+    APPROVED = "approved"
+    REFUSED = "refused"
+    REVOKED = "revoked"
+
+
+class Action(StrEnum):
+    """What may be done to a case. The value is what the history shows."""
+
+    AMEND = "amend"
+    SUBMIT = "submit"
+    FLAG = "flag"
+    APPROVE = "approve"
+    REFUSE = "refuse"
+    RENEW = "renew"
+    REVOKE = "revoke"
+    REOPEN = "reopen"
+
+
+TRANSITIONS: Final[Mapping[tuple[State, Action], State]] = {
+    (State.DRAFT, Action.AMEND): State.DRAFT,
+    (State.DRAFT, Action.SUBMIT): State.SUBMITTED,
+    (State.SUBMITTED, Action.FLAG): State.REVIEW,
+    (State.SUBMITTED, Action.APPROVE): State.APPROVED,
+    (State.SUBMITTED, Action.REFUSE): State.REFUSED,
+    (State.REVIEW, Action.FLAG): State.REVIEW,
+    (State.REVIEW, Action.APPROVE): State.APPROVED,
+    (State.REVIEW, Action.REFUSE): State.REFUSED,
+    # A case flagged at renewal still has living attestations until its reviewer has spoken.
+    (State.REVIEW, Action.REVOKE): State.REVOKED,
+    (State.APPROVED, Action.RENEW): State.APPROVED,
+    (State.APPROVED, Action.FLAG): State.REVIEW,
+    (State.APPROVED, Action.REVOKE): State.REVOKED,
+    # Reopening leaves the old case as it is: the answer is the state of the new one.
+    (State.REFUSED, Action.REOPEN): State.DRAFT,
+    (State.REVOKED, Action.REOPEN): State.DRAFT,
+}
+"""Every step there is. What is not here is a Conflict."""
+
+
+def transition(state: State, action: Action) -> State:
+    """The state after the action. Raises Conflict naming both when there is no such step."""
+    after = TRANSITIONS.get((state, action))
+    if after is None:
+        raise Conflict(f"cannot {action} a case that is {state}")
+    return after
+
+
+# -- what the renter tells -----------------------------------------------------------------------
+
+
+class Countries(Protocol):
+    """The country table, as far as details need it."""
+
+    def numeric(self, alpha2: str) -> int:
+        """ISO 3166-1 numeric of a two-letter code. Raises Malformed for an unknown one."""
+
+    def alpha2(self, numeric: int) -> str:
+        """The two-letter code of a number `numeric` gave."""
+
+
+class Above(Enum):
+    """What stands above the last owner named: nobody, or nobody said."""
+
+    NONE = "none"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Parent:
+    """Who controls or consolidates the one below; `country` is that of its headquarters."""
+
+    name: str
+    country: int
+    registration_number: str | None
+    parent: Parent | Above
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """A natural person. `birth_date` is YYYY-MM-DD or not told."""
+
+    name: str
+    country: int
+    birth_date: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Organisation:
+    """A legal entity, its chain of parents, and the person who speaks for it."""
+
+    name: str
+    registration_number: str
+    lei: str | None
+    country: int
+    headquarters_country: int
+    parent: Parent | Above
+    representative: str
+
+
+Details = Person | Organisation
+
+
+@dataclass(frozen=True, slots=True)
+class NamedParty:
+    """A name to screen, and its part: `subject`, `parent`, `parent.parent`…, `representative`."""
+
+    role: str
+    name: str
+    kind: Kind
+
+
+def parse_details(kind: Kind, raw: object, *, countries: Countries, now: int) -> Details:
+    """Read what a renter said about themselves.
+
+    `raw` is decoded JSON; `now` (Unix seconds UTC) bounds dates of birth. Raises Malformed with the
+    path of the first field that is unknown, missing, of the wrong type, too long or impossible.
+    """
+    form = _Form(raw, "", countries)
+    if kind is Kind.PERSON:
+        details: Details = _person(form, now)
+    else:
+        details = _organisation(form)
+    form.finish()
+    return details
+
+
+def document(details: Details, countries: Countries) -> dict[str, Any]:
+    """The details as parse_details reads them: what is sealed as evidence."""
+    if isinstance(details, Person):
+        born = {} if details.birth_date is None else {"birth_date": details.birth_date}
+        return {"name": details.name, "country": countries.alpha2(details.country)} | born
+    return {
+        "name": details.name,
+        "registration_number": details.registration_number,
+        **({} if details.lei is None else {"lei": details.lei}),
+        "country": countries.alpha2(details.country),
+        "headquarters_country": countries.alpha2(details.headquarters_country),
+        **_parent_document(details.parent, countries),
+        "representative": {"name": details.representative},
+    }
+
+
+def ultimate_country(details: Details) -> int:
+    """Where the ultimate parent has its headquarters, ISO 3166-1 numeric; 0 when nobody said.
+
+    The topmost parent's country if the chain is closed by an explicit "no parent"; the headquarters
+    of an organisation that says it has none; a person's country. An open end is unknown, never
+    clear: the owner left out may be the one that matters.
+    """
+    if isinstance(details, Person):
+        return details.country
+    country, above = details.headquarters_country, details.parent
+    while isinstance(above, Parent):
+        country, above = above.country, above.parent
+    return country if above is Above.NONE else 0
+
+
+def parents(details: Details) -> tuple[Parent, ...]:
+    """The chain of parents, nearest first."""
+    chain: list[Parent] = []
+    above = details.parent if isinstance(details, Organisation) else Above.NONE
+    while isinstance(above, Parent):
+        chain.append(above)
+        above = above.parent
+    return tuple(chain)
+
+
+def parties(details: Details) -> tuple[NamedParty, ...]:
+    """Everybody who must be screened: the subject, every parent, the representative."""
+    if isinstance(details, Person):
+        return (NamedParty("subject", details.name, Kind.PERSON),)
+    chain = tuple(
+        NamedParty(".".join(["parent"] * height), parent.name, Kind.ORGANISATION)
+        for height, parent in enumerate(parents(details), start=1)
+    )
+    return (
+        NamedParty("subject", details.name, Kind.ORGANISATION),
+        *chain,
+        NamedParty("representative", details.representative, Kind.PERSON),
+    )
+
+
+# -- one text a person typed ---------------------------------------------------------------------
+
+
+def parse_text(value: object, *, field: str, longest: int) -> str:
+    """Text a person typed, NFC and trimmed: 1 to `longest` characters, one a letter or digit.
+
+    Control, format and bidirectional characters are refused: they make two different names look
+    alike to a reviewer, or one name look different to the screening.
+    """
+    wanted = f"text of 1 to {longest} characters"
+    if type(value) is not str:
+        raise Malformed("must be text", field=field, remedy=wanted)
+    text = unicodedata.normalize("NFC", value.strip(" ")) if len(value) <= 4 * longest else value
+    if not 0 < len(text) <= longest:
+        raise Malformed("is empty or too long", field=field, remedy=wanted)
+    if any(_invisible(character) for character in text):
+        raise Malformed(
+            "contains control, invisible or direction-changing characters",
+            field=field,
+            remedy="type it without them",
+        )
+    if not any(character.isalnum() for character in text):
+        raise Malformed("has no letter or digit", field=field, remedy=wanted)
+    return text
+
+
+def valid_lei(text: str) -> bool:
+    """Whether this is a Legal Entity Identifier with right check digits (ISO 17442, mod 97-10)."""
+    if not re.fullmatch(r"[0-9A-Z]{18}[0-9]{2}", text, re.ASCII):
+        return False
+    return int("".join(str(int(character, 36)) for character in text)) % 97 == 1
+
+
+def _invisible(character: str) -> bool:
+    # Cc control, Cf format and bidi, Cs surrogate, Co private, Cn unassigned, Zl/Zp separators.
+    category = unicodedata.category(character)
+    return category[0] == "C" or category in ("Zl", "Zp")
+
+
+# -- reading one level of the form ---------------------------------------------------------------
+
+
+class _Form:
+    """One JSON object being read: each field is taken once, and what is left over is an error."""
+
+    def __init__(self, raw: object, path: str, countries: Countries) -> None:
+        if type(raw) is not dict:
+            raise Malformed(
+                "must be an object", field=path or "details", remedy="a JSON object of named fields"
+            )
+        self._left: dict[object, object] = dict(raw)
+        self._path = path
+        self.countries = countries
+
+    def path(self, name: str) -> str:
+        return f"{self._path}.{name}" if self._path else name
+
+    def has(self, name: str) -> bool:
+        return name in self._left
+
+    def take(self, name: str) -> object:
+        if name not in self._left:
+            raise Malformed("is missing", field=self.path(name), remedy="add this field")
+        return self._left.pop(name)
+
+    def text(self, name: str, longest: int) -> str:
+        return parse_text(self.take(name), field=self.path(name), longest=longest)
+
+    def country(self, name: str) -> int:
+        value = self.take(name)
+        if type(value) is str and re.fullmatch(r"[A-Z]{2}", value, re.ASCII):
+            try:
+                return self.countries.numeric(value)
+            except Malformed:
+                pass  # answered below, with the path of this field
+        raise Malformed(
+            "is not a country code", field=self.path(name), remedy="two capital letters, as in SG"
+        )
+
+    def form(self, name: str) -> _Form:
+        return _Form(self.take(name), self.path(name), self.countries)
+
+    def finish(self) -> None:
+        for name in self._left:
+            # A field's name is the caller's text too: shown only if it can't hold personal data.
+            plain = type(name) is str and re.fullmatch(r"[a-z_]{1,32}", name, re.ASCII)
+            raise Malformed(
+                "is not a field of this form",
+                field=self.path(str(name) if plain else "(unknown)"),
+                remedy="remove it",
+            )
+
+
+def _person(form: _Form, now: int) -> Person:
+    return Person(
+        name=form.text("name", MAX_NAME),
+        country=form.country("country"),
+        birth_date=_birth_date(form, now) if form.has("birth_date") else None,
+    )
+
+
+def _organisation(form: _Form) -> Organisation:
+    return Organisation(
+        name=form.text("name", MAX_NAME),
+        registration_number=form.text("registration_number", MAX_REGISTRATION),
+        lei=_lei(form) if form.has("lei") else None,
+        country=form.country("country"),
+        headquarters_country=form.country("headquarters_country"),
+        parent=_parent(form, MAX_PARENTS),
+        representative=_representative(form),
+    )
+
+
+def _representative(form: _Form) -> str:
+    inner = form.form("representative")
+    name = inner.text("name", MAX_NAME)
+    inner.finish()
+    return name
+
+
+def _parent(form: _Form, allowed: int) -> Parent | Above:
+    if not form.has("parent"):
+        return Above.UNKNOWN
+    raw = form.take("parent")
+    if raw is None:
+        return Above.NONE
+    path = form.path("parent")
+    if allowed == 0:
+        raise Malformed(
+            f"more than {MAX_PARENTS} parents above one another",
+            field=path,
+            remedy=f"name at most {MAX_PARENTS} and leave the last one's parent out",
+        )
+    inner = _Form(raw, path, form.countries)
+    parent = Parent(
+        name=inner.text("name", MAX_NAME),
+        country=inner.country("country"),
+        registration_number=inner.text("registration_number", MAX_REGISTRATION)
+        if inner.has("registration_number")
+        else None,
+        parent=_parent(inner, allowed - 1),
+    )
+    inner.finish()
+    return parent
+
+
+def _lei(form: _Form) -> str:
+    value = form.take("lei")
+    if type(value) is str and valid_lei(value):
+        return value
+    raise Malformed(
+        "is not a Legal Entity Identifier",
+        field=form.path("lei"),
+        remedy="20 capital letters and digits with right check digits, or leave it out",
+    )
+
+
+def _birth_date(form: _Form, now: int) -> str:
+    value, path = form.take("birth_date"), form.path("birth_date")
+    if type(value) is not str or not re.fullmatch(r"\d{4}-\d{2}-\d{2}", value, re.ASCII):
+        _bad_birth_date(path)
+    try:
+        born = date.fromisoformat(value)
+    except ValueError:
+        _bad_birth_date(path)
+    if not EARLIEST_BIRTH <= born <= datetime.fromtimestamp(now, UTC).date():
+        _bad_birth_date(path)
+    return value
+
+
+def _bad_birth_date(path: str) -> NoReturn:
+    raise Malformed(
+        "is not a possible date of birth",
+        field=path,
+        remedy="YYYY-MM-DD, not before 1900 and not in the future",
+    )
+
+
+def _parent_document(above: Parent | Above, countries: Countries) -> dict[str, Any]:
+    if above is Above.UNKNOWN:
+        return {}
+    if above is Above.NONE:
+        return {"parent": None}
+    assert isinstance(above, Parent)
+    number = above.registration_number
+    return {
+        "parent": {
+            "name": above.name,
+            "country": countries.alpha2(above.country),
+            **({} if number is None else {"registration_number": number}),
+            **_parent_document(above.parent, countries),
+        }
+    }

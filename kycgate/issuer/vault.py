@@ -1,0 +1,287 @@
+"""Where evidence about a person is kept so that a stolen database tells nobody's name.
+
+Decides nothing about people and knows no form: it seals documents, opens them for a named reader,
+and forgets.
+
+Every subject has a data key of 32 random bytes. The store holds it only wrapped under the
+operator's key-encryption key: dropping the wrapped key erases all that was sealed for the subject.
+
+    wrapped key   "KW1" ‖ key id (8) ‖ nonce (12) ‖ AES-256-GCM(data key; aad: subject)
+    evidence      "KE1" ‖ nonce (12) ‖ AES-256-GCM({document, salt}; aad: subject, case, kind, id)
+    credential    "KC1" ‖ nonce (12) ‖ AES-256-GCM(text; aad: subject, account)
+    commitment    keccak256(salt (32) ‖ RFC 8785 of the document), the salt inside the seal
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Callable, Iterator
+from typing import Any, Final, Protocol
+
+import rfc8785
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256, Hash
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from kycgate.core.claims import Kind
+from kycgate.core.typed import keccak
+from kycgate.errors import Malformed, Misconfigured, NotFound, Unavailable
+from kycgate.store.base import SealedEvidence, Store, Subject
+
+Entropy = Callable[[int], bytes]
+"""Gives so many random bytes."""
+
+_WRAPPED: Final = b"KW1"
+_SEALED: Final = b"KE1"
+_CREDENTIAL: Final = b"KC1"
+_KEY: Final = 32
+_NONCE: Final = 12
+_KEY_ID: Final = 8
+_ALL: Final = 2**31 - 1
+
+
+class Log(Protocol):
+    """The decision log, as far as this room writes it."""
+
+    def append(self, kind: str, body: dict[str, Any], *, now: int) -> object:
+        """Durable when it returns. Raises Unavailable when it could not be written."""
+
+
+class Vault:
+    """Seals and opens the evidence of each subject under that subject's own key.
+
+    `kek` wraps; keys in `also_opens` only unwrap. To rotate with several processes running: give
+    every process the new key in `also_opens`, call `rotate`, then make it everybody's `kek`.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        kek: bytes,
+        *,
+        log: Log,
+        also_opens: tuple[bytes, ...] = (),
+        entropy: Entropy = secrets.token_bytes,
+    ) -> None:
+        self._store = store
+        self._log = log
+        self._entropy = entropy
+        self._keks = {key_id(key): key for key in (*also_opens, kek)}
+        self._current = key_id(kek)
+
+    # -- subjects --------------------------------------------------------------------------------
+
+    def new_subject(self, kind: Kind, *, now: int) -> Subject:
+        """A subject with a pseudonym and a data key of its own, stored."""
+        subject_id = self._entropy(16).hex()
+        subject = Subject(
+            id=subject_id,
+            pseudonym=self._entropy(32),
+            kind=int(kind),
+            created_at=now,
+            wrapped_key=self._wrap(subject_id, self._entropy(_KEY)),
+        )
+        self._store.add_subject(subject)
+        return subject
+
+    def shred(self, subject_id: str, *, now: int) -> None:
+        """Erase everything sealed for this subject, for good, by dropping its key.
+
+        The tombstone comes first: a rotation going on meanwhile must not bring the key back.
+        """
+        self._log.append("subject_shredded", {"subject": subject_id}, now=now)
+        self._store.set_setting(_tombstone(subject_id), str(now))
+        self._store.rewrap_subject_key(subject_id, b"")
+
+    def rotate(self, new_kek: bytes) -> int:
+        """Rewrap every subject's key under the new key; what is sealed stays as it is.
+
+        Returns how many were rewrapped. May be repeated after a crash: what is done is skipped.
+        """
+        new_id = key_id(new_kek)
+        self._keks[new_id] = new_kek
+        self._current = new_id
+        return sum(self._rewrap(subject) for subject in self._subjects())
+
+    def _rewrap(self, subject: Subject) -> bool:
+        if not subject.wrapped_key or _wrapped_under(subject.wrapped_key) == self._current:
+            return False
+        wrapped = self._wrap(subject.id, self._unwrap(subject))
+        self._store.rewrap_subject_key(subject.id, wrapped)
+        if self._store.setting(_tombstone(subject.id)) is not None:
+            self._store.rewrap_subject_key(subject.id, b"")
+            return False
+        return True
+
+    def _subjects(self) -> Iterator[Subject]:
+        # Only a subject with a case can have anything sealed for it.
+        for subject_id in sorted({case.subject_id for case in self._store.cases(limit=_ALL)}):
+            subject = self._store.subject(subject_id)
+            if subject is not None:
+                yield subject
+
+    # -- evidence --------------------------------------------------------------------------------
+
+    def seal(
+        self, subject_id: str, kind: str, document: dict[str, Any], *, case_id: str, now: int
+    ) -> SealedEvidence:
+        """Evidence as it may be stored. The caller stores it; ids sort in the order of sealing."""
+        number = len(self._store.evidence_of(case_id))
+        evidence_id = f"{number:06d}-{self._entropy(12).hex()}"
+        salt, nonce = self._entropy(32), self._entropy(_NONCE)
+        plain = rfc8785.dumps({"document": document, "salt": salt.hex()})
+        aad = _binding(subject_id, case_id, kind, evidence_id)
+        return SealedEvidence(
+            id=evidence_id,
+            case_id=case_id,
+            subject_id=subject_id,
+            kind=kind,
+            sealed=_SEALED
+            + nonce
+            + AESGCM(self._cipher_key(subject_id)).encrypt(nonce, plain, aad),
+            commitment=_commitment(salt, document),
+            created_at=now,
+        )
+
+    def open(self, evidence: SealedEvidence, *, reader: str, now: int) -> dict[str, Any]:
+        """The document, after the reading stands in the decision log.
+
+        Raises Unavailable when the key it was sealed under is not loaded, NotFound when the subject
+        was erased, Malformed when what is stored is not what was sealed.
+        """
+        self._log.append(
+            "evidence_read",
+            {"reader": reader, "case": evidence.case_id, "evidence": evidence.id},
+            now=now,
+        )
+        cipher = AESGCM(self._cipher_key(evidence.subject_id))
+        nonce, body = _split(evidence.sealed, _SEALED, "evidence.sealed")
+        aad = _binding(evidence.subject_id, evidence.case_id, evidence.kind, evidence.id)
+        try:
+            inner = json.loads(cipher.decrypt(nonce, body, aad))
+        except InvalidTag as e:
+            raise _tampered(evidence.id) from e
+        document: dict[str, Any] = inner["document"]
+        if _commitment(bytes.fromhex(inner["salt"]), document) != evidence.commitment:
+            raise _tampered(evidence.id)
+        return document
+
+    def attestation_salt(self, subject_id: str, attestation: bytes) -> bytes:
+        """32 secret bytes bound to one attestation's own salt, gone once the subject is shredded.
+
+        They salt that attestation's evidence commitment: fresh each time, so that two attestations
+        of one subject can't be linked by it, and known again to an auditor without being stored.
+        """
+        return _derive(self._data_key(subject_id), b"kycgate/vault/attestation/1", attestation)
+
+    # -- credentials -----------------------------------------------------------------------------
+
+    def seal_credential(self, subject_id: str, account: str, credential: str) -> bytes:
+        """The account's own credential at the marketplace, as it may be stored."""
+        nonce = self._entropy(_NONCE)
+        cipher = AESGCM(self._credential_key(subject_id))
+        aad = _binding("credential", subject_id, account)
+        return _CREDENTIAL + nonce + cipher.encrypt(nonce, credential.encode(), aad)
+
+    def open_credential(self, subject_id: str, account: str, sealed: bytes) -> str:
+        """What was sealed for this account. No reading of evidence, so not logged.
+
+        Raises as `open` does.
+        """
+        nonce, body = _split(sealed, _CREDENTIAL, "credential.sealed")
+        cipher = AESGCM(self._credential_key(subject_id))
+        try:
+            return cipher.decrypt(nonce, body, _binding("credential", subject_id, account)).decode()
+        except InvalidTag as e:
+            raise Malformed(
+                "the stored credential was altered, or sealed for another account",
+                field="credential.sealed",
+                remedy="set it again",
+            ) from e
+
+    # -- keys ------------------------------------------------------------------------------------
+
+    def _cipher_key(self, subject_id: str) -> bytes:
+        return _derive(self._data_key(subject_id), b"kycgate/vault/evidence/1", b"")
+
+    def _credential_key(self, subject_id: str) -> bytes:
+        return _derive(self._data_key(subject_id), b"kycgate/vault/credential/1", b"")
+
+    def _data_key(self, subject_id: str) -> bytes:
+        subject = self._store.subject(subject_id)
+        if subject is None:
+            raise NotFound("no such subject")
+        return self._unwrap(subject)
+
+    def _wrap(self, subject_id: str, data_key: bytes) -> bytes:
+        nonce = self._entropy(_NONCE)
+        cipher = AESGCM(self._keks[self._current])
+        sealed = cipher.encrypt(nonce, data_key, _binding("key", subject_id))
+        return _WRAPPED + self._current + nonce + sealed
+
+    def _unwrap(self, subject: Subject) -> bytes:
+        if not subject.wrapped_key:
+            raise NotFound("the personal data of this subject has been erased")
+        under = _wrapped_under(subject.wrapped_key)
+        if under not in self._keks:
+            raise Unavailable(
+                f"the vault key {under.hex()} this subject is sealed under is not loaded"
+            )
+        nonce, body = _split(subject.wrapped_key, _WRAPPED + under, "subject.wrapped_key")
+        try:
+            return AESGCM(self._keks[under]).decrypt(nonce, body, _binding("key", subject.id))
+        except InvalidTag as e:
+            raise Malformed(
+                "the stored key of this subject was altered",
+                field="subject.wrapped_key",
+                remedy="restore it from a backup",
+            ) from e
+
+
+def key_id(kek: bytes) -> bytes:
+    """The public name of a key-encryption key, 8 bytes. Raises Misconfigured if it is no key."""
+    if len(kek) != _KEY:
+        raise Misconfigured(("the vault key must have 32 bytes: make one with `kycgate keys`",))
+    digest = Hash(SHA256())
+    digest.update(b"kycgate/vault/key-id/1" + kek)
+    return digest.finalize()[:_KEY_ID]
+
+
+def _wrapped_under(wrapped: bytes) -> bytes:
+    if wrapped[: len(_WRAPPED)] != _WRAPPED:
+        raise Malformed("is of an unknown version", field="subject.wrapped_key")
+    return wrapped[len(_WRAPPED) : len(_WRAPPED) + _KEY_ID]
+
+
+def _split(sealed: bytes, header: bytes, field: str) -> tuple[bytes, bytes]:
+    body = sealed[len(header) + _NONCE :]
+    if not sealed.startswith(header) or len(body) < 16:
+        raise Malformed("is cut short or of an unknown version", field=field)
+    return sealed[len(header) : len(header) + _NONCE], body
+
+
+def _binding(*parts: str) -> bytes:
+    # JSON keeps the parts apart: no two lists of parts give the same bytes.
+    return rfc8785.dumps(["kycgate/vault/1", *parts])
+
+
+def _commitment(salt: bytes, document: dict[str, Any]) -> bytes:
+    return keccak(salt + rfc8785.dumps(document))
+
+
+def _derive(key: bytes, info: bytes, salt: bytes) -> bytes:
+    return HKDF(algorithm=SHA256(), length=_KEY, salt=salt, info=info).derive(key)
+
+
+def _tombstone(subject_id: str) -> str:
+    return f"shredded/{subject_id}"
+
+
+def _tampered(evidence_id: str) -> Malformed:
+    return Malformed(
+        f"evidence {evidence_id} is not what was sealed: it was altered or moved",
+        field="evidence.sealed",
+        remedy="restore it from a backup",
+    )

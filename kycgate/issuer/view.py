@@ -1,0 +1,84 @@
+"""Everything a reviewer may see of a case, in one document.
+
+Changes nothing. Whatever sealed piece it opens stands in the decision log, with its reader.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kycgate.core.claims import Account, Kind
+from kycgate.issuer.casebook import DECISION, DETAILS, SCREENING, CaseBook
+from kycgate.issuer.issuing import Issuer
+from kycgate.store.base import Case, CaseEvent
+
+
+def case_view(
+    book: CaseBook, issuer: Issuer, case_id: str, *, reader: str, now: int
+) -> dict[str, Any]:
+    """The case with its evidence opened, as JSON values.
+
+    Countries are two-letter codes or None for unknown, times Unix seconds UTC. Of an erased subject
+    nothing is opened, and `erased` is true. `evidence` holds what is of any other kind, by kind.
+    Raises NotFound.
+    """
+    case = book.case(case_id)
+    erased = book.erased(case)
+    opened: dict[str, list[dict[str, Any]]] = {}
+    for evidence in [] if erased else book.evidence(case):
+        document = book.open(evidence, reader=reader, now=now)
+        opened.setdefault(evidence.kind, []).append(document)
+    told = opened.pop(DETAILS, [None])
+    return summary(book, case) | {
+        "erased": erased,
+        "details": told[-1],
+        "screenings": opened.pop(SCREENING, []),
+        "decisions": opened.pop(DECISION, []),
+        "evidence": opened,
+        "attestations": [_attested(book, issuer, each, now) for each in book.accounts(case)],
+        "history": [_step(event) for event in book.history(case)],
+    }
+
+
+def summary(book: CaseBook, case: Case) -> dict[str, Any]:
+    """The case as it is listed: no personal data."""
+    return {
+        "case": case.id,
+        "subject": case.subject_id,
+        "account": case.account,
+        "kind": Kind(case.kind).name.lower(),
+        "state": case.state,
+        "opened_at": case.opened_at,
+        "updated_at": case.updated_at,
+        "level": case.level,
+        "country": _alpha2(book, case.country),
+        "ultimate_country": _alpha2(book, case.ultimate_country),
+        "verified_at": case.verified_at or None,
+        "screened_at": case.screened_at or None,
+        "reason_codes": list(case.reason_codes),
+        "refusal": case.refusal_id,
+    }
+
+
+def _attested(book: CaseBook, issuer: Issuer, account: Account, now: int) -> dict[str, Any]:
+    live = issuer.live(account, now=now)
+    return {
+        "account": account.key,
+        "epoch": book.epoch(account),
+        "uid": None if live is None else "0x" + live.uid.hex(),
+        "expires_at": None if live is None else live.expires_at,
+    }
+
+
+def _step(event: CaseEvent) -> dict[str, Any]:
+    return {
+        "at": event.at,
+        "actor": event.actor,
+        "action": event.action,
+        "from": event.from_state,
+        "to": event.to_state,
+    }
+
+
+def _alpha2(book: CaseBook, numeric: int) -> str | None:
+    return book.countries.alpha2(numeric) if numeric else None

@@ -1,0 +1,80 @@
+"""A renter's own identity cases: open one, list them, read one.
+
+Reviews nothing, and shows neither notes, hits nor the identity data given: only where the case
+stands.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kycgate.core.claims import Kind
+from kycgate.errors import Malformed, NotFound
+from kycgate.store.base import Case
+from kycgate.web.access import renter
+from kycgate.web.parts import WebParts
+from kycgate.web.wire import Answer, Call, argument, read_fields, read_query
+from kycgate.web.words import in_words, renter_state, state_in_words
+
+KINDS = {"person": Kind.PERSON, "organisation": Kind.ORGANISATION}
+_NAMES = {int(kind): name for name, kind in KINDS.items()}
+_OUTWARD = {
+    "checking": ("under_review",),
+    "refused": ("declined",),
+    "revoked": ("declined",),
+}
+REFUSAL_ID = r"[A-Za-z0-9_-]{16,64}"
+_CASE_ID = r"[A-Za-z0-9_-]{1,64}"
+
+
+def open_case(parts: WebParts, call: Call) -> Answer:
+    """POST /v1/cases. The identity room checks `details` field by field and names the culprit."""
+    who = renter(parts, call)
+    fields = read_fields(call, ("kind", "details", "refusal_id"))
+    kind = KINDS[fields.choice("kind", tuple(KINDS))]
+    details = fields.mapping("details")
+    refusal_id = fields.text("refusal_id", most=64, default=None)
+    if refusal_id is not None and parts.store.refusal(refusal_id) is None:
+        raise Malformed(
+            "no such refusal", field="refusal_id", remedy="copy it from the link, or leave it out"
+        )
+    case = parts.identity.open_case(
+        who.account, int(kind), details, refusal_id=refusal_id, now=call.now
+    )
+    return Answer(201, shown(case), headers=(("Location", f"/v1/cases/{case.id}"),))
+
+
+def list_cases(parts: WebParts, call: Call) -> Answer:
+    """GET /v1/cases: the account's own, newest first."""
+    who = renter(parts, call)
+    read_query(call, ())
+    return Answer(200, {"cases": [shown(c) for c in parts.store.cases(account=who.account.key)]})
+
+
+def one_case(parts: WebParts, call: Call) -> Answer:
+    """GET /v1/cases/{id}. Another account's case and no case look the same."""
+    who = renter(parts, call)
+    case = parts.store.case(argument(call, "id", _CASE_ID))
+    if case is None or case.account != who.account.key:
+        raise NotFound("no such case of this account")
+    return Answer(200, shown(case))
+
+
+def shown(case: Case) -> dict[str, Any]:
+    """What a renter sees of a case.
+
+    The reasons follow from the state alone: the recorded codes could tell a listed party of a hit.
+    """
+    state = renter_state(case.state)
+    codes = _OUTWARD.get(state, ())
+    return {
+        "id": case.id,
+        "kind": _NAMES[case.kind],
+        "state": state,
+        "state_text": state_in_words(state),
+        "level": case.level,
+        "opened_at": case.opened_at,
+        "updated_at": case.updated_at,
+        "refusal_id": case.refusal_id,
+        "reasons": [{"code": code, "text": in_words(code)} for code in codes],
+    }

@@ -1,0 +1,245 @@
+"""The OpenAPI 3.1 description of the control plane, published at /v1/openapi.json.
+
+A description only: tests hold it against the route table and against live answers, both ways.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from kycgate.web.access import cookie_name
+from kycgate.web.api.schemas import SCHEMAS, ref
+from kycgate.web.parts import WebParts
+from kycgate.web.wire import Answer, Call, read_query
+
+_PROBLEMS = {
+    "400": "The request can't be read: `field` names the culprit",
+    "401": "Proof of the account is missing or does not hold",
+    "403": "The caller may not do this",
+    "404": "No such thing, or not the caller's to know of",
+    "409": "Not possible in this state",
+    "413": "The body is larger than 64 KiB",
+    "503": "Something the gate depends on did not answer; nothing was decided",
+}
+_Security = tuple[dict[str, list[str]], ...]
+_RENTER: _Security = ({"session": []}, {"sessionCookie": []}, {"signature": []})
+_KEY: _Security = ({"gateKey": []},)
+_OPERATOR: _Security = ({"operator": []},)
+
+
+@dataclass(frozen=True, slots=True)
+class _Operation:
+    """One route: what it does, what it takes and gives, how it may fail, who may call it."""
+
+    method: str
+    path: str
+    summary: str
+    gives: str | None
+    status: int
+    fails: tuple[int, ...]
+    takes: str | None = None
+    security: _Security = _RENTER
+    query: str | None = None
+
+
+_BODY = (400, 401, 403, 413, 503)
+_READ = (400, 401, 403, 503)
+_OPERATIONS = (
+    _Operation(
+        "post",
+        "/v1/challenge",
+        "Draw the message to sign; binds its nonce to a cookie for ten minutes",
+        "Challenge",
+        200,
+        (400, 403, 413, 503),
+        takes="ChallengeRequest",
+        security=(),
+    ),
+    _Operation(
+        "post",
+        "/v1/session",
+        "Sign in with the signed message (EIP-4361); the session id is new each time",
+        "NewSession",
+        201,
+        _BODY,
+        takes="SignInRequest",
+        security=(),
+    ),
+    _Operation("get", "/v1/session", "Who am I here, and until when", "Session", 200, _READ),
+    _Operation("delete", "/v1/session", "Sign out", None, 204, _READ),
+    _Operation(
+        "get",
+        "/v1/status",
+        "Where the account stands; a gate API key may read it",
+        "Status",
+        200,
+        _READ,
+        security=_RENTER + _KEY,
+    ),
+    _Operation(
+        "get",
+        "/v1/attestation",
+        "The account's attestation",
+        "Attestation",
+        200,
+        (*_READ, 404),
+    ),
+    _Operation(
+        "post",
+        "/v1/cases",
+        "Open a case: say who rents",
+        "Case",
+        201,
+        (*_BODY, 409),
+        takes="CaseRequest",
+    ),
+    _Operation("get", "/v1/cases", "The account's cases, newest first", "Cases", 200, _READ),
+    _Operation("get", "/v1/cases/{id}", "One case of the account", "Case", 200, (*_READ, 404)),
+    _Operation(
+        "post",
+        "/v1/keys",
+        "Make a gate API key; the secret is shown once. Needs a fresh sign-in or a signature",
+        "NewKey",
+        201,
+        (*_BODY, 409),
+        takes="KeyRequest",
+    ),
+    _Operation("get", "/v1/keys", "The account's keys", "Keys", 200, _READ),
+    _Operation("delete", "/v1/keys/{id}", "Revoke a key, at once", None, 204, (*_READ, 404)),
+    _Operation(
+        "post",
+        "/v1/permits",
+        "Decide on a job without forwarding it; a permit if the answer is yes",
+        "Permit",
+        201,
+        (*_BODY, 404, 409),
+        takes="PermitRequest",
+    ),
+    _Operation(
+        "get",
+        "/v1/permits",
+        "The permit of an accepted job",
+        "Permit",
+        200,
+        (*_READ, 404),
+        query="job",
+    ),
+    _Operation(
+        "post",
+        "/v1/explain",
+        "Dry run: would this job be allowed, and why not. Operators see every inward reason",
+        "Explanation",
+        200,
+        (*_BODY, 404),
+        takes="ExplainRequest",
+        security=_RENTER + _OPERATOR,
+    ),
+    _Operation("get", "/v1/openapi.json", "This description", None, 200, (400,), security=()),
+    _Operation(
+        "get",
+        "/healthz",
+        "Is the service well; 503 when its store is not",
+        "Health",
+        200,
+        (400, 401),
+        security=({}, *_OPERATOR),
+    ),
+)
+
+
+def openapi(parts: WebParts, call: Call) -> Answer:
+    """GET /v1/openapi.json."""
+    read_query(call, ())
+    return Answer(200, describe(parts))
+
+
+def describe(parts: WebParts) -> dict[str, Any]:
+    """The whole document for this installation."""
+    paths: dict[str, dict[str, Any]] = {}
+    for operation in _OPERATIONS:
+        paths.setdefault(operation.path, {})[operation.method] = _operation(operation)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "kycgate control plane",
+            "version": "1",
+            "summary": "Sign in, prove who rents, get keys and permits",
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "servers": [{"url": parts.public_url}],
+        "paths": paths,
+        "components": {
+            "schemas": SCHEMAS,
+            "securitySchemes": _security(cookie_name(parts, "kycgate_session")),
+            "responses": {name: _problem(text) for name, text in _PROBLEMS.items()},
+        },
+    }
+
+
+def _operation(operation: _Operation) -> dict[str, Any]:
+    described: dict[str, Any] = {
+        "operationId": _name(operation),
+        "summary": operation.summary,
+        "security": list(operation.security),
+        "responses": {str(operation.status): _success(operation)},
+    }
+    for status in sorted(operation.fails):
+        described["responses"][str(status)] = {"$ref": f"#/components/responses/{status}"}
+    if operation.path == "/healthz":
+        described["responses"]["503"] = _success(operation) | {"description": "The store is down"}
+    if operation.takes:
+        media = {"application/json": {"schema": ref(operation.takes)}}
+        described["requestBody"] = {"required": True, "content": media}
+    parameters = _parameters(operation)
+    return described | ({"parameters": parameters} if parameters else {})
+
+
+def _name(operation: _Operation) -> str:
+    words = [word for word in operation.path.replace("{", "").replace("}", "").split("/") if word]
+    return "_".join([operation.method, *words]).replace(".", "_")
+
+
+def _success(operation: _Operation) -> dict[str, Any]:
+    if operation.status == 204:
+        return {"description": "Done"}
+    schema = ref(operation.gives) if operation.gives else {"type": "object"}
+    return {"description": operation.summary, "content": {"application/json": {"schema": schema}}}
+
+
+def _parameters(operation: _Operation) -> list[dict[str, Any]]:
+    found = []
+    if "{id}" in operation.path:
+        found.append({"name": "id", "in": "path", "required": True, "schema": {"type": "string"}})
+    if operation.query:
+        word = {"type": "string", "pattern": "^0x[0-9a-fA-F]{64}$"}
+        found.append({"name": operation.query, "in": "query", "required": True, "schema": word})
+    return found
+
+
+def _problem(text: str) -> dict[str, Any]:
+    return {
+        "description": text,
+        "content": {"application/problem+json": {"schema": ref("Problem")}},
+    }
+
+
+def _security(cookie: str) -> dict[str, Any]:
+    bearer = {"type": "http", "scheme": "bearer"}
+    return {
+        "session": bearer | {"description": "`kgs_…`, from POST /v1/session"},
+        "sessionCookie": {
+            "type": "apiKey",
+            "in": "cookie",
+            "name": cookie,
+            "description": "Changes also need `Origin` equal to this origin",
+        },
+        "signature": {
+            "type": "apiKey",
+            "in": "header",
+            "name": "Signature-Input",
+            "description": "ERC-8128: an RFC 9421 signature by the account, with a fresh nonce",
+        },
+        "gateKey": bearer | {"description": "`kg_…`: reads the own status, nothing else here"},
+        "operator": bearer | {"description": "`kgo_…`: reads as the operator"},
+    }

@@ -1,0 +1,42 @@
+"""Every route of the JSON API, in one table: the application binds it, the description is tested
+against it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from kycgate.web.api import cases, description, jobs, keys, signin, status
+from kycgate.web.parts import WebParts
+from kycgate.web.wire import Answer, Call
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A method, a path with `<name>` parts, and who answers."""
+
+    method: str
+    rule: str
+    answer: Callable[[WebParts, Call], Answer]
+
+
+ROUTES: tuple[Route, ...] = (
+    Route("POST", "/v1/challenge", signin.challenge),
+    Route("POST", "/v1/session", signin.sign_in),
+    Route("GET", "/v1/session", signin.session),
+    Route("DELETE", "/v1/session", signin.sign_out),
+    Route("GET", "/v1/status", status.status),
+    Route("GET", "/v1/attestation", status.attestation),
+    Route("POST", "/v1/cases", cases.open_case),
+    Route("GET", "/v1/cases", cases.list_cases),
+    Route("GET", "/v1/cases/<id>", cases.one_case),
+    Route("POST", "/v1/keys", keys.make_key),
+    Route("GET", "/v1/keys", keys.list_keys),
+    Route("DELETE", "/v1/keys/<id>", keys.revoke_key),
+    Route("POST", "/v1/permits", jobs.ask_permit),
+    Route("GET", "/v1/permits", jobs.job_permit),
+    Route("POST", "/v1/explain", jobs.explain),
+    Route("GET", "/v1/openapi.json", description.openapi),
+    Route("GET", "/healthz", status.health),
+)

@@ -1,0 +1,465 @@
+"""The JSON documents of the API as JSON Schema 2020-12, each with an example, for the OpenAPI
+description.
+
+Validates nothing at run time: the door reads with `web.wire`; tests hold live answers against
+these.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+Schema = dict[str, Any]
+
+_ADDRESS = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
+_KEY = "0x70997970c51812dc3a010c7d01b50e0d17dc79c8"
+_WORD = "0x" + "5c" * 32
+_NOW = 1_795_000_000
+_STATUS_JOB = {
+    "job": _WORD,
+    "deployment": "3fa85f64-5717-4562-b3fc-2c963f66afa6",
+    "state": "answered",
+    "created_at": _NOW,
+}
+
+TEXT: Schema = {"type": "string"}
+TIME: Schema = {"type": "integer", "minimum": 0, "description": "Unix seconds UTC"}
+ADDRESS: Schema = {
+    "type": "string",
+    "pattern": "^0x[0-9a-fA-F]{40}$",
+    "description": "EIP-55 checksum enforced when the case is mixed",
+}
+BYTES32: Schema = {"type": "string", "pattern": "^0x[0-9a-fA-F]{64}$"}
+AMOUNT: Schema = {
+    "type": "string",
+    "pattern": "^(0|[1-9][0-9]{0,77})$",
+    "description": "token base units, a decimal string",
+}
+STATE: Schema = {
+    "type": "string",
+    "enum": ["not_started", "in_progress", "checking", "approved", "refused", "revoked"],
+}
+
+
+def line(most: int) -> Schema:
+    return {"type": "string", "minLength": 1, "maxLength": most}
+
+
+def maybe(schema: Schema) -> Schema:
+    """The schema, or null."""
+    return {"anyOf": [schema, {"type": "null"}]}
+
+
+def record(
+    properties: dict[str, Schema], *, optional: tuple[str, ...] = (), example: Any
+) -> Schema:
+    """An object without unknown members; every member is required unless named optional."""
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": [name for name in properties if name not in optional],
+        "additionalProperties": False,
+        "examples": [example],
+    }
+
+
+def ref(name: str) -> Schema:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+_REASON_EXAMPLE = {
+    "code": "under_review",
+    "text": "A person at the operator has to look at this first.",
+}
+_CASE_EXAMPLE = {
+    "id": "c_5f1d7a",
+    "kind": "organisation",
+    "state": "checking",
+    "state_text": "Checking: the operator is looking at what you gave.",
+    "level": 0,
+    "opened_at": _NOW,
+    "updated_at": _NOW,
+    "refusal_id": None,
+    "reasons": [_REASON_EXAMPLE],
+}
+_KEY_PROPERTIES: dict[str, Schema] = {
+    "id": TEXT,
+    "prefix": TEXT,
+    "label": TEXT,
+    "scope": {"type": "array", "items": {"enum": ["read", "stop", "rent"]}},
+    "created_at": TIME,
+    "expires_at": TIME,
+    "revoked_at": maybe(TIME),
+    "last_used_at": maybe(TIME),
+    "live": {"type": "boolean"},
+}
+_KEY_EXAMPLE = {
+    "id": "9f86d081884c7d65",
+    "prefix": "kg_Zk1x0a",
+    "label": "cli",
+    "scope": ["read", "stop", "rent"],
+    "created_at": _NOW,
+    "expires_at": _NOW + 2_592_000,
+    "revoked_at": None,
+    "last_used_at": None,
+    "live": True,
+}
+_JOB_PROPERTIES: dict[str, Schema] = {
+    "marketplace": line(60),
+    "action": {"enum": ["rent", "extend", "modify"], "default": "rent"},
+    "gpu_model": line(100),
+    "gpu_count": {"type": "integer", "minimum": 1, "maximum": 2**53 - 1},
+    "hours": {"type": "integer", "minimum": 1, "maximum": 2**53 - 1},
+    "value": AMOUNT,
+    "resource": line(200),
+    "end_user": line(200),
+}
+_JOB = tuple(_JOB_PROPERTIES)
+_JOB_EXAMPLE = {"gpu_model": "H100", "gpu_count": 8, "hours": 24}
+_PERSON: Schema = {
+    "type": "object",
+    "description": "A person",
+    "properties": {
+        "name": line(200),
+        "country": {"type": "string", "pattern": "^[A-Z]{2}$"},
+        "birth_date": {"type": "string", "format": "date"},
+    },
+    "required": ["name", "country"],
+    "additionalProperties": False,
+}
+_PARENT: Schema = {
+    "type": "object",
+    "description": "The company above; `parent: null` says there is none, a missing one is unknown",
+    "properties": {
+        "name": line(200),
+        "country": {"type": "string", "pattern": "^[A-Z]{2}$"},
+        "registration_number": line(60),
+        "parent": maybe(ref("Parent")),
+    },
+    "required": ["name", "country"],
+    "additionalProperties": False,
+}
+_ORGANISATION: Schema = {
+    "type": "object",
+    "description": "An organisation",
+    "properties": {
+        "name": line(200),
+        "registration_number": line(60),
+        "lei": {"type": "string", "pattern": "^[A-Z0-9]{20}$"},
+        "country": {"type": "string", "pattern": "^[A-Z]{2}$"},
+        "headquarters_country": {"type": "string", "pattern": "^[A-Z]{2}$"},
+        "parent": maybe(ref("Parent")),
+        "representative": {
+            "type": "object",
+            "properties": {"name": line(200)},
+            "required": ["name"],
+            "additionalProperties": False,
+        },
+    },
+    "required": [
+        "name",
+        "registration_number",
+        "country",
+        "headquarters_country",
+        "representative",
+    ],
+    "additionalProperties": False,
+}
+
+_PERMIT_EXAMPLE = {
+    "domain": {
+        "name": "kycgate",
+        "version": "1",
+        "chainId": "31337",
+        "verifyingContract": _ADDRESS,
+    },
+    "permit": {
+        "attestation": _WORD,
+        "epoch": "0",
+        "renter": _ADDRESS,
+        "escrow": _ADDRESS,
+        "job": _WORD,
+        "terms": _WORD,
+        "policy": _WORD,
+        "maxValue": "1000000",
+        "deadline": str(_NOW + 600),
+    },
+    "terms": {"provider": _ADDRESS, "token": _ADDRESS, "request": _WORD},
+    "signature": "0x" + "1b" * 65,
+}
+
+SCHEMAS: dict[str, Schema] = {
+    "ChallengeRequest": record(
+        {
+            "account": ADDRESS,
+            "chain_id": {"type": "integer", "minimum": 1},
+            "scope": {"enum": ["sign-in", "session-key"], "default": "sign-in"},
+        },
+        optional=("scope",),
+        example={"account": _ADDRESS, "chain_id": 1},
+    ),
+    "Challenge": record(
+        {"message": TEXT, "nonce": TEXT, "expires_at": TIME},
+        example={
+            "message": "gate.example wants you to sign in with your Ethereum account:\n…",
+            "nonce": "8f2c61d09a7b4e55",
+            "expires_at": _NOW + 600,
+        },
+    ),
+    "SignInRequest": record(
+        {
+            "message": {"type": "string", "minLength": 1, "maxLength": 4096},
+            "signature": {"type": "string", "pattern": "^0x([0-9a-fA-F]{2})+$", "maxLength": 32770},
+        },
+        example={
+            "message": "gate.example wants you to sign in with your Ethereum account:\n…",
+            "signature": "0x" + "1b" * 65,
+        },
+    ),
+    "NewSession": record(
+        {"token": TEXT, "account": TEXT, "scope": TEXT, "expires_at": TIME},
+        example={
+            "token": "kgs_…",
+            "account": _KEY,
+            "scope": "sign-in",
+            "expires_at": _NOW + 43_200,
+        },
+    ),
+    "Session": record(
+        {
+            "account": TEXT,
+            "means": {"enum": ["sign-in", "session-key", "signature"]},
+            "proven_at": TIME,
+            "expires_at": maybe(TIME),
+        },
+        example={
+            "account": _KEY,
+            "means": "sign-in",
+            "proven_at": _NOW,
+            "expires_at": _NOW + 43_200,
+        },
+    ),
+    "Reason": record({"code": TEXT, "text": TEXT}, example=_REASON_EXAMPLE),
+    "Parent": _PARENT,
+    "CaseRequest": record(
+        {
+            "kind": {"enum": ["person", "organisation"]},
+            "details": {"anyOf": [_PERSON, _ORGANISATION]},
+            "refusal_id": {"type": "string", "pattern": "^[A-Za-z0-9_-]{16,64}$"},
+        },
+        optional=("refusal_id",),
+        example={
+            "kind": "organisation",
+            "details": {
+                "name": "Straits Compute Pte. Ltd.",
+                "registration_number": "202012345K",
+                "country": "SG",
+                "headquarters_country": "SG",
+                "parent": None,
+                "representative": {"name": "Mei Tan"},
+            },
+        },
+    ),
+    "Case": record(
+        {
+            "id": TEXT,
+            "kind": {"enum": ["person", "organisation"]},
+            "state": STATE,
+            "state_text": TEXT,
+            "level": {"type": "integer", "minimum": 0, "maximum": 3},
+            "opened_at": TIME,
+            "updated_at": TIME,
+            "refusal_id": maybe(TEXT),
+            "reasons": {"type": "array", "items": ref("Reason")},
+        },
+        example=_CASE_EXAMPLE,
+    ),
+    "Cases": record(
+        {"cases": {"type": "array", "items": ref("Case")}}, example={"cases": [_CASE_EXAMPLE]}
+    ),
+    "KeyRequest": record(
+        {
+            "label": line(60),
+            "scope": {
+                "type": "array",
+                "items": {"enum": ["read", "stop", "rent"]},
+                "minItems": 1,
+                "uniqueItems": True,
+            },
+            "days": {"type": "integer", "minimum": 1, "maximum": 30},
+        },
+        optional=("label", "scope", "days"),
+        example={"label": "cli", "days": 30},
+    ),
+    "Key": record(_KEY_PROPERTIES, example=_KEY_EXAMPLE),
+    "NewKey": record(
+        {**_KEY_PROPERTIES, "secret": TEXT}, example={**_KEY_EXAMPLE, "secret": "kg_Zk1x0a…"}
+    ),
+    "Keys": record(
+        {"keys": {"type": "array", "items": ref("Key")}}, example={"keys": [_KEY_EXAMPLE]}
+    ),
+    "Status": record(
+        {
+            "account": TEXT,
+            "state": STATE,
+            "state_text": TEXT,
+            "case": maybe(ref("Case")),
+            "attestation": maybe(
+                record(
+                    {"uid": BYTES32, "expires_at": TIME},
+                    example={"uid": _WORD, "expires_at": _NOW + 86_400},
+                )
+            ),
+            "wallet_proof_at": maybe(TIME),
+            "jobs": {
+                "type": "array",
+                "items": record(
+                    {
+                        "job": BYTES32,
+                        "deployment": maybe(TEXT),
+                        "state": TEXT,
+                        "created_at": TIME,
+                    },
+                    example=_STATUS_JOB,
+                ),
+            },
+            "marketplace_url": TEXT,
+        },
+        example={
+            "account": _KEY,
+            "state": "approved",
+            "state_text": "Approved: this account may rent what the rules allow.",
+            "case": {**_CASE_EXAMPLE, "state": "approved", "level": 1, "reasons": []},
+            "attestation": {"uid": _WORD, "expires_at": _NOW + 86_400},
+            "wallet_proof_at": _NOW,
+            "jobs": [_STATUS_JOB],
+            "marketplace_url": "https://rent.example",
+        },
+    ),
+    "ExplainRequest": record(
+        {"account": {**line(120), "description": "operators only"}, **_JOB_PROPERTIES},
+        optional=("account", *_JOB),
+        example=_JOB_EXAMPLE,
+    ),
+    "Explanation": {
+        "type": "object",
+        "description": "Renters get exactly these members, operators all the evidence",
+        "properties": {
+            "account": maybe(TEXT),
+            "verdict": {"enum": ["allow", "deny", "review"]},
+            "reasons": {
+                "type": "array",
+                "items": {
+                    "type": "object",
+                    "properties": {
+                        "code": TEXT,
+                        "text": TEXT,
+                        "rule": maybe(TEXT),
+                        "citation": maybe(TEXT),
+                    },
+                    "required": ["code", "text"],
+                },
+            },
+        },
+        "required": ["account", "verdict", "reasons"],
+        "examples": [
+            {
+                "account": _KEY,
+                "verdict": "deny",
+                "reasons": [
+                    {"code": "declined", "text": "The operator can't offer you this rental."},
+                ],
+            }
+        ],
+    },
+    "PermitRequest": record(
+        {
+            **_JOB_PROPERTIES,
+            "provider": ADDRESS,
+            "token": {**ADDRESS, "description": "the zero address is the chain's own coin"},
+            "max_value": AMOUNT,
+            "idempotency_key": {"type": "string", "pattern": "^[!-~]{1,200}$"},
+        },
+        optional=(*_JOB, "idempotency_key"),
+        example={**_JOB_EXAMPLE, "provider": _ADDRESS, "token": _ADDRESS, "max_value": "1000000"},
+    ),
+    "Permit": record(
+        {
+            "domain": {"type": "object"},
+            "permit": {"type": "object"},
+            "terms": {"type": "object"},
+            "signature": {"type": "string", "pattern": "^0x[0-9a-f]{130}$"},
+        },
+        example=_PERMIT_EXAMPLE,
+    ),
+    "Attestation": {
+        "type": "object",
+        "description": "An EAS off-chain attestation, version 2, as the EAS SDK writes it",
+        "required": ["version", "uid", "domain", "primaryType", "message", "types", "signature"],
+        "properties": {
+            "version": {"const": 2},
+            "uid": BYTES32,
+            "domain": {"type": "object"},
+            "primaryType": {"const": "Attest"},
+            "message": {"type": "object"},
+            "types": {"type": "object"},
+            "signature": {"type": "object"},
+        },
+        "examples": [
+            {
+                "version": 2,
+                "uid": _WORD,
+                "domain": {"name": "EAS Attestation", "version": "1.3.0", "chainId": "1"},
+                "primaryType": "Attest",
+                "message": {"version": 2, "recipient": _ADDRESS, "time": str(_NOW)},
+                "types": {"Attest": []},
+                "signature": {"v": 27, "r": _WORD, "s": _WORD},
+            }
+        ],
+    },
+    "Health": {
+        "type": "object",
+        "properties": {
+            "status": {"enum": ["ok", "degraded", "down"]},
+            "store": {"enum": ["ok", "unavailable"]},
+            "stale_lists": {"type": "integer"},
+            "log": maybe(
+                record(
+                    {"seq": {"type": "integer"}, "hash": BYTES32}, example={"seq": 7, "hash": _WORD}
+                )
+            ),
+            "lists": {
+                "type": "array",
+                "description": "operators only",
+                "items": {"type": "object"},
+            },
+        },
+        "required": ["status", "store"],
+        "additionalProperties": False,
+        "examples": [{"status": "ok", "store": "ok", "stale_lists": 0, "log": None}],
+    },
+    "Problem": record(
+        {
+            "type": TEXT,
+            "title": TEXT,
+            "status": {"type": "integer", "minimum": 400, "maximum": 599},
+            "detail": TEXT,
+            "code": TEXT,
+            "field": maybe(TEXT),
+            "remedy": maybe(TEXT),
+            "request_id": TEXT,
+            "reasons": {"type": "array", "items": ref("Reason")},
+        },
+        optional=("reasons",),
+        example={
+            "type": "urn:kycgate:malformed",
+            "title": "The request can't be read",
+            "status": 400,
+            "detail": "the value can't be used",
+            "code": "malformed",
+            "field": "days",
+            "remedy": "give a whole number from 1 to 30",
+            "request_id": "6f1ed002ab5595859014ebf0951522d9",
+        },
+    ),
+}

@@ -1,0 +1,99 @@
+"""Where an account stands, its attestation, and whether this service is well.
+
+Changes nothing, save that a valid attestation may be renewed on the way.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kycgate.core.attestation import SignedAttestation
+from kycgate.errors import NotFound, Unavailable
+from kycgate.store.base import Job
+from kycgate.web.access import is_operator, renter, renter_or_key
+from kycgate.web.api import cases
+from kycgate.web.parts import WebParts
+from kycgate.web.wire import Answer, Call, read_query
+from kycgate.web.words import renter_state, state_in_words
+
+_JOBS = 20
+"""The newest rentals of an account that its status names."""
+
+
+def status(parts: WebParts, call: Call) -> Answer:
+    """GET /v1/status: one document a script can wait on. A gate API key may read it too."""
+    who = renter_or_key(parts, call)
+    read_query(call, ())
+    newest = next(iter(parts.store.cases(account=who.account.key, limit=1)), None)
+    held = parts.identity.attestation(who.account, now=call.now)
+    state = _state(newest.state if newest else None, held)
+    return Answer(
+        200,
+        {
+            "account": who.account.key,
+            "state": state,
+            "state_text": state_in_words(state),
+            "case": cases.shown(newest) if newest else None,
+            "attestation": _brief(held) if held else None,
+            "wallet_proof_at": parts.store.wallet_proof_at(who.account.key),
+            "jobs": [_job(job) for job in parts.store.jobs_of(who.account.key, limit=_JOBS)],
+            "marketplace_url": parts.marketplace_url,
+        },
+    )
+
+
+def _job(job: Job) -> dict[str, Any]:
+    """A rental as its renter may see it: the job id is what permits are fetched by."""
+    return {
+        "job": "0x" + job.id.hex(),
+        "deployment": job.deployment,
+        "state": job.state,
+        "created_at": job.created_at,
+    }
+
+
+def attestation(parts: WebParts, call: Call) -> Answer:
+    """GET /v1/attestation: the EAS off-chain JSON, byte for byte as every EAS tool reads it."""
+    who = renter(parts, call)
+    read_query(call, ())
+    held = parts.identity.attestation(who.account, now=call.now)
+    if held is None:
+        raise NotFound("this account has no valid attestation")
+    return Answer(200, held.to_wire())
+
+
+def health(parts: WebParts, call: Call) -> Answer:
+    """GET /healthz. Strangers learn whether we work; names and versions of lists are the
+    operator's.
+    """
+    read_query(call, ())
+    try:
+        parts.store.ping()
+        head = parts.store.log_head()
+        stale = parts.lists.stale(now=call.now)
+    except Unavailable:
+        return Answer(503, {"status": "down", "store": "unavailable"})
+    document: dict[str, Any] = {
+        "status": "degraded" if stale else "ok",
+        "store": "ok",
+        "stale_lists": len(stale),
+        "log": {"seq": head.seq, "hash": "0x" + head.hash.hex()} if head else None,
+    }
+    if is_operator(parts, call):
+        document["lists"] = [
+            {"name": entry.name, "version": entry.version, "as_of": entry.as_of} for entry in stale
+        ]
+    return Answer(200, document)
+
+
+def _state(case_state: str | None, held: SignedAttestation | None) -> str:
+    """An approval whose attestation lapsed reads as revoked: it no longer opens the gate."""
+    state = renter_state(case_state)
+    return "revoked" if state == "approved" and held is None else state
+
+
+def _brief(held: SignedAttestation) -> dict[str, Any]:
+    return {
+        "uid": "0x" + held.uid.hex(),
+        "expires_at": held.attestation.expiration_time,
+    }

@@ -1,0 +1,158 @@
+"""What the control plane needs from the rest of the house: ports, addresses and lifetimes, as one
+value.
+
+Holds no behaviour; the assembly fills it in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+from kycgate.core.attestation import SignedAttestation
+from kycgate.core.claims import Account, Address, Digest, JobRequest
+from kycgate.core.decision import Decision, Deny, Review
+from kycgate.core.permit import SignedPermit
+from kycgate.core.policy import ListVersion
+from kycgate.core.signature import Invalid, Undecided, Valid
+from kycgate.errors import Misconfigured
+from kycgate.store.base import Case, Store
+
+
+class Identity(Protocol):
+    """Opens cases and hands out attestations. Raises Malformed (naming the field), Conflict,
+    Unavailable.
+    """
+
+    def open_case(
+        self,
+        account: Account,
+        kind: int,
+        details: dict[str, Any],
+        *,
+        refusal_id: str | None,
+        now: int,
+    ) -> Case: ...
+
+    def attestation(self, account: Account, *, now: int) -> SignedAttestation | None:
+        """The account's attestation, silently renewed while that is allowed; None when there is
+        none.
+        """
+
+
+class Explain(Protocol):
+    """Takes the gate's decision for a job without any effect: nothing recorded, nothing
+    forwarded.
+    """
+
+    def explain(self, account: Account, job: JobRequest, *, now: int) -> Decision: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A request for a permit without forwarding: the job, and the terms the escrow will
+    recompute.
+    """
+
+    job: JobRequest
+    provider: Address
+    token: Address
+    max_value: int
+    """token base units, cap on lifetime deposits"""
+    n: bytes
+    """32 bytes that make the job unique to this renter"""
+
+
+class PermitDesk(Protocol):
+    """Decides afresh on each call, and signs when the answer is yes."""
+
+    def ask(self, account: Account, ask: Ask, *, now: int) -> SignedPermit | Deny | Review: ...
+
+    def of_job(
+        self, account: Account, job: Digest, *, now: int
+    ) -> SignedPermit | Deny | Review | None:
+        """The permit of an accepted job of this account; None when there is no such job or
+        permit.
+        """
+
+
+ContractWallet = Callable[[Account, bytes, bytes], Valid | Invalid | Undecided]
+"""(contract account, digest, signature) → whether the contract accepts it, asked on its chain.
+"No" and "no answer" are different answers."""
+
+
+class ListAges(Protocol):
+    """Which screening lists are older than the operator allows."""
+
+    def stale(self, *, now: int) -> Sequence[ListVersion]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Lifetimes:
+    """All in seconds, `key_days` in days."""
+
+    challenge_s: int = 600
+    session_s: int = 12 * 3600
+    fresh_sign_in_s: int = 3600
+    """how young a sign-in must be to make keys"""
+    signed_request_s: int = 60
+    key_days: int = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What pages say of the operator. `commands` may hold {gate}, {marketplace} and {key}."""
+
+    operator: str
+    contact: str
+    marketplace: str
+    retention: str = "10 years after your last rental, unless the law asks for longer"
+    commands: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class WebParts:
+    """Everything `create_app` is given. `public_url` is the origin sign-in messages must name."""
+
+    store: Store
+    identity: Identity
+    gate: Explain
+    permits: PermitDesk | None
+    """None: settlement is "none", no permits exist"""
+    contract_wallet: ContractWallet | None
+    """None: no chain connection, contract accounts can't sign in"""
+    lists: ListAges
+    public_url: str
+    marketplace_url: str
+    chain_ids: tuple[int, ...]
+    operator_tokens: frozenset[bytes]
+    """SHA-256 of each token operators may read with"""
+    words: Words
+    now: Callable[[], int]
+    lifetimes: Lifetimes = Lifetimes()
+
+    def __post_init__(self) -> None:
+        problems = []
+        parts = urlsplit(self.public_url)
+        if parts.scheme not in ("http", "https") or not parts.netloc:
+            problems.append("public_url: not an http(s) origin; write https://host")
+        elif parts.netloc != parts.netloc.lower() or parts.netloc.endswith((":80", ":443")):
+            problems.append("public_url: write the host in lower case, without a usual port")
+        elif parts.path or parts.query or parts.fragment or parts.username:
+            problems.append(
+                "public_url: only scheme and host belong here, without a trailing slash"
+            )
+        if not self.chain_ids:
+            problems.append("chain_ids: name at least one chain renters may sign in from")
+        if problems:
+            raise Misconfigured(tuple(problems))
+
+    @property
+    def secure(self) -> bool:
+        return self.public_url.startswith("https://")
+
+    @property
+    def authority(self) -> str:
+        return urlsplit(self.public_url).netloc

@@ -1,0 +1,68 @@
+"""Plain words for what renters see: reasons, states of a case, and the job they asked for.
+
+Speaks outward codes only; it never sees a hit, a score, an owner or a rule.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+_REASONS = {
+    "declined": "The operator can't offer you this rental.",
+    "under_review": "A person at the operator has to look at this first.",
+    "missing:attestation": "There is no valid identity attestation for this account yet.",
+    "missing:higher_level": "This hardware needs a higher level of identity proof.",
+    "missing:wallet_proof": "The request did not prove which account is asking.",
+    "missing:fresh_wallet_proof": "The last wallet signature is too old: please sign in again.",
+    "key_unknown": "The API key is not one this gate issued.",
+    "key_revoked": "The API key was revoked.",
+    "key_expired": "The API key has expired.",
+    "key_scope": "This credential may not be used for that.",
+    "proof_invalid": "The signature does not prove this account.",
+    "proof_expired": "The signature has expired.",
+    "proof_replayed": "The signature was used before.",
+    "proof_audience": "The signature was made for another place.",
+    "not_owner": "This deployment belongs to another account.",
+    "screening_stale": "The operator's records are being refreshed.",
+    "dependency": "Something the gate depends on did not answer. Nothing was decided.",
+    "route_unknown": "The gate does not know this kind of request, so it does not pass it on.",
+}
+_STATES = {
+    "not_started": "Not started: no identity case has been opened for this account.",
+    "in_progress": "In progress: the case is open but not handed in.",
+    "checking": "Checking: the operator is looking at what you gave.",
+    "approved": "Approved: this account may rent what the rules allow.",
+    "refused": "Refused: the operator did not approve the case. You may appeal to the operator.",
+    "revoked": "Revoked: an earlier approval no longer holds. You may appeal to the operator.",
+}
+_RENTER_STATES = {
+    "draft": "in_progress",
+    "submitted": "checking",
+    "review": "checking",
+    "approved": "approved",
+    "refused": "refused",
+    "revoked": "revoked",
+}
+
+
+def in_words(code: str) -> str:
+    """One sentence for an outward code."""
+    return _REASONS.get(code, "The request did not meet the gate's rules (" + code + ").")
+
+
+def renter_state(case_state: str | None) -> str:
+    """A case's state as renters see it; None means no case."""
+    return "not_started" if case_state is None else _RENTER_STATES.get(case_state, "checking")
+
+
+def state_in_words(state: str) -> str:
+    return _STATES[state]
+
+
+def job_in_words(asked: dict[str, Any]) -> str:
+    """`8 × H100, 24 h`: what can be said of a job, never more than was asked."""
+    count, model, hours = asked.get("gpu_count"), asked.get("gpu_model"), asked.get("hours")
+    machines = f"{count} × {model}" if model and count else str(model or "GPU rental")
+    if hours is None and asked.get("action", "rent") == "rent":
+        return f"{machines}, open-ended"
+    return f"{machines}, {hours} h" if hours is not None else machines

@@ -1,0 +1,545 @@
+"""A whole world in memory behind the product's own ports, for tests and for learning the product.
+
+`MemoryStore` implements `kycgate.store.base.Store` with the same promises as the real ones, and
+forgets everything when it goes. What the product would ask a database, it asks this:
+
+    store = MemoryStore()
+    store.add_key(Key(id="k1", secret_hash=sha256(b"kg_...").digest(), account="0xab...", ...))
+    store.key_by_hash(sha256(b"kg_...").digest()).account         # "0xab..."
+
+    begun = store.begin_job(job, repeat_window_s=600)             # begun.fresh: you may forward
+    store.begin_job(job, repeat_window_s=600).fresh               # False: somebody else already may
+
+A database that is lost is one line, and every method then raises `Unavailable`, as it would:
+
+    store.lose()
+    store.restore()
+
+Nothing here is patched in: a test hands these to the code under test where the assembly would hand
+it the real thing.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any, Literal
+
+from kycgate.errors import Code, Conflict, NotFound, Unavailable
+from kycgate.store.base import (
+    Begun,
+    Case,
+    CaseEvent,
+    IssuedAttestation,
+    Job,
+    Key,
+    LogEntry,
+    OutboxItem,
+    Refusal,
+    Revocations,
+    SealedEvidence,
+    Session,
+    Subject,
+)
+
+_NONCE_GRACE_S = 3600
+_LOG_GENESIS = bytes(32)
+
+
+class MemoryStore:
+    """`kycgate.store.base.Store` in dictionaries. One lock makes every method atomic."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._lost = False
+        self._version = 1
+        self._nonces: dict[tuple[str, str, bytes], int] = {}
+        self._claims: dict[tuple[str, str], int] = {}
+        self._sessions: dict[bytes, Session] = {}
+        self._proofs: dict[str, int] = {}
+        self._upstream: dict[str, bytes] = {}
+        self._subjects: dict[str, Subject] = {}
+        self._links: dict[str, tuple[str, int]] = {}
+        self._cases: dict[str, Case] = {}
+        self._events: list[CaseEvent] = []
+        self._evidence: dict[str, SealedEvidence] = {}
+        self._attestations: list[IssuedAttestation] = []
+        self._revoked_issuers: set[str] = set()
+        self._revoked: set[tuple[str, bytes, bytes]] = set()
+        self._epochs: dict[str, int] = {}
+        self._keys: dict[str, Key] = {}
+        self._jobs: dict[bytes, Job] = {}
+        self._deployments: dict[str, tuple[str, bytes, int, int | None]] = {}
+        self._refusals: dict[str, Refusal] = {}
+        self._log: list[LogEntry] = []
+        self._outbox: dict[int, OutboxItem] = {}
+        self._outbox_count = 0
+        self._settings: dict[str, str] = {}
+
+    # -- the world may break ---------------------------------------------------------------------
+
+    def lose(self) -> None:
+        """From now on the database does not answer."""
+        self._lost = True
+
+    def restore(self) -> None:
+        """The database is back, with everything it held."""
+        self._lost = False
+
+    def _open(self) -> threading.RLock:
+        if self._lost:
+            raise Unavailable("the database does not answer")
+        return self._lock
+
+    # -- life ------------------------------------------------------------------------------------
+
+    def ping(self) -> None:
+        with self._open():
+            pass
+
+    def close(self) -> None:
+        self._lost = True
+
+    def version(self) -> int:
+        with self._open():
+            return self._version
+
+    # -- nonces ----------------------------------------------------------------------------------
+
+    def add_nonce(self, nonce: str, *, purpose: str, binding: bytes, expires_at: int) -> None:
+        with self._open():
+            if any(known == nonce for known, _, _ in self._nonces):
+                raise Conflict("that nonce was drawn before")
+            self._nonces[nonce, purpose, binding] = expires_at
+
+    def spend_nonce(self, nonce: str, *, purpose: str, binding: bytes, now: int) -> bool:
+        with self._open():
+            expires_at = self._nonces.get((nonce, purpose, binding))
+            if expires_at is None or expires_at <= now:
+                return False
+            del self._nonces[nonce, purpose, binding]
+            return True
+
+    def claim_nonce(self, scope: str, nonce: str, *, expires_at: int, now: int) -> bool:
+        with self._open():
+            if (scope, nonce) in self._claims:
+                return False
+            self._claims[scope, nonce] = expires_at
+            return True
+
+    def sweep(self, *, now: int) -> int:
+        with self._open():
+            before = len(self._nonces) + len(self._claims) + len(self._sessions)
+            old = now - _NONCE_GRACE_S
+            self._nonces = {key: end for key, end in self._nonces.items() if end >= old}
+            self._claims = {key: end for key, end in self._claims.items() if end >= old}
+            self._sessions = {k: s for k, s in self._sessions.items() if s.expires_at >= old}
+            return before - len(self._nonces) - len(self._claims) - len(self._sessions)
+
+    # -- sessions --------------------------------------------------------------------------------
+
+    def add_session(self, session: Session) -> None:
+        with self._open():
+            if session.token_hash in self._sessions:
+                raise Conflict("that session exists")
+            self._sessions[session.token_hash] = session
+
+    def session(self, token_hash: bytes, *, now: int) -> Session | None:
+        with self._open():
+            session = self._sessions.get(token_hash)
+            return session if session is not None and session.expires_at > now else None
+
+    def end_session(self, token_hash: bytes) -> None:
+        with self._open():
+            self._sessions.pop(token_hash, None)
+
+    # -- accounts --------------------------------------------------------------------------------
+
+    def note_wallet_proof(self, account: str, *, at: int) -> None:
+        with self._open():
+            self._proofs[account] = max(at, self._proofs.get(account, at))
+
+    def wallet_proof_at(self, account: str) -> int | None:
+        with self._open():
+            return self._proofs.get(account)
+
+    def set_upstream_key(self, account: str, sealed: bytes | None) -> None:
+        with self._open():
+            if sealed is None:
+                self._upstream.pop(account, None)
+            else:
+                self._upstream[account] = sealed
+
+    def upstream_key(self, account: str) -> bytes | None:
+        with self._open():
+            return self._upstream.get(account)
+
+    # -- subjects, cases, evidence ---------------------------------------------------------------
+
+    def add_subject(self, subject: Subject) -> None:
+        with self._open():
+            held = self._subjects.values()
+            if any(subject.id == s.id or subject.pseudonym == s.pseudonym for s in held):
+                raise Conflict("that subject exists")
+            self._subjects[subject.id] = subject
+
+    def subject(self, subject_id: str) -> Subject | None:
+        with self._open():
+            return self._subjects.get(subject_id)
+
+    def subject_of(self, account: str) -> Subject | None:
+        with self._open():
+            link = self._links.get(account)
+            return None if link is None else self._subjects.get(link[0])
+
+    def link_account(self, account: str, subject_id: str, *, at: int) -> None:
+        with self._open():
+            if subject_id not in self._subjects:
+                raise Conflict("there is no such subject")
+            if self._links.setdefault(account, (subject_id, at))[0] != subject_id:
+                raise Conflict("the account belongs to another subject")
+
+    def accounts_of(self, subject_id: str) -> list[str]:
+        with self._open():
+            linked = [
+                (at, account) for account, (held, at) in self._links.items() if held == subject_id
+            ]
+            return [account for _, account in sorted(linked)]
+
+    def rewrap_subject_key(self, subject_id: str, wrapped_key: bytes) -> None:
+        with self._open():
+            if subject_id not in self._subjects:
+                raise NotFound("no such subject")
+            self._subjects[subject_id] = replace(
+                self._subjects[subject_id], wrapped_key=wrapped_key
+            )
+
+    def add_case(self, case: Case, event: CaseEvent) -> None:
+        with self._open():
+            if case.id in self._cases or case.subject_id not in self._subjects:
+                raise Conflict("that case exists, or is about nobody")
+            self._cases[case.id] = case
+            self._events.append(event)
+
+    def case(self, case_id: str) -> Case | None:
+        with self._open():
+            return self._cases.get(case_id)
+
+    def cases(
+        self, *, account: str | None = None, state: str | None = None, limit: int = 100
+    ) -> list[Case]:
+        with self._open():
+            found = [
+                case
+                for case in self._cases.values()
+                if account in (None, case.account) and state in (None, case.state)
+            ]
+            return sorted(found, key=lambda case: (-case.opened_at, case.id))[:limit]
+
+    def move_case(self, case: Case, *, from_state: str, event: CaseEvent) -> None:
+        with self._open():
+            held = self._cases.get(case.id)
+            if held is None or held.state != from_state:
+                raise Conflict(f"the case is no longer in state {from_state}")
+            self._cases[case.id] = case
+            self._events.append(event)
+            self._version += 1
+
+    def case_events(self, case_id: str) -> list[CaseEvent]:
+        with self._open():
+            return [event for event in self._events if event.case_id == case_id]
+
+    def add_evidence(self, evidence: SealedEvidence) -> None:
+        with self._open():
+            if evidence.id in self._evidence:
+                raise Conflict("that evidence exists")
+            self._evidence[evidence.id] = evidence
+
+    def evidence_of(self, case_id: str) -> list[SealedEvidence]:
+        with self._open():
+            found = [held for held in self._evidence.values() if held.case_id == case_id]
+            return sorted(found, key=lambda held: (held.created_at, held.id))
+
+    # -- attestations and revocation -------------------------------------------------------------
+
+    def add_attestation(self, attestation: IssuedAttestation) -> None:
+        with self._open():
+            named = (attestation.issuer, attestation.domain, attestation.uid)
+            if named in {(held.issuer, held.domain, held.uid) for held in self._attestations}:
+                raise Conflict("that attestation exists")
+            self._attestations.append(attestation)
+            self._version += 1
+
+    def current_attestation(self, account: str, *, now: int) -> IssuedAttestation | None:
+        with self._open():
+            alive = [
+                (held.issued_at, number, held)
+                for number, held in enumerate(self._attestations)
+                if held.account == account and held.expires_at > now
+            ]
+            return max(alive)[2] if alive else None
+
+    def epoch(self, account: str) -> int:
+        with self._open():
+            return self._epochs.get(_address(account), 0)
+
+    def revoke_account(self, account: str, *, at: int, reason: str) -> int:
+        with self._open():
+            address = _address(account)
+            self._epochs[address] = self._epochs.get(address, 0) + 1
+            self._version += 1
+            return self._epochs[address]
+
+    def revoke_attestation(
+        self, issuer: str, domain: bytes, uid: bytes, *, at: int, reason: str
+    ) -> None:
+        with self._open():
+            self._revoked.add((issuer, domain, uid))
+            self._attestations = [
+                replace(held, revoked_at=at)
+                if (held.issuer, held.domain, held.uid) == (issuer, domain, uid)
+                and held.revoked_at is None
+                else held
+                for held in self._attestations
+            ]
+            self._version += 1
+
+    def revoke_issuer(self, issuer: str, *, at: int, reason: str) -> None:
+        with self._open():
+            self._revoked_issuers.add(issuer)
+            self._version += 1
+
+    def revocations(self, *, now: int) -> Revocations:
+        with self._open():
+            return Revocations(
+                version=self._version,
+                as_of=now,
+                issuers=frozenset(self._revoked_issuers),
+                attestations=frozenset(self._revoked),
+                epochs=dict(self._epochs),
+            )
+
+    # -- gate API keys ---------------------------------------------------------------------------
+
+    def add_key(self, key: Key) -> None:
+        with self._open():
+            if key.id in self._keys or self.key_by_hash(key.secret_hash) is not None:
+                raise Conflict("that key exists")
+            self._keys[key.id] = key
+
+    def key_by_hash(self, secret_hash: bytes) -> Key | None:
+        with self._open():
+            found = (key for key in self._keys.values() if key.secret_hash == secret_hash)
+            return next(found, None)
+
+    def keys_of(self, account: str) -> list[Key]:
+        with self._open():
+            found = [key for key in self._keys.values() if key.account == account]
+            return sorted(found, key=lambda key: (-key.created_at, key.id))
+
+    def revoke_key(self, account: str, key_id: str, *, at: int) -> bool:
+        with self._open():
+            key = self._keys.get(key_id)
+            if key is None or key.account != account or key.revoked_at is not None:
+                return False
+            self._keys[key_id] = replace(key, revoked_at=at)
+            self._version += 1
+            return True
+
+    def touch_key(self, key_id: str, *, at: int) -> None:
+        with self._open():
+            key = self._keys.get(key_id)
+            if key is not None and (key.last_used_at is None or at >= key.last_used_at + 60):
+                self._keys[key_id] = replace(key, last_used_at=at)
+
+    # -- jobs ------------------------------------------------------------------------------------
+
+    def begin_job(self, job: Job, *, repeat_window_s: int) -> Begun:
+        with self._open():
+            earlier = self._earlier(job, repeat_window_s)
+            if earlier is not None:
+                return Begun(earlier, fresh=False)
+            if job.id in self._jobs:
+                raise Conflict("that job exists")
+            self._jobs[job.id] = job
+            return Begun(job, fresh=True)
+
+    def _earlier(self, job: Job, repeat_window_s: int) -> Job | None:
+        for held in self._jobs.values():
+            if held.account != job.account:
+                continue
+            if job.idempotency_key is not None:
+                if held.idempotency_key == job.idempotency_key:
+                    return held
+            elif (
+                held.fingerprint == job.fingerprint
+                and held.state != "answered"
+                and held.created_at > job.created_at - repeat_window_s
+            ):
+                return held
+        return None
+
+    def mark_forwarded(self, job_id: bytes, *, at: int) -> None:
+        with self._open():
+            self._jobs[job_id] = replace(self._unanswered(job_id), state="forwarded", updated_at=at)
+
+    def finish_job(
+        self,
+        job_id: bytes,
+        *,
+        state: Literal["answered", "unknown"],
+        at: int,
+        status: int | None = None,
+        headers: Sequence[tuple[str, str]] = (),
+        body: bytes = b"",
+        deployment: str | None = None,
+        permit: bytes | None = None,
+    ) -> None:
+        with self._open():
+            job = self._unanswered(job_id)
+            self._jobs[job_id] = replace(
+                job,
+                state=state,
+                updated_at=at,
+                answer_status=status,
+                answer_headers=tuple(headers),
+                answer_body=body,
+                deployment=job.deployment if deployment is None else deployment,
+                permit=job.permit if permit is None else permit,
+            )
+
+    def _unanswered(self, job_id: bytes) -> Job:
+        job = self._jobs.get(job_id)
+        if job is None:
+            raise NotFound("no such job")
+        if job.state == "answered":
+            raise Conflict("the job has its final answer already")
+        return job
+
+    def job(self, job_id: bytes) -> Job | None:
+        with self._open():
+            return self._jobs.get(job_id)
+
+    def jobs_of(self, account: str, *, limit: int = 100) -> list[Job]:
+        with self._open():
+            found = [job for job in self._jobs.values() if job.account == account]
+            return sorted(found, key=lambda job: (-job.created_at, job.id))[:limit]
+
+    def set_permit(self, job_id: bytes, permit: bytes) -> None:
+        with self._open():
+            if job_id not in self._jobs:
+                raise NotFound("no such job")
+            self._jobs[job_id] = replace(self._jobs[job_id], permit=permit)
+
+    def own_deployment(self, deployment: str, account: str, job_id: bytes, *, at: int) -> None:
+        with self._open():
+            held = self._deployments.setdefault(deployment, (account, job_id, at, None))
+            if held[0] != account:
+                raise Conflict("the deployment belongs to another account", code=Code.NOT_OWNER)
+
+    def deployment_owner(self, deployment: str) -> str | None:
+        with self._open():
+            held = self._deployments.get(deployment)
+            return None if held is None else held[0]
+
+    def deployments_of(self, account: str) -> list[str]:
+        with self._open():
+            found = [
+                (held[2], deployment)
+                for deployment, held in self._deployments.items()
+                if held[0] == account and held[3] is None
+            ]
+            return [deployment for _, deployment in sorted(found)]
+
+    def close_deployment(self, deployment: str, *, at: int) -> None:
+        with self._open():
+            held = self._deployments.get(deployment)
+            if held is not None and held[3] is None:
+                self._deployments[deployment] = (*held[:3], at)
+
+    # -- refusals --------------------------------------------------------------------------------
+
+    def add_refusal(self, refusal: Refusal) -> None:
+        with self._open():
+            if refusal.id in self._refusals:
+                raise Conflict("that refusal exists")
+            self._refusals[refusal.id] = refusal
+
+    def refusal(self, refusal_id: str) -> Refusal | None:
+        with self._open():
+            return self._refusals.get(refusal_id)
+
+    # -- decision log ----------------------------------------------------------------------------
+
+    def append_log(self, build: Callable[[int, bytes], LogEntry]) -> LogEntry:
+        with self._open():
+            last = self._log[-1] if self._log else None
+            seq, previous = (last.seq + 1, last.hash) if last else (1, _LOG_GENESIS)
+            entry = build(seq, previous)
+            if (entry.seq, entry.prev_hash) != (seq, previous):
+                raise ValueError("the entry built does not continue the log")
+            self._log.append(entry)
+            return entry
+
+    def log_entries(self, *, after: int = 0, limit: int = 1000) -> list[LogEntry]:
+        with self._open():
+            return [entry for entry in self._log if entry.seq > after][:limit]
+
+    def log_head(self) -> LogEntry | None:
+        with self._open():
+            return self._log[-1] if self._log else None
+
+    # -- outbox and settings ---------------------------------------------------------------------
+
+    def enqueue(self, kind: str, payload: dict[str, Any], *, due_at: int) -> int:
+        with self._open():
+            self._outbox_count += 1
+            item = OutboxItem(self._outbox_count, kind, dict(payload), due_at)
+            self._outbox[item.id] = item
+            return item.id
+
+    def due(self, kind: str, *, now: int, limit: int = 100) -> list[OutboxItem]:
+        with self._open():
+            found = [i for i in self._outbox.values() if i.kind == kind and i.due_at <= now]
+            return sorted(found, key=lambda item: (item.due_at, item.id))[:limit]
+
+    def done(self, item_id: int) -> None:
+        with self._open():
+            self._outbox.pop(item_id, None)
+
+    def retry(self, item_id: int, *, due_at: int) -> None:
+        with self._open():
+            item = self._outbox.get(item_id)
+            if item is not None:
+                self._outbox[item_id] = replace(item, due_at=due_at, attempts=item.attempts + 1)
+
+    def setting(self, name: str) -> str | None:
+        with self._open():
+            return self._settings.get(name)
+
+    def set_setting(self, name: str, value: str) -> None:
+        with self._open():
+            self._settings[name] = value
+
+
+class MemoryLog:
+    """The decision log's `append`, without the chain: lines as (kind, body)."""
+
+    def __init__(self) -> None:
+        self.lines: list[tuple[str, dict[str, Any]]] = []
+        self._lost = False
+
+    def lose(self) -> None:
+        """From now on nothing can be written."""
+        self._lost = True
+
+    def append(self, kind: str, body: dict[str, Any], *, now: int) -> None:
+        if self._lost:
+            raise Unavailable("the decision log can't be written")
+        self.lines.append((kind, {"at": now, **body}))
+
+
+def _address(account: str) -> str:
+    """The address of an account key: revoking it voids attestations on every chain."""
+    return account.rpartition(":")[2]

@@ -1,0 +1,222 @@
+"""A configuration becomes a running product, and a wrong one says what to mend."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from kycgate.assembly import background, check_config, open_services
+from kycgate.cli import main
+from kycgate.core.claims import Account, checksum
+from kycgate.core.trust import TrustedIssuer, TrustList
+from kycgate.errors import Misconfigured, Refused, Unavailable
+from kycgate.keys import LocalSigner, load_signer
+
+ROOT = LocalSigner(b"\x42" * 31 + b"\x01")
+EAS = "0x4200000000000000000000000000000000000021"
+HOUR = 3600
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    """What an operator has after following the operating notes."""
+    assert main(["keys", "init", str(tmp_path / "keys")]) == 0
+    path = tmp_path / "kycgate.toml"
+    path.write_text(
+        f"""\
+[gate]
+public_url = "http://127.0.0.1:8081"
+gateway_url = "http://127.0.0.1:8080"
+
+[marketplace]
+upstream = "http://127.0.0.1:9"
+
+[keys]
+issuer = "file:keys/issuer.key"
+permit = "file:keys/permit.key"
+log = "file:keys/log.key"
+vault = "file:keys/vault.key"
+
+[issuer]
+chain_id = 8453
+eas = "{EAS}"
+"""
+    )
+    return path
+
+
+def test_the_operating_notes_lead_to_a_sound_configuration(
+    config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    facts = check_config(config)
+    assert facts["settlement"] == "none"
+    assert "us-csl of 2026-07-31" in facts["lists"]
+    capsys.readouterr()
+    assert main(["config", "check", str(config), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["ok"] is True
+
+
+def test_a_wrong_configuration_exits_64_and_names_the_line(
+    config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config.write_text(config.read_text().replace('upstream = "', 'upstream = "ftp'))
+    capsys.readouterr()
+    assert main(["config", "check", str(config)]) == 64
+    assert "kycgate.toml:6: marketplace.upstream: needs an origin" in capsys.readouterr().out
+
+
+def test_a_missing_key_file_is_named(config: Path) -> None:
+    (config.parent / "keys" / "log.key").unlink()
+    with pytest.raises(Misconfigured, match=r"log\.key"):
+        check_config(config)
+
+
+def test_a_key_others_may_read_is_refused(config: Path) -> None:
+    (config.parent / "keys" / "issuer.key").chmod(0o644)
+    with pytest.raises(Misconfigured, match="chmod 600"):
+        check_config(config)
+
+
+def test_keys_are_never_overwritten(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = (config.parent / "keys" / "issuer.key").read_text()
+    assert main(["keys", "init", str(config.parent / "keys")]) == 1
+    assert (config.parent / "keys" / "issuer.key").read_text() == before
+    assert before.strip() not in capsys.readouterr().out
+
+
+def test_an_operator_token_is_shown_once_and_configured_by_its_digest(
+    config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    capsys.readouterr()
+    assert main(["keys", "token", "alice", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    text = config.read_text().replace(
+        "[marketplace]", f'operators = ["{told["operators"]}"]\n\n[marketplace]'
+    )
+    config.write_text(text)
+    with open_services(config) as services:
+        [digest] = services.web.operator_tokens
+    assert told["token"].startswith("kgo_")
+    assert told["token"] not in text
+    assert digest.hex() in text
+
+
+def test_the_background_works_and_ends(config: Path) -> None:
+    with open_services(config) as services, background(services):
+        services.tick(60)
+
+
+# -- trust lists -----------------------------------------------------------------------------------
+
+
+def trusting(config: Path, sequence: int, *, days: int = 30, signer: LocalSigner = ROOT) -> None:
+    """Give the configuration a trust list for its own issuer."""
+    issuer = load_signer(f"file:{config.parent}/keys/issuer.key").address
+    now = int(time.time())
+    trust = TrustList(
+        sequence=sequence,
+        issued_at=now - HOUR,
+        expires_at=now - HOUR + days * 86_400,
+        issuers=(
+            TrustedIssuer(
+                address=issuer,
+                domain_version="1.4.0",
+                chain_id=8453,
+                eas=Account.from_key(EAS.lower()).address,
+                not_before=0,
+                not_after=None,
+            ),
+        ),
+        permit_signers=(),
+        root=signer.address,
+    )
+    (config.parent / "trust.json").write_bytes(trust.to_wire(signer.sign_digest))
+    if "trust_list" not in config.read_text():
+        lines = f'trust_list = "trust.json"\nroot = "{checksum(ROOT.address)}"\n'
+        config.write_text(config.read_text() + lines)
+
+
+def test_the_roots_trust_list_is_in_force(config: Path) -> None:
+    trusting(config, 7)
+    with open_services(config) as services:
+        assert services.store.setting("trust_sequence") == "7"
+
+
+def test_an_older_trust_list_does_not_come_back(config: Path) -> None:
+    trusting(config, 7)
+    with open_services(config):
+        pass
+    trusting(config, 6)
+    with pytest.raises(Refused, match="older than 7"), open_services(config):
+        pass
+
+
+def test_a_trust_list_of_another_root_is_refused(config: Path) -> None:
+    trusting(config, 7, signer=LocalSigner(b"\x43" * 31 + b"\x01"))
+    with pytest.raises(Refused, match="did not sign"), open_services(config):
+        pass
+
+
+def test_an_expired_trust_list_stops_the_start(config: Path) -> None:
+    trusting(config, 7, days=0)
+    with pytest.raises((Refused, Unavailable)), open_services(config):
+        pass
+
+
+def test_the_command_signs_a_list_the_gate_takes(
+    config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root_path = config.parent / "root.key"
+    assert main(["keys", "new", str(root_path)]) == 0
+    root = load_signer(f"file:{root_path}")
+    issuer = checksum(load_signer(f"file:{config.parent}/keys/issuer.key").address)
+    words = ["keys", "trust", "--root", f"file:{root_path}", "--sequence", "1"]
+    words += ["--issuer", issuer, "--chain-id", "8453", "--eas", EAS, "--eas-version", "1.4.0"]
+    out = config.parent / "list.json"
+    assert main([*words, "--out", str(out)]) == 0
+    text = config.read_text()
+    config.write_text(f'{text}trust_list = "list.json"\nroot = "{checksum(root.address)}"\n')
+    with open_services(config) as services:
+        assert services.store.setting("trust_sequence") == "1"
+    assert root_path.read_text().strip() not in capsys.readouterr().out
+
+
+# -- upstream credentials and the vault ------------------------------------------------------------
+
+
+def person_of(services: object, account: str) -> None:
+    details = {"name": "Ada Example", "birth_date": "1985-12-10", "country": "DE"}
+    services.identity.open_case(  # type: ignore[attr-defined]
+        Account.from_key(account), 1, details, refusal_id=None, now=int(time.time())
+    )
+
+
+def test_an_accounts_own_marketplace_key_survives_a_rotation_of_the_vault(
+    config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account = "0x" + "ab" * 20
+    with open_services(config) as services:
+        person_of(services, account)
+    reading, writing = os.pipe()
+    os.write(writing, b"io-v2-renters-own\n")
+    os.close(writing)
+    with os.fdopen(reading) as pipe:
+        monkeypatch.setattr("sys.stdin", pipe)
+        assert main(["keys", "upstream", "set", account, "--config", str(config)]) == 0
+    database = (config.parent / "kycgate.sqlite3").read_bytes()
+    assert b"io-v2-renters-own" not in database
+    new = config.parent / "keys" / "vault2.key"
+    assert main(["keys", "secret", str(new)]) == 0
+    assert main(["keys", "rotate-vault", "--config", str(config), "--new", f"file:{new}"]) == 0
+    config.write_text(config.read_text().replace("keys/vault.key", "keys/vault2.key"))
+    with open_services(config) as services:
+        subject = services.store.subject_of(account)
+        sealed = services.store.upstream_key(account)
+        assert subject is not None
+        assert sealed is not None
+        opened = services.vault.open_credential(subject.id, account, sealed)
+    assert opened == "io-v2-renters-own"

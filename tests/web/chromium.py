@@ -1,0 +1,158 @@
+"""A real Chromium with a test wallet in it, driven over its own debugging protocol."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from kycgate.core.claims import checksum
+from kycgate.core.typed import personal_digest
+from kycgate.keys import LocalSigner
+
+_ARGUMENTS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-dev-shm-usage",
+    "--no-first-run",
+    "--remote-debugging-port=0",
+)
+# An EIP-1193 provider whose key is in the test: each signature is asked for through a binding.
+_WALLET = """
+(() => {
+  const waiting = {};
+  window.walletAnswers = (id, signature) => waiting[id](signature);
+  window.ethereum = { request: ({ method, params }) => {
+    if (method === "eth_requestAccounts") return Promise.resolve(["ACCOUNT"]);
+    if (method === "eth_chainId") return Promise.resolve("0x1");
+    return new Promise((resolve) => {
+      const id = String(Object.keys(waiting).length);
+      waiting[id] = resolve;
+      window.walletSigns(JSON.stringify({ id, method, params }));
+    });
+  }};
+})();
+"""
+
+
+def program() -> str | None:
+    """Chromium by whatever name it is installed."""
+    names = ("chromium", "chromium-browser", "google-chrome", "chrome")
+    return next((found for name in names if (found := shutil.which(name))), None)
+
+
+class NotAnswered(AssertionError):
+    """The page could not evaluate what was asked."""
+
+
+class Chromium:
+    """One page of one browser. `complaints` collects what its console and policy objected to."""
+
+    def __init__(self, socket: aiohttp.ClientWebSocketResponse, signer: LocalSigner) -> None:
+        self._socket = socket
+        self._signer = signer
+        self._number = 0
+        self._answers: dict[int, asyncio.Future[Any]] = {}
+        self.complaints: list[str] = []
+        self.signed: list[str] = []
+
+    async def listen(self) -> None:
+        """Sort what the browser says into answers, signing requests and complaints."""
+        async for message in self._socket:
+            said = json.loads(message.data)
+            if "id" in said:
+                self._answers.pop(said["id"]).set_result(said)
+            elif said["method"] == "Runtime.bindingCalled":
+                asyncio.get_running_loop().create_task(self._sign(said["params"]["payload"]))
+            elif said["method"] in ("Runtime.exceptionThrown", "Log.entryAdded"):
+                self.complaints.append(json.dumps(said["params"]))
+
+    async def call(self, method: str, **params: Any) -> Any:
+        self._number += 1
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._answers[self._number] = future
+        await self._socket.send_json({"id": self._number, "method": method, "params": params})
+        answer = await asyncio.wait_for(future, 20)
+        if "error" in answer:
+            raise NotAnswered(answer["error"]["message"])
+        return answer["result"]
+
+    async def script(self, code: str) -> Any:
+        """The value of an expression in the page."""
+        done = await self.call("Runtime.evaluate", expression=code, awaitPromise=True)
+        if "exceptionDetails" in done:
+            raise NotAnswered(str(done["exceptionDetails"]))
+        return done["result"].get("value")
+
+    async def until(self, code: str) -> None:
+        """Wait until a wholly loaded page, its scripts run, makes an expression true."""
+        for _ in range(200):
+            # Between two pages there is nothing to ask, or not yet what the expression names.
+            with contextlib.suppress(NotAnswered):
+                if await self.script(f"document.readyState === 'complete' && Boolean({code})"):
+                    return
+            await asyncio.sleep(0.05)
+        raise AssertionError(
+            f"never true: {code}; page: {await self.script('document.body.innerText')}"
+        )
+
+    async def open(self, url: str) -> None:
+        await self.call("Page.enable")
+        await self.call("Runtime.enable")
+        await self.call("Log.enable")
+        await self.call("Runtime.addBinding", name="walletSigns")
+        wallet = _WALLET.replace("ACCOUNT", checksum(self._signer.address))
+        await self.call("Page.addScriptToEvaluateOnNewDocument", source=wallet)
+        await self.call("Page.navigate", url=url)
+        await self.until(f"location.href.startsWith({json.dumps(url)})")
+
+    async def _sign(self, payload: str) -> None:
+        asked = json.loads(payload)
+        assert asked["method"] == "personal_sign", asked
+        text = bytes.fromhex(asked["params"][0][2:]).decode()
+        self.signed.append(text)
+        signature = "0x" + self._signer.sign_digest(personal_digest(text.encode())).hex()
+        await self.script(f"walletAnswers({json.dumps(asked['id'])}, {json.dumps(signature)})")
+
+
+def drive(folder: Path, signer: LocalSigner, story: Callable[[Chromium], Any]) -> Chromium:
+    """Start Chromium, run the story on a blank page, end Chromium."""
+    found = program()
+    assert found is not None
+    words = [found, *_ARGUMENTS, f"--user-data-dir={folder}", "about:blank"]
+    with subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as browser:
+        try:
+            return asyncio.run(_run(folder, signer, story))
+        finally:
+            browser.terminate()
+
+
+async def _run(folder: Path, signer: LocalSigner, story: Callable[[Chromium], Any]) -> Chromium:
+    port = await _port(folder / "DevToolsActivePort")
+    async with aiohttp.ClientSession() as http:
+        async with http.get(f"http://127.0.0.1:{port}/json") as answer:
+            pages = await answer.json()
+        address = next(page["webSocketDebuggerUrl"] for page in pages if page["type"] == "page")
+        async with http.ws_connect(address, max_msg_size=0) as socket:
+            page = Chromium(socket, signer)
+            listening = asyncio.create_task(page.listen())
+            await story(page)
+            listening.cancel()
+            return page
+
+
+async def _port(file: Path) -> int:
+    for _ in range(300):
+        if file.exists() and file.read_text().strip():
+            return int(file.read_text().splitlines()[0])
+        await asyncio.sleep(0.05)
+    raise AssertionError("Chromium did not start")

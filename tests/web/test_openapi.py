@@ -1,0 +1,116 @@
+"""The published description and the application say the same, both ways."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+from openapi_spec_validator import OpenAPIV31SpecValidator
+
+from kycgate.core.claims import Account
+from kycgate.web.app import create_app
+from tests.web.browser import ALICE, Browser, key_of, signed_in
+from tests.web.world import OPERATOR_TOKEN, T0, World
+
+
+@pytest.fixture
+def description(world: World) -> dict[str, Any]:
+    document: dict[str, Any] = Browser(world).get("/v1/openapi.json").get_json()
+    return document
+
+
+def test_the_description_is_valid_openapi_31(description: dict[str, Any]) -> None:
+    assert description["openapi"].startswith("3.1")
+    assert list(OpenAPIV31SpecValidator(description).iter_errors()) == []
+
+
+def test_every_route_is_described_and_every_description_has_a_route(
+    world: World, description: dict[str, Any]
+) -> None:
+    described = {
+        (method.upper(), path)
+        for path, operations in description["paths"].items()
+        for method in operations
+    }
+    routed = {
+        (method, re.sub(r"<(\w+)>", r"{\1}", rule.rule))
+        for rule in create_app(world.parts).url_map.iter_rules()
+        if rule.rule.startswith("/v1/") or rule.rule == "/healthz"
+        for method in (rule.methods or set()) - {"HEAD"}
+    }
+    assert described == routed
+
+
+def test_every_schema_has_an_example_that_fits_it(description: dict[str, Any]) -> None:
+    for name, schema in description["components"]["schemas"].items():
+        for example in schema.get("examples", []):
+            errors = _errors(description, {"$ref": f"#/components/schemas/{name}"}, example)
+            assert errors == [], (name, errors)
+    shown = {n for n, s in description["components"]["schemas"].items() if s.get("examples")}
+    assert set(description["components"]["schemas"]) - shown == {"Parent"}
+
+
+def test_live_answers_are_as_described(world: World, description: dict[str, Any]) -> None:
+    """A renter's whole way through the API, each answer held against its declared schema."""
+    renter, stranger = signed_in(world), Browser(world)
+    account = Account(ALICE.address)
+    job = {"gpu_model": "H100", "gpu_count": 8, "hours": 24}
+    terms = {"provider": "0x" + "11" * 20, "token": "0x" + "22" * 20, "max_value": "5"}
+    challenge = {"account": key_of(ALICE), "chain_id": 1}
+    case = {"kind": "person", "details": {"name": "Ada"}}
+    drawn = stranger.post("/v1/challenge", challenge)
+    checks = [("post", "/v1/challenge", drawn)]
+    checks += [("post", "/v1/challenge", stranger.post("/v1/challenge", {}))]
+    checks += [("post", "/v1/session", stranger.answer(drawn.get_json()["message"]))]
+    checks += [("post", "/v1/session", Browser(world).post("/v1/session", {}))]
+    checks += [("get", "/v1/session", renter.get("/v1/session"))]
+    checks += [("get", "/v1/status", renter.get("/v1/status"))]
+    checks += [("get", "/v1/attestation", renter.get("/v1/attestation"))]
+    checks += [("post", "/v1/permits", renter.post("/v1/permits", job | terms))]
+    checks += [("post", "/v1/explain", renter.post("/v1/explain", job))]
+    opened = renter.post("/v1/cases", case)
+    checks += [("post", "/v1/cases", opened), ("get", "/v1/cases", renter.get("/v1/cases"))]
+    one = renter.get(f"/v1/cases/{opened.get_json()['id']}")
+    checks += [("get", "/v1/cases/{id}", one)]
+    checks += [("get", "/v1/cases/{id}", renter.get("/v1/cases/none"))]
+    world.registrar.attest(account, now=T0)
+    checks += [("get", "/v1/attestation", renter.get("/v1/attestation"))]
+    checks += [("get", "/v1/status", renter.get("/v1/status"))]
+    checks += [("post", "/v1/permits", renter.post("/v1/permits", job | terms))]
+    checks += [("get", "/v1/permits", renter.get("/v1/permits?job=0x" + "00" * 32))]
+    checks += [("get", "/v1/permits", renter.get("/v1/permits"))]
+    made = renter.post("/v1/keys", {})
+    checks += [("post", "/v1/keys", made), ("get", "/v1/keys", renter.get("/v1/keys"))]
+    checks += [("delete", "/v1/keys/{id}", renter.delete(f"/v1/keys/{made.get_json()['id']}"))]
+    checks += [("delete", "/v1/keys/{id}", renter.delete("/v1/keys/none"))]
+    operator = Browser(world, token=OPERATOR_TOKEN)
+    full = operator.post("/v1/explain", job | {"account": key_of(ALICE)})
+    checks += [("post", "/v1/explain", full)]
+    checks += [("get", "/healthz", stranger.get("/healthz"))]
+    checks += [("get", "/v1/openapi.json", stranger.get("/v1/openapi.json"))]
+    checks += [("delete", "/v1/session", renter.delete("/v1/session"))]
+    for method, path, response in checks:
+        declared = description["paths"][path][method]["responses"]
+        assert str(response.status_code) in declared, (method, path, response.status_code)
+        assert _misfits(description, declared[str(response.status_code)], response) == []
+    seen = {(method, path) for method, path, _ in checks}
+    assert seen == {(m, p) for p, operations in description["paths"].items() for m in operations}
+
+
+def _misfits(description: dict[str, Any], declared: dict[str, Any], response: Any) -> list[str]:
+    if "$ref" in declared:
+        declared = description["components"]["responses"][declared["$ref"].rsplit("/", 1)[1]]
+    if "content" not in declared:
+        return [] if response.data == b"" else ["a body where none is declared"]
+    (media,) = declared["content"]
+    if response.mimetype != media:
+        return [f"{response.mimetype} where {media} is declared"]
+    return _errors(description, declared["content"][media]["schema"], json.loads(response.data))
+
+
+def _errors(description: dict[str, Any], schema: dict[str, Any], value: Any) -> list[str]:
+    whole = {"components": description["components"], **schema}
+    return [error.message for error in Draft202012Validator(whole).iter_errors(value)]
