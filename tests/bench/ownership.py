@@ -109,7 +109,7 @@ def _row(
         "ratio": None if peer is None else round(ours / peer, 4),
         "unit": unit,
         "target": target,
-        "met": None if target is None else ours <= target,
+        "met": target is None or ours <= target,
     }
 
 
