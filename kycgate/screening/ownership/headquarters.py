@@ -91,6 +91,7 @@ class _Walk:
         self._edges = dict[str, tuple[Holding, ...]]()
         self._strength = dict[int, Control]()
         self._declared_tops = set[str]()
+        self._stating = dict[str, bool]()
 
     def edges(self, subject: str) -> tuple[Holding, ...]:
         """Holdings of parties (no persons, nobody unnamed) that do or may control it."""
@@ -113,13 +114,17 @@ class _Walk:
 
     def _implied(self, subject: str, holding: Holding) -> bool:
         """A next parent of which nothing more is known, where the last one is stated."""
-        holdings = self._snapshot.holdings(subject)
-        if any(stake.ultimate for stake in holding.stakes) or not any(
-            stake.ultimate for each in holdings for stake in each.stakes
-        ):
+        if any(stake.ultimate for stake in holding.stakes) or not self._states_top(subject):
             return False
         holder = holding.holder
         return not self._snapshot.holdings(holder) and not self._snapshot.gaps(holder)
+
+    def _states_top(self, subject: str) -> bool:
+        if subject not in self._stating:
+            self._stating[subject] = any(
+                stake.ultimate for each in self._snapshot.holdings(subject) for stake in each.stakes
+            )
+        return self._stating[subject]
 
     def ways(self) -> tuple[dict[str, Holding | None], set[str]]:
         """Every party above with the last holding that leads there, and those surely above."""

@@ -119,20 +119,26 @@ class _Test:
         for each in closure:
             for holding in snapshot.holdings(each):
                 held_by.setdefault(holding.holder, []).append(each)
-        waiting = dict.fromkeys(closure)  # the farthest first: those below wait for those above
+        rank = {each: -at for at, each in enumerate(closure)}  # the farthest first
+        waiting = set(closure)
         while waiting:
-            entity, _ = waiting.popitem()
-            if entity in reach.surely:
-                continue
-            surely, possibly = self._reached(entity, reach)
-            if (surely and entity not in reach.surely) or (
-                possibly and entity not in reach.possibly
-            ):
-                reach.possibly.add(entity)
-                if surely:
-                    reach.surely.add(entity)
-                waiting.update(dict.fromkeys(held_by.get(entity, ())))
+            for entity in sorted(waiting, key=rank.__getitem__):
+                waiting.discard(entity)
+                if self._moved(entity, reach):
+                    waiting.update(held_by.get(entity, ()))
         return reach
+
+    def _moved(self, entity: str, reach: _Reach) -> bool:
+        """Take the entity in where the rule reaches it by now; whether that is news."""
+        if entity in reach.surely:
+            return False
+        surely, possibly = self._reached(entity, reach)
+        news = surely or (possibly and entity not in reach.possibly)
+        if possibly:
+            reach.possibly.add(entity)
+        if surely:
+            reach.surely.add(entity)
+        return news
 
     def _reached(self, entity: str, reach: _Reach) -> tuple[bool, bool]:
         share = self.share(entity, reach)

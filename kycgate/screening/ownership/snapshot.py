@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
+from kycgate.screening.ownership.cycles import components
 from kycgate.screening.ownership.parties import (
     Control,
     Gap,
@@ -63,7 +64,6 @@ class Snapshot:
         self._parties = dict[str, Party]()
         self._holdings = dict[str, tuple[Holding, ...]]()
         self._clusters = dict[str, tuple[Cluster, ...]]()
-        self._above = dict[str, frozenset[str]]()
         self._notes = dict[str, None]()
 
     @property
@@ -184,14 +184,9 @@ class Snapshot:
 
     # -- above ------------------------------------------------------------------------------------
 
-    def above(self, subject: str) -> frozenset[str]:
-        """Everybody who holds anything in it, through however many others; itself included."""
-        if subject not in self._above:
-            self._above[subject] = frozenset(self.closure(subject))
-        return self._above[subject]
-
     def closure(self, subject: str) -> tuple[str, ...]:
-        """The same, nearest first, and in stable order."""
+        """Everybody who holds anything in it, through however many others: itself, the nearest,
+        and so on, in stable order."""
         found = {subject: None}
         queue = [subject]
         for each in queue:
@@ -235,18 +230,39 @@ class Snapshot:
         """Indirect holder → places of the direct holdings that lead to it."""
         if not indirect:
             return {}
-        holders = {each.holder for each in indirect}
-        parts = dict[str, set[str]]()
+        found, parts = dict[str, list[int]](), dict[str, int]()
+        bits = {holder: at for at, holder in enumerate({each.holder: None for each in indirect})}
+        ends = list(bits)
+        reached = self._reached(direct, bits)
         for each in indirect:
             for name in (name for stake in each.stakes for name in stake.components):
-                parts.setdefault(name, set()).add(each.holder)
-        found = dict[str, list[int]]()
+                parts.setdefault(name, 0)
+                parts[name] |= 1 << bits[each.holder]
         for at, holding in enumerate(direct):
-            ends = holders & self.above(holding.holder)
-            ends = ends.union(*(parts.get(stake.record, ()) for stake in holding.stakes))
-            for end in ends - {holding.holder}:
-                found.setdefault(end, []).append(at)
+            mask = reached[holding.holder]
+            for stake in holding.stakes:
+                mask |= parts.get(stake.record, 0)
+            mask &= ~(1 << bits[holding.holder]) if holding.holder in bits else -1
+            while mask:
+                lowest = mask & -mask
+                found.setdefault(ends[lowest.bit_length() - 1], []).append(at)
+                mask ^= lowest
         return found
+
+    def _reached(self, direct: Sequence[Holding], bits: dict[str, int]) -> dict[str, int]:
+        """Party → which of the holders (as bits) are above it or itself."""
+        reached = dict[str, int]()
+        for circle in components([each.holder for each in direct], self._holders):
+            mask = 0
+            for each in circle:
+                mask |= 1 << bits[each] if each in bits else 0
+                for holder in self._holders(each):
+                    mask |= reached.get(holder, 0)
+            reached.update(dict.fromkeys(circle, mask))
+        return reached
+
+    def _holders(self, subject: str) -> list[str]:
+        return [holding.holder for holding in self.holdings(subject)]
 
     def stated(self, subject: str) -> int:
         """Units of ownership surely held by somebody named: what is missing to 100 % is open."""

@@ -5,6 +5,8 @@ Decides nothing; everything in the picture is also text, so that no colour has t
 
 from __future__ import annotations
 
+import re
+import textwrap
 import unicodedata
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -14,15 +16,17 @@ from kycgate.screening.ownership.cycles import components
 from kycgate.screening.ownership.graph import Explanation
 from kycgate.screening.ownership.headquarters import Parent
 from kycgate.screening.ownership.parties import Control, PartyKind
-from kycgate.screening.ownership.snapshot import Holding, Snapshot
+from kycgate.screening.ownership.snapshot import Holding
 
 BOXES_MOST = 40
 """More parties than that don't fit a page; the ones the answers rest on come first."""
 
-_BOX, _GAP, _TALL, _LEVEL, _EDGE = 230, 40, 78, 190, 24
-_LINE = 30
-"""Units of width in a line of a box: one for a Latin letter, two for a Chinese one."""
+_BOX, _GAP, _TALL, _LEVEL, _EDGE, _LANE = 230, 40, 92, 210, 24, 190
+_LINE = 27
+"""Units of width in a line of a box: one for a small Latin letter, two for a Chinese one."""
 
+_ORDINARY = (PartyKind.ENTITY, PartyKind.UNSTATED)
+_WORD_START = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _COLOURS = {"clear": "#1a7f37", "unknown": "#9a6700", "restricted": "#bc4c00", "blocked": "#b42318"}
 
 _MARKER = (
@@ -51,11 +55,12 @@ def draw(explanation: Explanation, *, country_name: CountryName) -> str:
     shown = _shown(explanation)
     holdings = [each for id_ in shown for each in snapshot.holdings(id_) if each.holder in shown]
     boxes, width, height = _placed(explanation.entity.id, shown, holdings)
+    aside = [each for each in holdings if _rows_between(boxes, each) != 1]
     head = _heading(explanation, country_name)
-    top = _EDGE + 24 * len(head) + 16
-    wide = max(width, 640)
-    shift = (wide - width) // 2
-    tall = top + height + _EDGE
+    top = _EDGE + 24 * len(head) + 28
+    wide = max(width + _LANE * len(aside), 720)
+    shift = (wide - width - _LANE * len(aside)) // 2
+    tall = top + height + 2 * _EDGE
     more = len(snapshot.closure(explanation.entity.id)) - len(shown)
     title = f"Who stands above {explanation.entity.name} on {explanation.at}"
     parts = [
@@ -73,7 +78,7 @@ def draw(explanation: Explanation, *, country_name: CountryName) -> str:
             f"and {more} more parties above, left out of the picture</text>"
         )
     parts.append(f'<g transform="translate({shift} {top})">')
-    parts.extend(_arrows(snapshot, holdings, boxes))
+    parts.extend(_arrows(holdings, boxes, width))
     for box in boxes.values():
         parts.extend(_drawn(explanation, box, country_name))
     return "\n".join([*parts, "</g>", "</svg>"]) + "\n"
@@ -108,21 +113,35 @@ def _placed(
 
 
 def _rows(entity: str, shown: list[str], holdings: list[Holding]) -> list[list[str]]:
-    """Rows from the entity upwards, each party as high as its longest way; a circle in one row."""
+    """Rows from the entity upwards, each party as high as its longest way; circles are cut where
+    they come back down."""
+    near = _nearness(entity, holdings)
     owners = dict[str, list[str]]()
     for each in holdings:
         owners.setdefault(each.subject, []).append(each.holder)
-    circles = list(components([entity, *shown], lambda id_: owners.get(id_, ())))
+    circle_of = {
+        id_: at
+        for at, circle in enumerate(components([entity, *shown], lambda id_: owners.get(id_, ())))
+        for id_ in circle
+    }
     level = dict.fromkeys(shown, 0)
-    for circle in reversed(circles):
-        height = max(level[id_] for id_ in circle)
-        level.update(dict.fromkeys(circle, height))
-        for id_ in circle:
-            for owner in owners.get(id_, ()):
-                if owner not in circle:
-                    level[owner] = max(level[owner], height + 1)
+    for id_ in sorted(shown, key=lambda id_: (-circle_of[id_], near.get(id_, 0))):
+        for owner in owners.get(id_, ()):
+            if circle_of[owner] != circle_of[id_] or near.get(owner, 0) > near.get(id_, 0):
+                level[owner] = max(level[owner], level[id_] + 1)
     used = sorted(set(level.values()))
     return [[id_ for id_ in shown if level[id_] == each] for each in used]
+
+
+def _nearness(entity: str, holdings: list[Holding]) -> dict[str, int]:
+    """Party → the fewest steps from the entity."""
+    near, queue = {entity: 0}, [entity]
+    for id_ in queue:
+        for each in holdings:
+            if each.subject == id_ and each.holder not in near:
+                near[each.holder] = near[id_] + 1
+                queue.append(each.holder)
+    return near
 
 
 def _pull(id_: str, holdings: list[Holding], boxes: dict[str, _Box]) -> float:
@@ -140,12 +159,13 @@ def _heading(explanation: Explanation, country_name: CountryName) -> list[str]:
         parent = f"Ultimate parent: {top.name} ({place})"
     else:
         parent = f"Ultimate parent unknown: {top.text}"
-    answers = ", ".join(f"{each.rule.name} {each.result}" for each in explanation.answers)
+    told = ", ".join(f"{each.rule.name} {each.result}" for each in explanation.answers)
+    answers = textwrap.wrap(told, 90, break_on_hyphens=False)
     return [
         f"{explanation.entity.name} on {explanation.at}: {explanation.result}",
         parent,
         f"Listed share: {explanation.listed_share}",
-        answers,
+        *answers,
     ]
 
 
@@ -169,50 +189,70 @@ def _told(explanation: Explanation, holdings: list[Holding]) -> str:
 
 
 def _label(holding: Holding) -> str:
-    """What an arrow says: the share or the control, and since when."""
-    said = str(holding.ownership) if holding.ownership and holding.ownership.stated else ""
-    if not said or holding.control is not Control.NONE:
-        said = ", ".join(filter(None, (said, holding.basis)))
-    if holding.nominee:
-        said += ", as nominee"
-    return ("indirectly " if holding.indirect else "") + said
+    """A holding in one line."""
+    return ", ".join(_sayings(holding))
 
 
-def _since(holding: Holding) -> str:
+def _sayings(holding: Holding) -> list[str]:
+    """What an arrow says: the share, the control where there is any, and since when."""
+    stated = holding.ownership is not None and holding.ownership.stated
+    share = str(holding.ownership) if stated else ""
+    way = [*(["indirectly"] if holding.indirect else []), *(["nominee"] if holding.nominee else [])]
+    said = [" ".join(filter(None, (share, *way)))] if share or way else []
+    if not share or holding.control is not Control.NONE:
+        words = [
+            each for each in holding.basis.split(", ") if not (share and each == "shareholding")
+        ]
+        said.append(_WORD_START.sub(" ", ", ".join(words)).lower())
     starts = [stake.start for stake in holding.stakes if stake.start]
     ends = [stake.end for stake in holding.stakes if stake.end]
-    return " ".join(
-        [*([f"since {min(starts)}"] if starts else []), *([f"until {max(ends)}"] if ends else [])]
-    )
+    when = [
+        *([f"since {min(starts)}"] if starts else []),
+        *([f"until {max(ends)}"] if ends else []),
+    ]
+    return [*said, *([" ".join(when)] if when else [])]
 
 
-def _arrows(snapshot: Snapshot, holdings: list[Holding], boxes: dict[str, _Box]) -> Iterator[str]:
-    """Owner to owned. Labels stand near the owner, where arrows are furthest apart."""
+def _rows_between(boxes: dict[str, _Box], holding: Holding) -> int:
+    return (boxes[holding.subject].y - boxes[holding.holder].y) // _LEVEL
+
+
+def _arrows(holdings: list[Holding], boxes: dict[str, _Box], width: int) -> Iterator[str]:
+    """Owner to owned. Arrows to the next row go straight, others round by a lane of their own, so
+    that none runs behind a box; labels come last, so that no arrow runs through one."""
+    labels, lane = list[str](), width - _EDGE
     for holding in holdings:
         start, end = boxes[holding.holder], boxes[holding.subject]
         dash = ' stroke-dasharray="6 4"' if holding.indirect or holding.nominee else ""
-        path, x, y = _down(start, end) if end.y > start.y else _aside(start, end)
+        if _rows_between(boxes, holding) == 1:
+            path, x, y = _down(start, end)
+        else:
+            lane += _LANE
+            path, x, y = _round(start, end, lane - _LANE // 2)
         yield (
             f'<path d="{path}" fill="none" stroke="#57606a" stroke-width="1.5"{dash}'
             ' marker-end="url(#a)"/>'
         )
-        yield from _tag(x, y, [line for line in (_label(holding), _since(holding)) if line])
+        labels.extend(_tag(x, y, _sayings(holding)))
+    yield from labels
 
 
 def _down(start: _Box, end: _Box) -> tuple[str, int, int]:
-    """A curve from the owner down to what it owns, and where its label goes."""
+    """A curve from the owner down to what it owns, and where its label goes: nearer the owner,
+    where arrows are further apart."""
     x1, y1, x2, y2 = start.middle, start.y + _TALL, end.middle, end.y - 2
     bend = (y2 - y1) // 2
     path = f"M{x1} {y1}C{x1} {y1 + bend} {x2} {y2 - bend} {x2} {y2}"
-    return path, int(x1 + (x2 - x1) * _ease(0.42)), int(y1 + (y2 - y1) * 0.42)
+    return path, int(x1 + (x2 - x1) * _ease(0.35)), int(y1 + (y2 - y1) * 0.35)
 
 
-def _aside(start: _Box, end: _Box) -> tuple[str, int, int]:
-    """A bow under a row, or back up again: circles of owners."""
-    x1, y1, x2, y2 = start.middle + 30, start.y + _TALL, end.middle - 30, end.y + _TALL + 2
-    low = max(y1, y2) + 70
-    path = f"M{x1} {y1}C{x1} {low} {x2} {low} {x2} {y2}"
-    return path, (x1 + x2) // 2, low - 20
+def _round(start: _Box, end: _Box, lane: int) -> tuple[str, int, int]:
+    """Under the owner's row to the lane, along it, and in above what is owned."""
+    y1, y2 = start.y + _TALL, end.y
+    turn = lane // _LANE % 4
+    out, into, port = y1 + 10 + 5 * turn, y2 - 12 - 5 * turn, 50 + 15 * turn
+    path = f"M{start.middle + port} {y1}V{out}H{lane}V{into}H{end.middle + port}V{y2 - 2}"
+    return path, lane, (out + into) // 2
 
 
 def _ease(part: float) -> float:
@@ -221,8 +261,8 @@ def _ease(part: float) -> float:
 
 
 def _tag(x: int, y: int, lines: list[str]) -> Iterator[str]:
-    cut = [_cut(line, 32) for line in lines]
-    wide = max((_width(line) for line in cut), default=0) * 6 + 10
+    cut = [_cut(line, 30) for line in lines]
+    wide = int(max(map(_width, cut), default=0) * 6.2) + 10
     yield (
         f'<rect x="{x - wide // 2}" y="{y - 13}" width="{wide}" height="{15 * len(cut) + 4}"'
         ' fill="#ffffff" fill-opacity="0.92"/>'
@@ -240,7 +280,7 @@ def _drawn(explanation: Explanation, box: _Box, country_name: CountryName) -> It
     top = explanation.ultimate_parent
     words = [
         country_name(party.country) if party.country else "country not stated",
-        *([party.kind.value] if party.kind is not PartyKind.ENTITY else []),
+        *([party.kind.value] if party.kind not in _ORDINARY else []),
         *(["LISTED"] if listed else []),
         *(["ultimate parent"] if isinstance(top, Parent) and top.id == box.id else []),
         *(["not identified"] if party.unknown else []),
@@ -256,12 +296,12 @@ def _drawn(explanation: Explanation, box: _Box, country_name: CountryName) -> It
     lines = _wrapped(party.name)
     for at, line in enumerate(lines):
         yield (
-            f'<text x="{box.middle}" y="{box.y + (24 if len(lines) > 1 else 32) + 17 * at}"'
+            f'<text x="{box.middle}" y="{box.y + 44 - 9 * len(lines) + 17 * at}"'
             ' font-size="14" font-weight="bold" text-anchor="middle" fill="#24292f">'
             f"{_text(line)}</text>"
         )
     yield (
-        f'<text x="{box.middle}" y="{box.y + 64}" font-size="12" text-anchor="middle"'
+        f'<text x="{box.middle}" y="{box.y + _TALL - 11}" font-size="12" text-anchor="middle"'
         f' fill="{stroke if listed else "#57606a"}">{_text(_cut(", ".join(words), 36))}</text></g>'
     )
 
@@ -269,16 +309,22 @@ def _drawn(explanation: Explanation, box: _Box, country_name: CountryName) -> It
 # -- text ------------------------------------------------------------------------------------------
 
 
-def _width(text: str) -> int:
-    return sum(2 if unicodedata.east_asian_width(sign) in "WF" else 1 for sign in text)
+def _width(text: str) -> float:
+    return sum(map(_wide, text))
 
 
-def _cut(text: str, most: int) -> str:
+def _wide(sign: str) -> float:
+    if unicodedata.east_asian_width(sign) in "WF":
+        return 2
+    return 1.3 if sign.isupper() or sign in "mw@%&" else 1
+
+
+def _cut(text: str, most: float) -> str:
     if _width(text) <= most:
         return text
-    used, kept = 1, list[str]()
+    used, kept = 1.0, list[str]()
     for sign in text:
-        used += _width(sign)
+        used += _wide(sign)
         if used > most:
             break
         kept.append(sign)
@@ -286,14 +332,16 @@ def _cut(text: str, most: int) -> str:
 
 
 def _wrapped(name: str) -> list[str]:
-    """One line, or two of them broken at a space where there is one."""
-    if _width(name) <= _LINE:
-        return [name]
-    head = _cut(name, _LINE + 1)[:-1]
-    at = head.rfind(" ")
-    if at > len(head) // 3:
-        head = head[:at]
-    return [head, _cut(name[len(head) :].strip(), _LINE)]
+    """Up to three lines, broken at spaces where there are any; the last one may be cut."""
+    lines, rest = list[str](), name
+    while len(lines) < 2 and _width(rest) > _LINE:
+        head = _cut(rest, _LINE + 1)[:-1]
+        at = head.rfind(" ")
+        if at > len(head) // 3:
+            head = head[:at]
+        lines.append(head)
+        rest = rest[len(head) :].strip()
+    return [*lines, _cut(rest, _LINE)]
 
 
 def _text(text: str) -> str:
