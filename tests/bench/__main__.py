@@ -35,7 +35,7 @@ def main() -> int:
     print(table(rows))
     OUT.parent.mkdir(exist_ok=True)
     OUT.write_text(json.dumps(rows, indent=1) + "\n")
-    return 0 if rows and all(row["met"] for row in rows) else 1
+    return 0 if rows and all(row["met"] is not False for row in rows) else 1
 
 
 def table(rows: list[dict[str, Any]]) -> str:
