@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 from typing import Any, Never
 
 from kycgate.core.claims import UINT64_MAX, Digest
@@ -16,9 +15,7 @@ from kycgate.errors import Malformed, TooLarge
 DEPTH_MOST = 64
 """Levels of arrays and objects in any JSON we read from outside."""
 _NESTING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{}]', re.DOTALL)
-_NESTING_IN_TEXT = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{}]', re.DOTALL)
-_BOUND_IN_ORDER = 10_000
-"""A recursion limit the C stack bears: below it deep JSON raises instead of crashing."""
+
 
 
 class _Repeated(Exception):
@@ -59,28 +56,6 @@ def require_shallow(data: bytes, *, field: str) -> None:
                 )
         elif mark in (b"]", b"}"):
             depth -= 1
-
-
-def require_shallow_ahead(text: str, at: int, *, field: str) -> None:
-    """The same for one value in a long text, beginning at `at`; it need not be there whole.
-
-    Reads the value a second time, so only where the interpreter's own bound is out of order.
-    """
-    if sys.getrecursionlimit() <= _BOUND_IN_ORDER:
-        return
-    depth = 0
-    for token in _NESTING_IN_TEXT.finditer(text, at):
-        mark = token[0]
-        if mark in ("[", "{"):
-            depth += 1
-            if depth > DEPTH_MOST:
-                raise Malformed(
-                    "nested too deep", field=field, remedy=f"at most {DEPTH_MOST} levels"
-                )
-        elif mark in ("]", "}"):
-            depth -= 1
-        if depth <= 0:
-            return
 
 
 def read_object(data: bytes, *, limit: int, field: str) -> dict[str, Any]:

@@ -14,7 +14,6 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 from xml.parsers import expat
 
-from kycgate.core.wire import require_shallow_ahead
 from kycgate.errors import Malformed, TooLarge
 
 RECORD_MOST = 1 << 20
@@ -25,6 +24,12 @@ DEPTH_MOST = 48
 
 Record = dict[str, Any]
 
+_SLICE = 1 << 16
+_OPENINGS_MOST = 4_000
+"""Brackets opened in the part under the eyes before anybody looks how deep they nest. The decoder
+recurses on the machine's stack, and libraries we stand on raise Python's own limit out of reach."""
+
+_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"?|[\[\]{}]', re.DOTALL)
 _SPACE = re.compile(r"[\s,]*")
 _BLANK = re.compile(r"\s*")
 _FIRST_KEY = re.compile(r'\{\s*"([A-Za-z]{0,80})"')
@@ -94,13 +99,19 @@ def _object_records(window: _Window, wrappers: frozenset[str]) -> Iterator[Recor
         raise Malformed("something follows the end of the object", field=window.field)
 
 
+def _sliced(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    for chunk in chunks:
+        for at in range(0, len(chunk), _SLICE):
+            yield chunk[at : at + _SLICE]
+
+
 class _Window:
     """The part of a text under the eyes; grows by chunks, forgets what was read."""
 
     def __init__(self, chunks: Iterable[bytes], field: str) -> None:
-        self._chunks = iter(chunks)
+        self._chunks = _sliced(chunks)
         self._decoder = codecs.getincrementaldecoder("utf-8-sig")()
-        self._text, self._at, self._ended = "", 0, False
+        self._text, self._at, self._ended, self._openings = "", 0, False, 0
         self.field, self.number = field, 0
 
     def _grow(self) -> bool:
@@ -113,6 +124,7 @@ class _Window:
         except UnicodeDecodeError as e:
             raise Malformed("not UTF-8", field=self.field) from e
         self._text, self._at = self._text[self._at :] + more, 0
+        self._openings = self._text.count("[") + self._text.count("{")
         return True
 
     def peek(self, gap: re.Pattern[str] = _BLANK) -> str:
@@ -164,7 +176,8 @@ class _Window:
 
     def _value(self) -> Any:
         while True:
-            require_shallow_ahead(self._text, self._at, field=self.field)
+            if self._openings > _OPENINGS_MOST:
+                self._measure()
             try:
                 value, end = _DECODER.raw_decode(self._text, self._at)
             except json.JSONDecodeError as e:
@@ -185,6 +198,19 @@ class _Window:
                     raise self._endless()
                 self._at = end
                 return value
+
+    def _measure(self) -> None:
+        """Refuse what nests too deep, without recursion."""
+        depth = 0
+        for token in _TOKEN.finditer(self._text, self._at):
+            if token[0] in "[{":
+                depth += 1
+            elif token[0] in "]}":
+                depth -= 1
+            if depth > DEPTH_MOST:
+                raise self._broken("nested without end")
+            if depth <= 0:
+                return
 
     def _broken(self, why: str) -> Malformed:
         return Malformed(f"record {self.number + 1}: {why}", field=self.field)

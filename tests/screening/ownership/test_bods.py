@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import sys
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
@@ -366,6 +367,19 @@ def test_a_chain_is_exported_as_valid_statements(errors: Callable[[Any], list[st
     assert (second.result, second.listed_share) == (first.result, first.listed_share)
     assert results(second) == results(first)
     assert again.find("529900T8BM49AURSDO55") == "cn"
+
+
+@pytest.mark.parametrize("opening", ["[", '{"a":', '[{"]":'])
+def test_nesting_is_refused_even_where_pythons_own_limit_is_gone(opening: str) -> None:
+    """Libraries raise the limit when imported; then the decoder would run off the stack."""
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(100_000)
+    try:
+        for data in (b'[{"a":' + opening.encode() * 120_000, b'{"a":' + opening.encode() * 120_000):
+            with pytest.raises(Malformed, match="nested"):
+                declared(data)
+    finally:
+        sys.setrecursionlimit(limit)
 
 
 def refused_by_name(work: Callable[[], Any]) -> None:
