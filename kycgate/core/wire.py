@@ -17,7 +17,6 @@ DEPTH_MOST = 64
 _NESTING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{}]', re.DOTALL)
 
 
-
 class _Repeated(Exception):
     """A key stands twice in one object."""
 

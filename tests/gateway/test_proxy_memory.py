@@ -59,7 +59,7 @@ def world() -> Iterator[tuple[Big, subprocess.Popen[str], int]]:
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
             assert process.stdout is not None
             port = int(process.stdout.readline())
-            with socket.create_connection(("127.0.0.1", port), timeout=20) as sock:
+            with socket.create_connection(("127.0.0.1", port), timeout=90) as sock:
                 sock.sendall(get(b"/warm"))
                 _swallow(sock, MIB)
             try:
@@ -82,7 +82,7 @@ def test_64_mib_flow_down_with_8_mib_of_memory_though_the_reader_dawdles(
 ) -> None:
     _, process, port = world
     base = peak(process)
-    with socket.create_connection(("127.0.0.1", port), timeout=20) as sock:
+    with socket.create_connection(("127.0.0.1", port), timeout=90) as sock:
         sock.sendall(get(b"/big"))
         threading.Event().wait(0.5)  # nobody reads: the proxy must stop, not fill up
         assert _swallow(sock, SIZE + MIB) > SIZE
@@ -95,7 +95,7 @@ def test_64_mib_flow_up_with_8_mib_of_memory_though_the_marketplace_dawdles(
 ) -> None:
     upstream, process, port = world
     base = peak(process)
-    with socket.create_connection(("127.0.0.1", port), timeout=20) as sock:
+    with socket.create_connection(("127.0.0.1", port), timeout=90) as sock:
         sock.sendall(get(b"/big", b"Content-Length: %d" % SIZE, method=b"PUT"))
         sender = threading.Thread(target=sock.sendall, args=(b"x" * SIZE,))
         sender.start()
