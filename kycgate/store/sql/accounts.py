@@ -135,9 +135,7 @@ class Accounts(Part):
         changed = cases.c.updated_at
         later = or_(changed > at, (changed == at) & (cases.c.id > last))
         statement = pick(Case, cases).where(changed >= since, later)
-        return records(
-            Case, self._db.rows(statement.order_by(changed, cases.c.id).limit(limit))
-        )
+        return records(Case, self._db.rows(statement.order_by(changed, cases.c.id).limit(limit)))
 
     def case_events(self, case_id: str) -> list[CaseEvent]:
         statement = pick(CaseEvent, case_events).where(case_events.c.case_id == case_id)
@@ -162,7 +160,5 @@ class Accounts(Part):
             connection.execute(insert.on_conflict_do_nothing(index_elements=["subject_id", "key"]))
 
     def clearances_of(self, subject_id: str) -> frozenset[bytes]:
-        rows = self._db.rows(
-            select(clearances.c.key).where(clearances.c.subject_id == subject_id)
-        )
+        rows = self._db.rows(select(clearances.c.key).where(clearances.c.subject_id == subject_id))
         return frozenset(bytes(row[0]) for row in rows)
