@@ -62,7 +62,7 @@ class Hit:
     by: str = "name"
     """`name`, `identifier`, `wallet` or `address`"""
     entity: Mapping[str, Any] = field(default_factory=dict)
-    """the party in FollowTheMoney shape, scored and explained (`ftm`); empty from the exact look-up"""
+    """the party in FollowTheMoney shape, scored and explained; empty from the exact look-up"""
 
 
 @dataclass(frozen=True, slots=True)
