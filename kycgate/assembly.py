@@ -39,15 +39,20 @@ from kycgate.gateway.stopping import JobStopper
 from kycgate.gateway.view import Headers
 from kycgate.issuer.identity import Identity
 from kycgate.issuer.issuing import Issuer, IssuingRules
+from kycgate.issuer.rescreening import Rescreening
 from kycgate.issuer.vault import Vault
 from kycgate.keys import Signer, load_secret, load_signer, load_token
+from kycgate.screening.backend import Screening
 from kycgate.screening.controls import (
     CountryTable,
     load_countries,
     load_default_policy,
     load_gpus,
 )
-from kycgate.screening.lists import Screener, load_demo_screener
+from kycgate.screening.library import Library
+from kycgate.screening.live import LiveLists
+from kycgate.screening.oracle import Oracle
+from kycgate.screening.yente import Yente
 from kycgate.settlement.permits import Permits
 from kycgate.settlement.revocations import Revocations
 from kycgate.store import Store, open_store
@@ -60,6 +65,8 @@ _FETCH_MOST = 8 * 2**20
 _TICK_S = 1.0
 _SWEEP_S = 60
 """Used nonces and ended sessions are forgotten this often, so that strangers can't pile them up."""
+_ORACLE_S = 2.0
+"""How long a second opinion may keep a case waiting, per node."""
 _TRUST_SEQUENCE = "trust_sequence"
 
 __all__ = ["Config", "Services", "check_config", "load_config", "open_services", "serve"]
@@ -73,7 +80,7 @@ class Services:
     store: Store
     log: DecisionLog
     policy: Policy
-    screener: Screener
+    screener: Screening
     countries: CountryTable
     vault: Vault
     identity: Identity
@@ -82,11 +89,18 @@ class Services:
     permits: Permits | None
     revocations: Revocations | None
     stopper: JobStopper
+    rescreening: Rescreening
     web: WebParts
 
     def tick(self, now: int) -> None:
-        """One round of the work that follows decisions: publish revocations, stop jobs, sweep."""
-        works: list[Callable[[], object]] = [lambda: self.stopper.run(now=now)]
+        """One round of the work that follows decisions and lists.
+
+        Notice list changes and screen again, stop jobs, publish revocations, sweep.
+        """
+        works: list[Callable[[], object]] = [
+            lambda: self.rescreening.run(now=now),
+            lambda: self.stopper.run(now=now),
+        ]
         if now % _SWEEP_S == 0:
             works.append(lambda: self.store.sweep(now=now))
         if self.revocations is not None:
@@ -203,7 +217,8 @@ def _assemble(config: Config, store: Store) -> Services:
     )
     log = DecisionLog(store, log_key)
     policy, countries = _policy(config), load_countries()
-    screener = load_demo_screener()
+    lists = _lists(config)
+    screener = Screening(lists)
     vault = Vault(store, load_secret(config.key(config.keys.vault)), log=log)
     issuer = Issuer(
         store,
@@ -218,7 +233,13 @@ def _assemble(config: Config, store: Store) -> Services:
         ),
     )
     identity = Identity(
-        store, vault=vault, issuer=issuer, screener=screener, countries=countries, log=log
+        store,
+        vault=vault,
+        issuer=issuer,
+        screener=screener,
+        countries=countries,
+        log=log,
+        oracle=_oracle(config),
     )
     chain = _chain(config)
     permits = _permits(config, store, permit_key)
@@ -249,6 +270,7 @@ def _assemble(config: Config, store: Store) -> Services:
             upstream_key=credentials.of,
             shared_upstream_key=market.key,
         ),
+        rescreening=Rescreening(store, identity, lists),
         web=_web_parts(config, store, log, identity, gate, screener, permits, chain),
     )
 
@@ -281,6 +303,31 @@ def _rules(config: Config) -> Policy:
     except (OSError, UnicodeDecodeError) as error:
         raise Misconfigured((f"policy.file: {path} can't be read: {error}",)) from error
     return Policy.from_toml(text, countries=load_countries(), source=str(path))
+
+
+def _lists(config: Config) -> LiveLists | Yente:
+    now = int(time.time())
+    settings = config.screening
+    if settings.backend == "yente":
+        key = None if settings.yente_key is None else load_token(config.key(settings.yente_key))
+        assert settings.yente_url is not None
+        yente = Yente(settings.yente_url, settings.yente_dataset, key=key)
+        try:
+            yente.refresh(now)
+        except Unavailable as error:
+            # Without its versions the lists count as stale: nobody is cleared until it answers.
+            _log.warning("%s: nobody is cleared meanwhile", error.message)
+        return yente
+    return LiveLists(Library(config.lists_dir, now=now), now=now)
+
+
+def _oracle(config: Config) -> Oracle | None:
+    """The second opinion on wallets: a chain of its own, for the lists must not wait for it."""
+    settings = config.screening
+    if not settings.oracle_rpc:
+        return None
+    chain = Chain(settings.oracle_rpc, settings.oracle_chain_id, timeout_s=_ORACLE_S)
+    return Oracle(chain.call, settings.oracle)
 
 
 class _Market:
@@ -352,7 +399,7 @@ def _gate_parts(
     log: DecisionLog,
     identity: Identity,
     policy: Policy,
-    screener: Screener,
+    screener: Screening,
     market: _Market,
     credentials: _Credentials,
     permits: Permits | None,
@@ -531,7 +578,7 @@ class _Wallets:
 
 @dataclass(frozen=True, slots=True)
 class _ListAges:
-    screener: Screener
+    screener: Screening
     alarm_s: int
 
     def stale(self, *, now: int) -> tuple[Any, ...]:
@@ -544,7 +591,7 @@ def _web_parts(
     log: DecisionLog,
     identity: Identity,
     gate: Gate,
-    screener: Screener,
+    screener: Screening,
     permits: Permits | None,
     chain: Chain | None,
 ) -> WebParts:

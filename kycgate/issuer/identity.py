@@ -67,6 +67,11 @@ class Identity:
         self._screener = screener
         self._oracle = oracle
 
+    @property
+    def book(self) -> CaseBook:
+        """The cases, for whoever must find all of them again."""
+        return self._book
+
     # -- the renter's part -----------------------------------------------------------------------
 
     def open_case(

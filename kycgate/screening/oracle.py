@@ -10,13 +10,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from kycgate.core.claims import Address, checksum, parse_address
+from kycgate.core.claims import Address, checksum
 from kycgate.core.typed import keccak
 from kycgate.errors import Conflict, Unavailable
 from kycgate.screening.lists import Band, Hit
 
-CHAINALYSIS: Final = parse_address("0x40C57923924B5c5c5455c48D93317139ADDaC8fb")
-"""On Ethereum mainnet and most other EVM chains."""
 LIST: Final = "chainalysis-oracle"
 _SELECTOR: Final = keccak(b"isSanctioned(address)")[:4]
 

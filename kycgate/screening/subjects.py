@@ -64,6 +64,11 @@ class Segment:
             for person, found in rows.items()
         }
 
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Whose subjects these are."""
+        return tuple(each.key for each in self.subjects)
+
     def affected(self, entries: Sequence[Entry]) -> dict[str, float]:
         """Subject → how sure it is meant: a name's likeness, or more for a number or wallet."""
         found: dict[str, float] = {}
@@ -104,6 +109,11 @@ class SubjectIndex:
 
     def __len__(self) -> int:
         return len(self._current)
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Everybody in it."""
+        return tuple(self._current)
 
     def add(self, subjects: Sequence[Indexed]) -> Segment:
         """Take subjects in; what was known of one of that key before is replaced."""

@@ -334,7 +334,7 @@ class _Lookup:
         both = np.array(
             [known[one] and known[other] for one, other in zip(asked, listed, strict=True)]
         )
-        found = np.maximum(spelling, heard * np.float32(SAME_SOUND))
+        found: Floats = np.maximum(spelling, heard * np.float32(SAME_SOUND))
         found[both & (heard < 1.0) & (spelling < 1.0)] *= np.float32(TWO_WORDS)
         return found
 
