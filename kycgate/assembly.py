@@ -38,8 +38,10 @@ from kycgate.gateway.stopping import JobStopper
 from kycgate.gateway.view import Headers
 from kycgate.issuer.identity import Identity
 from kycgate.issuer.issuing import Issuer, IssuingRules
+from kycgate.issuer.rescreening import Rescreening
 from kycgate.issuer.vault import Vault
 from kycgate.keys import Signer, load_secret, load_signer, load_token
+from kycgate.screening.backend import Screening
 from kycgate.screening.controls import (
     CountryTable,
     load_countries,
@@ -48,8 +50,11 @@ from kycgate.screening.controls import (
     load_standard_policy,
     read_policy,
 )
-from kycgate.screening.lists import Screener, load_demo_screener
+from kycgate.screening.library import Library
+from kycgate.screening.live import LiveLists
 from kycgate.screening.network import MmdbNetwork, Network, NoNetwork
+from kycgate.screening.oracle import Oracle
+from kycgate.screening.yente import Yente
 from kycgate.settlement.follower import Follower
 from kycgate.settlement.permits import Permits
 from kycgate.settlement.revocations import Publishers, Revocations
@@ -64,6 +69,8 @@ _FETCH_MOST = 8 * 2**20
 _TICK_S = 1.0
 _SWEEP_S = 60
 """Used nonces and ended sessions are forgotten this often, so that strangers can't pile them up."""
+_ORACLE_S = 2.0
+"""How long a second opinion may keep a case waiting, per node."""
 _TRUST_SEQUENCE = "trust_sequence"
 
 __all__ = ["Config", "Services", "check_config", "load_config", "open_services", "serve"]
@@ -77,7 +84,7 @@ class Services:
     store: Store
     log: DecisionLog
     policy: Policy
-    screener: Screener
+    screener: Screening
     countries: CountryTable
     vault: Vault
     identity: Identity
@@ -87,10 +94,12 @@ class Services:
     revocations: Publishers | None
     follower: Follower | None
     stopper: JobStopper
+    rescreening: Rescreening
     web: WebParts
 
     def tick(self, now: int) -> None:
-        """One round of the work that follows decisions: stop jobs, sweep."""
+        """One round of what follows decisions and lists: screen again, stop jobs, sweep."""
+        _each(lambda: self.rescreening.run(now=now))
         _each(lambda: self.stopper.run(now=now))
         if now % _SWEEP_S == 0:
             _each(lambda: self.store.sweep(now=now))
@@ -220,7 +229,8 @@ def _assemble(config: Config, store: Store) -> Services:
     )
     log = DecisionLog(store, log_key)
     policy, countries = _policy(config), load_countries()
-    screener = load_demo_screener()
+    lists = _lists(config)
+    screener = Screening(lists)
     vault = Vault(store, load_secret(config.key(config.keys.vault)), log=log)
     issuer = Issuer(
         store,
@@ -235,7 +245,13 @@ def _assemble(config: Config, store: Store) -> Services:
         ),
     )
     identity = Identity(
-        store, vault=vault, issuer=issuer, screener=screener, countries=countries, log=log
+        store,
+        vault=vault,
+        issuer=issuer,
+        screener=screener,
+        countries=countries,
+        log=log,
+        oracle=_oracle(config),
     )
     chain = _chain(config)
     permits = _permits(config, store, permit_key)
@@ -268,6 +284,7 @@ def _assemble(config: Config, store: Store) -> Services:
             upstream_key=credentials.of,
             shared_upstream_key=market.key,
         ),
+        rescreening=Rescreening(store, identity, lists),
         web=_web_parts(config, store, log, identity, gate, screener, permits, chain, revocations),
     )
 
@@ -307,6 +324,31 @@ def _network(config: Config) -> Network:
     if config.screening.network is None:
         return NoNetwork()
     return MmdbNetwork(config.path(config.screening.network), load_countries())
+
+
+def _lists(config: Config) -> LiveLists | Yente:
+    now = int(time.time())
+    settings = config.screening
+    if settings.backend == "yente":
+        key = None if settings.yente_key is None else load_token(config.key(settings.yente_key))
+        assert settings.yente_url is not None
+        yente = Yente(settings.yente_url, settings.yente_dataset, key=key)
+        try:
+            yente.refresh(now)
+        except Unavailable as error:
+            # Without its versions the lists count as stale: nobody is cleared until it answers.
+            _log.warning("%s: nobody is cleared meanwhile", error.message)
+        return yente
+    return LiveLists(Library(config.lists_dir, now=now), now=now)
+
+
+def _oracle(config: Config) -> Oracle | None:
+    """The second opinion on wallets: a chain of its own, for the lists must not wait for it."""
+    settings = config.screening
+    if not settings.oracle_rpc:
+        return None
+    chain = Chain(settings.oracle_rpc, settings.oracle_chain_id, timeout_s=_ORACLE_S)
+    return Oracle(chain.call, settings.oracle)
 
 
 class _Market:
@@ -378,7 +420,7 @@ def _gate_parts(
     log: DecisionLog,
     identity: Identity,
     policy: Policy,
-    screener: Screener,
+    screener: Screening,
     market: _Market,
     credentials: _Credentials,
     permits: Permits | None,
@@ -572,7 +614,7 @@ def _follower(config: Config, store: Store, chain: Chain | None) -> Follower | N
 
 @dataclass(frozen=True, slots=True)
 class _ListAges:
-    screener: Screener
+    screener: Screening
     alarm_s: int
 
     def stale(self, *, now: int) -> tuple[Any, ...]:
@@ -598,7 +640,7 @@ def _web_parts(
     log: DecisionLog,
     identity: Identity,
     gate: Gate,
-    screener: Screener,
+    screener: Screening,
     permits: Permits | None,
     chain: Chain | None,
     revocations: Publishers | None,

@@ -21,6 +21,8 @@ from kycgate.core.claims import Address, parse_address
 from kycgate.errors import Malformed, Misconfigured
 
 _HOUR = 3600
+CHAINALYSIS = parse_address("0x40C57923924B5c5c5455c48D93317139ADDaC8fb")
+"""Its sanctions oracle on Ethereum mainnet."""
 
 
 class _Wrong(Exception):
@@ -219,12 +221,28 @@ class Elsewhere:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Screening:
-    """How old a list may be for controlled GPUs, and from when its age raises the alarm."""
+    """Which lists and which engine, and how old a list may be for controlled GPUs."""
 
     network: str | None = _setting(_text, None)
     """the operator's own MaxMind DB file; without one nobody knows where callers are"""
+    lists_dir: str | None = _setting(_text, None)
+    """where `kycgate lists` keeps the versions; without it `kycgate-lists` beside the database"""
+    backend: str = _setting(_one_of("embedded", "yente"), "embedded")
+    yente_url: str | None = _setting(_origin, None)
+    """origin of the yente service; needed with backend = "yente\""""
+    yente_dataset: str = _setting(_text, "sanctions")
+    """which of its collections is matched against"""
+    yente_key: str | None = _setting(_key, None)
+    """its API key, where it wants one"""
+    oracle_rpc: tuple[str, ...] = _setting(_many(_text), ())
+    """nodes that are asked for a second opinion on wallets; without one nobody is"""
+    oracle_chain_id: int = _setting(_number(1, 2**53), 1)
+    oracle: Address = _setting(_address, CHAINALYSIS)
+    """the contract: `isSanctioned(address) returns (bool)`"""
     max_age_s: int = _setting(_number(_HOUR, 10 * 365 * 24 * _HOUR), 72 * _HOUR)
+    """seconds from which a list is too old to clear anybody for a controlled GPU"""
     alarm_age_s: int = _setting(_number(_HOUR, 10 * 365 * 24 * _HOUR), 24 * _HOUR)
+    """seconds from which its age is shown and logged"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -259,6 +277,14 @@ class Config:
         """A key spec with its path made absolute."""
         scheme, _, rest = spec.partition(":")
         return f"file:{self.path(rest)}" if scheme == "file" else spec
+
+    @property
+    def lists_dir(self) -> Path:
+        """Where the versions of the screening lists are kept."""
+        if self.screening.lists_dir is not None:
+            return self.path(self.screening.lists_dir)
+        scheme, _, file = self.store_url.partition(":///")
+        return (Path(file).parent if scheme == "sqlite" else self.directory) / "kycgate-lists"
 
     @property
     def store_url(self) -> str:
@@ -398,6 +424,8 @@ def _cross_check(sections: dict[str, Any], chains: tuple[Elsewhere, ...], report
         report.add("issuer", "root", "is needed with trust_list: the address of the offline root")
     if sections["screening"].alarm_age_s > sections["screening"].max_age_s:
         report.add("screening", "alarm_age_s", "must not exceed max_age_s")
+    if sections["screening"].backend == "yente" and sections["screening"].yente_url is None:
+        report.add("screening", "yente_url", 'is needed when backend = "yente"')
     used: dict[str, str] = {}
     for key in ("issuer", "permit", "log", "vault"):
         spec = getattr(keys, key)

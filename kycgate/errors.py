@@ -94,6 +94,7 @@ class Code(StrEnum):
     UNDER_REVIEW = "under_review"
     CASE_REFUSED = "case_refused"
     COUNTRY_RESTRICTED = "country_restricted"
+    SCREENING_SECOND_OPINION = "screening_second_opinion"
     OWNER_LISTED = "owner_listed"
     OWNERSHIP_UNKNOWN = "ownership_unknown"
     NOT_CHECKED = "not_checked"
@@ -133,6 +134,7 @@ _MISSING = {
 }
 _REVIEW = frozenset(
     {
+        Code.SCREENING_SECOND_OPINION,
         Code.UNDER_REVIEW,
         Code.COUNTRY_UNKNOWN,
         Code.ULTIMATE_COUNTRY_UNKNOWN,

@@ -31,6 +31,7 @@ from kycgate.store.base import (
     Begun,
     Case,
     CaseEvent,
+    Clearance,
     IssuedAttestation,
     Job,
     Key,
@@ -66,6 +67,7 @@ class MemoryStore:
         self._cases: dict[str, Case] = {}
         self._events: list[CaseEvent] = []
         self._evidence: dict[str, SealedEvidence] = {}
+        self._clearances: dict[tuple[str, bytes], Clearance] = {}
         self._attestations: list[IssuedAttestation] = []
         self._revoked_issuers: set[str] = set()
         self._revoked: set[tuple[str, bytes, bytes]] = set()
@@ -241,6 +243,17 @@ class MemoryStore:
             ]
             return sorted(found, key=lambda case: (-case.opened_at, case.id))[:limit]
 
+    def cases_changed(
+        self, *, since: int, after: tuple[int, str] = (-1, ""), limit: int = 1000
+    ) -> list[Case]:
+        with self._open():
+            found = [
+                case
+                for case in self._cases.values()
+                if case.updated_at >= since and (case.updated_at, case.id) > after
+            ]
+            return sorted(found, key=lambda case: (case.updated_at, case.id))[:limit]
+
     def move_case(self, case: Case, *, from_state: str, event: CaseEvent) -> None:
         with self._open():
             held = self._cases.get(case.id)
@@ -264,6 +277,16 @@ class MemoryStore:
         with self._open():
             found = [held for held in self._evidence.values() if held.case_id == case_id]
             return sorted(found, key=lambda held: (held.created_at, held.id))
+
+    def add_clearance(self, clearance: Clearance) -> None:
+        with self._open():
+            if clearance.subject_id not in self._subjects:
+                raise Conflict("no such subject")
+            self._clearances.setdefault((clearance.subject_id, clearance.key), clearance)
+
+    def clearances_of(self, subject_id: str) -> frozenset[bytes]:
+        with self._open():
+            return frozenset(key for subject, key in self._clearances if subject == subject_id)
 
     # -- attestations and revocation -------------------------------------------------------------
 

@@ -19,6 +19,7 @@ from kycgate.client.control import ControlPlane
 from kycgate.core.claims import Account, Address, checksum
 from kycgate.core.permit import SignedPermit
 from kycgate.demo.world import PROVIDER, Renter, Told, World
+from kycgate.screening.lists import load_demo_lists
 from kycgate.settlement.compiled import artifact
 from kycgate.settlement.deploy import mint
 from kycgate.settlement.escrow import State
@@ -302,7 +303,7 @@ class _PlantedWallet:
 
 def _sanctioned_wallet(stage: Stage) -> str:
     world, owner = stage.world, stage.world.renter("listed-wallet").signer
-    listed = min(world.services.screener.lists.wallets)
+    listed = min(load_demo_lists().wallets)
     # Nobody here has that wallet's key: on this chain a contract stands at its address.
     chain = world.anvil.chain
     model = chain.deploy(owner, artifact("DemoWallet").creation(owner.address))

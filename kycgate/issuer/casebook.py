@@ -22,9 +22,9 @@ from kycgate.issuer.cases import (
     transition,
     ultimate_country,
 )
-from kycgate.issuer.checks import Screening
+from kycgate.issuer.checks import Finding, Screening
 from kycgate.issuer.vault import Entropy, Log, Vault
-from kycgate.store.base import Case, CaseEvent, SealedEvidence, Store, Subject
+from kycgate.store.base import Case, CaseEvent, Clearance, SealedEvidence, Store, Subject
 
 DETAILS: Final = "details"
 SCREENING: Final = "screening"
@@ -228,16 +228,42 @@ class CaseBook:
         found = [each for each in self.evidence(case) if each.kind == DETAILS]
         if not found:
             raise Conflict("this case holds no details yet: send them again")
-        raw = self.open(found[-1], reader=reader, now=now)
+        return self._read(case, self.open(found[-1], reader=reader, now=now), now)
+
+    def told(
+        self, cases: Sequence[Case], *, reader: str, now: int
+    ) -> list[tuple[Case, Details | None]]:
+        """What each renter said last, for a machine's eyes; None where there is nothing to read."""
+        last = [[e for e in self.evidence(case) if e.kind == DETAILS][-1:] for case in cases]
+        found = [pieces[0] for pieces in last if pieces]
+        raw = iter(self._vault.open_many(found, reader=reader, now=now) if found else ())
+        told: list[tuple[Case, Details | None]] = []
+        for case, pieces in zip(cases, last, strict=True):
+            details = next(raw) if pieces else None
+            told.append((case, None if details is None else self._read(case, details, now)))
+        return told
+
+    def _read(self, case: Case, raw: dict[str, Any], now: int) -> Details:
         return parse_details(Kind(case.kind), raw, countries=self.countries, now=now)
 
-    def cleared(self, case: Case, *, reader: str, now: int) -> frozenset[tuple[str, str, str]]:
-        """Name hits that a reviewer has found to be somebody else."""
-        found = [each for each in self.evidence(case) if each.kind == DECISION]
-        verdict = self.open(found[-1], reader=reader, now=now) if found else {}
-        return frozenset(
-            (entry_list, entry, name) for entry_list, entry, name in verdict.get("cleared", [])
+    def clear(self, case: Case, findings: Sequence[Finding], reviewer: str, now: int) -> None:
+        """Remember that these are somebody else, for as long as entry and details stay the same."""
+        for finding in findings:
+            key = self._vault.blind(case.subject_id, finding.statement)
+            self._store.add_clearance(Clearance(case.subject_id, key, case.id, reviewer, now))
+
+    def uncleared(self, case: Case, screening: Screening) -> Screening:
+        """Less what reviewers have found to be somebody else. A listed wallet stays."""
+        known = self._store.clearances_of(case.subject_id) if screening.findings else frozenset()
+        if not known:
+            return screening
+        return screening.without(
+            lambda finding: self._vault.blind(case.subject_id, finding.statement) in known
         )
+
+    def changed(self, *, since: int, after: tuple[int, str], limit: int) -> list[Case]:
+        """Cases changed since that moment, above the (updated_at, id) `after`, in that order."""
+        return self._store.cases_changed(since=since, after=after, limit=limit)
 
     def note(self, kind: str, case: Case, now: int, **more: Any) -> None:
         """A line in the decision log: ids, digests and codes only."""

@@ -149,6 +149,11 @@ class NamedParty:
     role: str
     name: str
     kind: Kind
+    country: int = 0
+    """ISO 3166-1 numeric; 0 not told"""
+    birth_date: str = ""
+    lei: str = ""
+    registration_number: str = ""
 
 
 def parse_details(kind: Kind, raw: object, *, countries: Countries, now: int) -> Details:
@@ -210,13 +215,27 @@ def parents(details: Details) -> tuple[Parent, ...]:
 def parties(details: Details) -> tuple[NamedParty, ...]:
     """Everybody who must be screened: the subject, every parent, the representative."""
     if isinstance(details, Person):
-        return (NamedParty("subject", details.name, Kind.PERSON),)
+        born = details.birth_date or ""
+        return (NamedParty("subject", details.name, Kind.PERSON, details.country, born),)
     chain = tuple(
-        NamedParty(".".join(["parent"] * height), parent.name, Kind.ORGANISATION)
+        NamedParty(
+            ".".join(["parent"] * height),
+            parent.name,
+            Kind.ORGANISATION,
+            parent.country,
+            registration_number=parent.registration_number or "",
+        )
         for height, parent in enumerate(parents(details), start=1)
     )
     return (
-        NamedParty("subject", details.name, Kind.ORGANISATION),
+        NamedParty(
+            "subject",
+            details.name,
+            Kind.ORGANISATION,
+            details.country,
+            lei=details.lei or "",
+            registration_number=details.registration_number,
+        ),
         *chain,
         NamedParty("representative", details.representative, Kind.PERSON),
     )

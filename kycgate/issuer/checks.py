@@ -5,16 +5,26 @@ Draws no conclusion a person must draw: a name hit asks for a reviewer, a listed
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol
+
+import rfc8785
 
 from kycgate.core.claims import Account, Address, Kind
 from kycgate.errors import Code
-from kycgate.issuer.cases import Details, parties, ultimate_country
+from kycgate.issuer.cases import Countries, Details, NamedParty, parties, ultimate_country
+from kycgate.screening.entries import Identifier
+from kycgate.screening.oracle import Opinion
 
 WALLET: Final = "wallet"
 """The role of an account in a finding."""
+OPINION: Final = "second_opinion"
+"""The role of an account that only a second opinion speaks against: a person must look."""
+_BLOCK: Final = "block"
+
+Oracle = Callable[[Address], Opinion]
+"""A second opinion on a wallet. Raises nothing: no answer is an answer."""
 
 
 class Hit(Protocol):
@@ -34,6 +44,15 @@ class Hit(Protocol):
     def score(self) -> object: ...
     @property
     def band(self) -> object: ...
+    @property
+    def digest(self) -> str:
+        """Of the list entry: another one when what is said of that party changes."""
+
+    @property
+    def by(self) -> str: ...
+    @property
+    def entity(self) -> Mapping[str, Any]:
+        """The party in FollowTheMoney shape with the explanation of the hit; may be empty."""
 
 
 class ListVersion(Protocol):
@@ -52,7 +71,17 @@ class Screener(Protocol):
 
     @property
     def versions(self) -> Sequence[ListVersion]: ...
-    def name(self, name: str, *, kind: Kind) -> Sequence[Hit]: ...
+    def name(
+        self,
+        name: str,
+        *,
+        kind: Kind,
+        country: str,
+        birth_date: str,
+        identifiers: tuple[Identifier, ...],
+    ) -> Sequence[Hit]:
+        """`country` ISO 3166 alpha-2 or empty; what is told beside the name may be empty too."""
+
     def wallet(self, address: Address) -> Sequence[Hit]: ...
     def stale(self, now: int, max_age_s: int) -> Sequence[ListVersion]:
         """The lists older than that at `now`, Unix seconds UTC."""
@@ -60,15 +89,27 @@ class Screener(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One hit, and whom in the case it is about: a party's role, or `wallet`."""
+    """One hit, and whom in the case it is about: a party's role, `wallet` or `second_opinion`."""
 
     role: str
     hit: Hit
+    asked: bytes
+    """canonical: who was asked about, with everything that was told"""
 
     @property
     def key(self) -> tuple[str, str, str]:
-        """What a reviewer has cleared stays cleared for exactly this entry under this name."""
+        """What a reviewer has cleared, as they read it."""
         return (self.hit.list, self.hit.entry_id, self.hit.name)
+
+    @property
+    def statement(self) -> bytes:
+        """What a clearance is about: this party is not that entry, as the entry stands today."""
+        return self.asked + rfc8785.dumps([self.hit.list, self.hit.entry_id, self.hit.digest])
+
+    @property
+    def final(self) -> bool:
+        """Whether an attestation can't wait for a reviewer."""
+        return self.role == WALLET or (self.role != OPINION and str(self.hit.band) == _BLOCK)
 
     def document(self) -> dict[str, Any]:
         """As sealed evidence: holds names."""
@@ -78,10 +119,13 @@ class Finding:
             "list": hit.list,
             "list_version": hit.list_version,
             "entry": hit.entry_id,
+            "digest": hit.digest,
             "name": hit.name,
             "matched": hit.matched,
+            "by": hit.by,
             "score": str(hit.score),
             "band": str(hit.band),
+            "entity": dict(hit.entity),
         }
 
 
@@ -93,17 +137,30 @@ class Screening:
     lists: tuple[tuple[str, str, int], ...]
     """name, version and date (Unix seconds UTC) of each list"""
     findings: tuple[Finding, ...]
+    cleared: tuple[Finding, ...] = ()
+    """hits that a reviewer has found to be somebody else"""
+    notes: tuple[str, ...] = ()
+    """what else was asked, and what came of it"""
 
     def codes(self) -> tuple[Code, ...]:
         """Why this stops a case, the gravest first; empty when clear."""
-        wallet = any(finding.role == WALLET for finding in self.findings)
-        name = any(finding.role != WALLET for finding in self.findings)
-        return (Code.SCREENING_HIT_WALLET,) * wallet + (Code.SCREENING_HIT_NAME,) * name
+        roles = {finding.role for finding in self.findings}
+        return (
+            (Code.SCREENING_HIT_WALLET,) * (WALLET in roles)
+            + (Code.SCREENING_HIT_NAME,) * bool(roles - {WALLET, OPINION})
+            + (Code.SCREENING_SECOND_OPINION,) * (OPINION in roles)
+        )
 
-    def without(self, cleared: frozenset[tuple[str, str, str]]) -> Screening:
-        """Less the name hits a reviewer has cleared. A listed wallet can't be cleared."""
-        left = tuple(f for f in self.findings if f.role == WALLET or f.key not in cleared)
-        return Screening(self.at, self.lists, left)
+    @property
+    def final(self) -> bool:
+        """Whether an attestation can't wait for a reviewer."""
+        return any(finding.final for finding in self.findings)
+
+    def without(self, cleared: Callable[[Finding], bool]) -> Screening:
+        """Less the hits a reviewer has cleared. A listed wallet can't be cleared."""
+        gone = tuple(f for f in self.findings if f.role != WALLET and cleared(f))
+        left = tuple(f for f in self.findings if f not in gone)
+        return replace(self, findings=left, cleared=gone)
 
     def versions(self) -> list[dict[str, str]]:
         """As the decision log has it: which editions were looked at."""
@@ -118,23 +175,81 @@ class Screening:
                 for name, version, as_of in self.lists
             ],
             "findings": [finding.document() for finding in self.findings],
+            "cleared": [finding.document() for finding in self.cleared],
+            "notes": list(self.notes),
         }
 
 
 def screen(
-    details: Details, accounts: Sequence[Account], screener: Screener, *, now: int
+    details: Details,
+    accounts: Sequence[Account],
+    screener: Screener,
+    *,
+    countries: Countries,
+    now: int,
+    oracle: Oracle | None = None,
 ) -> Screening:
-    """Look up every wallet of the subject and every name in its details."""
-    wallets = [Finding(WALLET, hit) for each in accounts for hit in screener.wallet(each.address)]
-    names = [
-        Finding(party.role, hit)
-        for party in parties(details)
-        for hit in screener.name(party.name, kind=party.kind)
+    """Look up every wallet of the subject and every name in its details.
+
+    All of it against the same lists: where a new version comes between, once more.
+    """
+    while True:
+        before = tuple(screener.versions)
+        findings = [*_wallets(accounts, screener), *_names(details, screener, countries)]
+        lists = tuple((each.name, each.version, each.as_of) for each in screener.versions)
+        if [(name, version) for name, version, _ in lists] == [
+            (each.name, each.version) for each in before
+        ]:
+            break
+    opinions = [] if oracle is None else [(each, oracle(each.address)) for each in accounts]
+    listed = {finding.asked for finding in findings if finding.role == WALLET}
+    findings += [
+        Finding(OPINION, opinion.hit, _wallet(account))
+        for account, opinion in opinions
+        if opinion.hit is not None and _wallet(account) not in listed
     ]
-    lists = tuple((each.name, each.version, each.as_of) for each in screener.versions)
-    return Screening(now, lists, tuple(wallets + names))
+    notes = tuple(opinion.note for _, opinion in opinions)
+    return Screening(now, lists, tuple(findings), notes=notes)
+
+
+def identifiers(party: NamedParty, country: str) -> tuple[Identifier, ...]:
+    """The numbers that were told of a party."""
+    found = [Identifier("lei", party.lei)] if party.lei else []
+    if party.registration_number:
+        found.append(Identifier("registration", party.registration_number, country))
+    return tuple(found)
 
 
 def doubts(details: Details) -> tuple[Code, ...]:
     """Why a reviewer must look although the lists are clear."""
     return () if ultimate_country(details) else (Code.ULTIMATE_COUNTRY_UNKNOWN,)
+
+
+def _wallets(accounts: Sequence[Account], screener: Screener) -> list[Finding]:
+    return [
+        Finding(WALLET, hit, _wallet(each))
+        for each in accounts
+        for hit in screener.wallet(each.address)
+    ]
+
+
+def _wallet(account: Account) -> bytes:
+    return rfc8785.dumps(["wallet", "0x" + account.address.hex()])
+
+
+def _names(details: Details, screener: Screener, countries: Countries) -> list[Finding]:
+    found = []
+    for party in parties(details):
+        country = countries.alpha2(party.country) if party.country else ""
+        numbers = identifiers(party, country)
+        told = [each.value for each in numbers]
+        asked = rfc8785.dumps([int(party.kind), party.name, country, party.birth_date, *told])
+        hits = screener.name(
+            party.name,
+            kind=party.kind,
+            country=country,
+            birth_date=party.birth_date,
+            identifiers=numbers,
+        )
+        found += [Finding(party.role, hit, asked) for hit in hits]
+    return found

@@ -28,13 +28,14 @@ from kycgate.issuer.cases import (
     parse_text,
     transition,
 )
-from kycgate.issuer.checks import Screener, Screening, doubts, screen
+from kycgate.issuer.checks import Oracle, Screener, Screening, doubts, screen
 from kycgate.issuer.issuing import DAY_S, Issuer
 from kycgate.issuer.vault import Entropy, Log, Vault
 from kycgate.store.base import Case, Store
 
 RENTER: Final = "renter"
 RENEWAL: Final = "renewal"
+RESCREENING: Final = "rescreening"
 MAX_REASON: Final = 2000
 """Characters of a reviewer's reason."""
 
@@ -42,6 +43,7 @@ _REVIEWER: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,63}", re.ASCII)
 _SENTENCE: Final = {
     Code.SCREENING_HIT_WALLET: "a wallet of this subject is on a sanctions list",
     Code.SCREENING_HIT_NAME: "a name in this case is on a screening list",
+    Code.SCREENING_SECOND_OPINION: "an oracle calls a wallet of this subject sanctioned",
 }
 
 
@@ -58,10 +60,17 @@ class Identity:
         countries: Countries,
         log: Log,
         entropy: Entropy = secrets.token_bytes,
+        oracle: Oracle | None = None,
     ) -> None:
         self._book = CaseBook(store, vault=vault, countries=countries, log=log, entropy=entropy)
         self._issuer = issuer
         self._screener = screener
+        self._oracle = oracle
+
+    @property
+    def book(self) -> CaseBook:
+        """The cases, for whoever must find all of them again."""
+        return self._book
 
     # -- the renter's part -----------------------------------------------------------------------
 
@@ -145,7 +154,8 @@ class Identity:
         screening = self._screen(case, told, now)
         book.keep_screening(case, screening, now)
         self._stop_on_hits(case, screening, verdict, now)
-        verdict["cleared"] = [list(finding.key) for finding in screening.findings]
+        others = (*screening.findings, *screening.cleared)
+        verdict["cleared"] = [list(finding.key) for finding in others]
         # Epochs first: a revocation from here on voids what is signed below.
         epochs = [(each, book.epoch(each)) for each in book.accounts(case)]
         hits = [str(code) for code in screening.codes()]
@@ -163,6 +173,7 @@ class Identity:
             screened_at=now,
             reason_codes=(),
         )
+        book.clear(case, screening.findings, reviewer, now)
         return case, [
             self._issuer.issue(case, each, epoch=epoch, now=now) for each, epoch in epochs
         ]
@@ -253,29 +264,66 @@ class Identity:
         epoch = book.epoch(account)
         told = book.details(case, reader=RENEWAL, now=now)
         screening = self._screen(case, told, now)
-        if screening.findings:
-            screening = screening.without(book.cleared(case, reader=RENEWAL, now=now))
         try:
             if screening.findings:
-                self._stop(case, screening, now)
+                self._stop(case, screening, RENEWAL, now)
                 return None
             case = book.move(case, Action.RENEW, RENEWAL, now, screened_at=now)
         except Conflict:
             return None  # decided by somebody else meanwhile: theirs stands
         return self._issuer.issue(case, account, epoch=epoch, now=now)
 
-    def _stop(self, case: Case, screening: Screening, now: int) -> None:
-        """Found at renewal: a reviewer must look, and a listed wallet can't wait for one."""
+    def _stop(self, case: Case, screening: Screening, actor: str, now: int) -> None:
+        """Found after approval: a reviewer must look, and what is final can't wait for one."""
         codes = screening.codes()
         self._book.keep_screening(case, screening, now)
-        self._book.flag(case, codes, RENEWAL, now)
-        if Code.SCREENING_HIT_WALLET in codes:
-            self._book.void(case.subject_id, Code.SCREENING_HIT_WALLET, now)
+        self._book.flag(case, codes, actor, now)
+        if screening.final:
+            self._book.void(case.subject_id, codes[0], now)
+
+    # -- a list has changed ----------------------------------------------------------------------
+
+    def rescreen(self, case_id: str, screener: Screener, *, now: int) -> Screening | None:
+        """Screen an approved case again, against what is new on the lists.
+
+        A hit hands it to a reviewer; a listed wallet, or a name in the block band, voids every
+        attestation of the subject at once. May be repeated: what was found before is left alone.
+        Returns the screening that stopped it, else None. Raises Unavailable.
+        """
+        book = self._book
+        case = book.case(case_id)
+        if not attested(case):
+            return None
+        try:
+            told = book.details(case, reader=RESCREENING, now=now)
+        except NotFound:
+            return None  # the subject was erased: nothing is left to screen
+        accounts = book.accounts(case)
+        screening = screen(told, accounts, screener, countries=book.countries, now=now)
+        screening = book.uncleared(case, screening)
+        known = case.state == State.REVIEW and {*screening.codes()} <= {*case.reason_codes}
+        alive = any(self._issuer.live(each, now=now) for each in accounts)
+        if not screening.findings or (known and not (screening.final and alive)):
+            return None
+        try:
+            self._stop(case, screening, RESCREENING, now)
+        except Conflict:
+            return None  # decided by somebody else meanwhile: theirs stands
+        return screening
 
     # -- screening -------------------------------------------------------------------------------
 
     def _screen(self, case: Case, told: Details, now: int) -> Screening:
-        return screen(told, self._book.accounts(case), self._screener, now=now)
+        book = self._book
+        screening = screen(
+            told,
+            book.accounts(case),
+            self._screener,
+            countries=book.countries,
+            now=now,
+            oracle=self._oracle,
+        )
+        return book.uncleared(case, screening)
 
     def _stale_code(self, now: int) -> tuple[Code, ...]:
         stale = self._screener.stale(now, self._issuer.rules.list_max_age_s)
@@ -306,7 +354,7 @@ class Identity:
         if not cases:
             raise NotFound("no case of this account or subject")
         for case in cases:
-            if case.state == State.APPROVED or (case.state == State.REVIEW and case.level):
+            if attested(case):
                 return case
         accounts = self._book.accounts(cases[0])
         alive = any(self._issuer.live(each, now=now) for each in accounts)
@@ -314,6 +362,11 @@ class Identity:
             if case.state == State.REVOKED and alive:
                 return case
         raise Conflict(f"cannot {Action.REVOKE} a case that is {cases[0].state}")
+
+
+def attested(case: Case) -> bool:
+    """Whether attestations may be alive that stand on this case."""
+    return case.state == State.APPROVED or (case.state == State.REVIEW and case.level > 0)
 
 
 def _may_follow(earlier: Sequence[Case], kind: Kind) -> None:

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, Protocol
 
 import rfc8785
@@ -156,6 +156,9 @@ class Vault:
             {"reader": reader, "case": evidence.case_id, "evidence": evidence.id},
             now=now,
         )
+        return self._open(evidence)
+
+    def _open(self, evidence: SealedEvidence) -> dict[str, Any]:
         cipher = AESGCM(self._cipher_key(evidence.subject_id))
         nonce, body = _split(evidence.sealed, _SEALED, "evidence.sealed")
         aad = _binding(evidence.subject_id, evidence.case_id, evidence.kind, evidence.id)
@@ -175,6 +178,29 @@ class Vault:
         of one subject can't be linked by it, and known again to an auditor without being stored.
         """
         return _derive(self._data_key(subject_id), b"kycgate/vault/attestation/1", attestation)
+
+    def blind(self, subject_id: str, statement: bytes) -> bytes:
+        """32 bytes that stand for a statement about this subject, and tell it to nobody else.
+
+        The same statement gives the same bytes until the subject is shredded. Raises as `open`.
+        """
+        return _derive(self._data_key(subject_id), b"kycgate/vault/statement/1", statement)
+
+    def open_many(
+        self, pieces: Sequence[SealedEvidence], *, reader: str, now: int
+    ) -> list[dict[str, Any] | None]:
+        """The documents for a machine's eyes alone, after one line in the decision log for all.
+
+        None for what is erased or altered. Raises Unavailable for a key that is not loaded.
+        """
+        self._log.append("evidence_indexed", {"reader": reader, "count": len(pieces)}, now=now)
+        return [self._opened(each) for each in pieces]
+
+    def _opened(self, evidence: SealedEvidence) -> dict[str, Any] | None:
+        try:
+            return self._open(evidence)
+        except (NotFound, Malformed):
+            return None
 
     # -- credentials -----------------------------------------------------------------------------
 

@@ -17,7 +17,7 @@ import tempfile
 import zlib
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -181,20 +181,11 @@ class Library:
             replace(self.version(each.list, each.version), as_of=each.current_at(moment))
             for each in self.at(moment)
         ]
-        return _each_party_once(data)
+        return each_party_once(data)
 
     def changes(self, name: str, old: str, new: str) -> Changes:
         """What differs between two versions of a list. Raises NotFound, Unavailable."""
-        before = {(each.list, each.id): each for each in self.version(name, old).entries}
-        after = {(each.list, each.id): each for each in self.version(name, new).entries}
-        both = [key for key in after if key in before and after[key] != before[key]]
-        return Changes(
-            tuple(entry for key, entry in after.items() if key not in before),
-            tuple(entry for key, entry in before.items() if key not in after),
-            tuple(
-                (before[key], after[key]) for key in both if before[key].digest != after[key].digest
-            ),
-        )
+        return changes_between(self.version(name, old), self.version(name, new))
 
     def keep(
         self, release: Release, data: ListData, answers: Mapping[str, Mapping[str, str]]
@@ -289,7 +280,19 @@ def release_of(
     )
 
 
-def _each_party_once(data: list[ListData]) -> tuple[ListData, ...]:
+def changes_between(old: ListData, new: ListData) -> Changes:
+    """What differs between two versions of one list."""
+    before = {(each.list, each.id): each for each in old.entries}
+    after = {(each.list, each.id): each for each in new.entries}
+    both = [key for key in after if key in before and after[key] != before[key]]
+    return Changes(
+        tuple(entry for key, entry in after.items() if key not in before),
+        tuple(entry for key, entry in before.items() if key not in after),
+        tuple((before[key], after[key]) for key in both if before[key].digest != after[key].digest),
+    )
+
+
+def each_party_once(data: Sequence[ListData]) -> tuple[ListData, ...]:
     """SDN entries stand in up to three files under one number: the richest file keeps them.
 
     Unless it is older: what the later file says of a party is never lost to the earlier.

@@ -5,10 +5,11 @@ Finds no misspelling and judges no hit; a list that is empty or damaged is never
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cache
+from typing import Any
 
 from kycgate.core.claims import Address, Kind
 from kycgate.core.policy import ListVersion
@@ -56,6 +57,12 @@ class Hit:
     matched: str
     score: float
     band: Band
+    digest: str = ""
+    """of the listed entry: changes when what is said of that party does"""
+    by: str = "name"
+    """`name`, `identifier`, `wallet` or `address`"""
+    entity: Mapping[str, Any] = field(default_factory=dict)
+    """the party in FollowTheMoney shape, scored and explained; empty from the exact look-up"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,11 +126,7 @@ class Screener:
 
     def stale(self, now: int, max_age_s: int) -> tuple[ListVersion, ...]:
         """The lists older than that at `now`, or dated in the future."""
-        return tuple(
-            version
-            for version in self.versions
-            if not -_SECONDS_AHEAD <= now - version.as_of <= max_age_s
-        )
+        return stale_versions(self.versions, now, max_age_s)
 
     def name(self, name: str, *, kind: Kind | None) -> tuple[Hit, ...]:
         """Every entry of that name, best first; `kind` None: not known whether person or company.
@@ -181,6 +184,15 @@ class Screener:
         listed = _listed(entry, key, key(asked))
         band = Band.BLOCK if certain else Band.REVIEW
         return Hit(entry.list, version, entry.id, listed, asked, score, band)
+
+
+def stale_versions(
+    versions: Sequence[ListVersion], now: int, max_age_s: int
+) -> tuple[ListVersion, ...]:
+    """Those older than that at `now`, or dated in the future. No list at all is stale, too."""
+    if not versions:
+        return (ListVersion("none", "", 0),)
+    return tuple(each for each in versions if not -_SECONDS_AHEAD <= now - each.as_of <= max_age_s)
 
 
 def _listed(entry: Entry, key: Key, wanted: str) -> str:

@@ -105,6 +105,18 @@ class SealedEvidence:
 
 
 @dataclass(frozen=True, slots=True)
+class Clearance:
+    """A reviewer's "not this person", as a key that only the subject's own secret can make."""
+
+    subject_id: str
+    key: bytes
+    """32 bytes, keyed: names neither who was asked about nor the list entry"""
+    case_id: str
+    reviewer: str
+    decided_at: int
+
+
+@dataclass(frozen=True, slots=True)
 class IssuedAttestation:
     """An attestation we signed. `wire` is the EAS off-chain JSON, byte for byte as handed out."""
 
@@ -321,9 +333,22 @@ class Store(Protocol):
     def move_case(self, case: Case, *, from_state: str, event: CaseEvent) -> None:
         """Atomic. Writes the case and its event if it still is in from_state, else Conflict."""
 
+    def cases_changed(
+        self, *, since: int, after: tuple[int, str] = (-1, ""), limit: int = 1000
+    ) -> list[Case]:
+        """Those whose `updated_at` is `since` or later, above the (updated_at, id) `after`.
+
+        In that order, so that the last one's pair continues the reading.
+        """
+
     def case_events(self, case_id: str) -> list[CaseEvent]: ...
     def add_evidence(self, evidence: SealedEvidence) -> None: ...
     def evidence_of(self, case_id: str) -> list[SealedEvidence]: ...
+    def add_clearance(self, clearance: Clearance) -> None:
+        """Again is no change: the first decision stands."""
+
+    def clearances_of(self, subject_id: str) -> frozenset[bytes]:
+        """The keys of what reviewers have found to be somebody else."""
 
     # -- attestations and revocation -------------------------------------------------------------
     def add_attestation(self, attestation: IssuedAttestation) -> None: ...

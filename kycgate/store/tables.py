@@ -26,7 +26,7 @@ from sqlalchemy import (
     text,
 )
 
-REVISION = "0002"
+REVISION = "0003"
 """The migration these tables describe. A database already there needs no Alembic at start."""
 
 metadata = MetaData()
@@ -198,6 +198,7 @@ cases = Table(
     Column("reason_codes", Words, nullable=False),
     Index("cases_by_account", "account", "opened_at"),
     Index("cases_by_state", "state", "opened_at"),
+    Index("cases_by_change", "updated_at", "id"),
 )
 
 case_events = Table(
@@ -225,6 +226,16 @@ evidence = Table(
     _bytes("commitment"),
     _time("created_at"),
     Index("evidence_by_case", "case_id", "created_at"),
+)
+
+clearances = Table(
+    "clearances",
+    metadata,
+    Column("subject_id", Text, ForeignKey("subjects.id"), primary_key=True, nullable=False),
+    _bytes("key", primary_key=True),
+    _text("case_id"),
+    _text("reviewer"),
+    _time("decided_at"),
 )
 
 # -- attestations and revocation ---------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
@@ -81,6 +81,9 @@ class ListedName:
     matched: str
     score: int = 100
     band: str = "exact"
+    digest: str = ""
+    by: str = "name"
+    entity: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -103,7 +106,7 @@ class Lists:
     def versions(self) -> tuple[Edition, ...]:
         return (self.edition,)
 
-    def name(self, name: str, *, kind: Kind) -> tuple[ListedName, ...]:
+    def name(self, name: str, *, kind: Kind, **told: object) -> tuple[ListedName, ...]:
         entry = self.names.get(name)
         return () if entry is None else (self._hit(entry, name),)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import pytest
@@ -10,8 +11,10 @@ from kycgate.core.attestation import ValidAttestation
 from kycgate.core.claims import Account, parse_address
 from kycgate.errors import Code, Refused, Unavailable
 from kycgate.issuer.issuing import IssuingRules
+from kycgate.screening.backend import Screening
 from kycgate.screening.controls import load_countries
-from kycgate.screening.lists import load_demo_screener
+from kycgate.screening.embedded import Embedded
+from kycgate.screening.lists import load_demo_lists
 from kycgate.store.base import Store
 from tests.issuer.conftest import (
     DAY,
@@ -26,18 +29,26 @@ from tests.issuer.conftest import (
 )
 
 ADA = account(0xADA)
+
+
+@cache
+def shipped() -> Screening:
+    """The product's own engine over the lists in the package."""
+    return Screening(Embedded(load_demo_lists().data))
+
+
 OLD_LISTS = IssuingRules(policy=POLICY, list_max_age_s=10 * 365 * DAY)
 """As the demonstration allows explicitly; the product's default refuses lists this old."""
 
 
 @pytest.fixture
 def office(store: Store, log: Lines) -> Office:
-    return an_office(store, log, load_demo_screener(), load_countries(), rules=OLD_LISTS)
+    return an_office(store, log, shipped(), load_countries(), rules=OLD_LISTS)
 
 
 @pytest.fixture
 def now() -> int:
-    return load_demo_screener().versions[0].as_of + DAY
+    return shipped().versions[0].as_of + DAY
 
 
 def open_organisation(office: Office, now: int, **changes: Any) -> Any:
@@ -103,7 +114,7 @@ def test_a_clear_singapore_subsidiary_of_a_chinese_parent_is_attested_as_ultimat
 def test_the_default_rules_approve_nobody_with_the_shipped_lists(
     store: Store, log: Lines, now: int
 ) -> None:
-    strict = an_office(store, log, load_demo_screener(), load_countries())
+    strict = an_office(store, log, shipped(), load_countries())
     case = strict.identity.open_case(ADA, 1, person(), refusal_id=None, now=now)
     assert case.reason_codes == ("screening_stale",)
     with pytest.raises(Unavailable):

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from kycgate.errors import Conflict, NotFound
-from kycgate.store import Store
+from kycgate.store import Clearance, Store
 from tests.store.racing import race
 from tests.store.samples import ALICE, BOB, CASE, EVIDENCE, NOW, OPENED, SUBJECT
 
@@ -165,3 +165,37 @@ def test_evidence_comes_back_byte_for_byte_and_is_never_replaced(opened: Store) 
         opened.add_evidence(replace(EVIDENCE, sealed=b"other"))
     assert opened.evidence_of(CASE.id) == [EVIDENCE]
     assert opened.evidence_of("case-9") == []
+
+
+# -- what re-screening asks ------------------------------------------------------------------------
+
+
+def test_changed_cases_are_read_in_the_order_of_their_changes(opened: Store) -> None:
+    for number in range(4):
+        case = replace(CASE, id=f"case-{9 - number}", updated_at=NOW + 10)
+        opened.add_case(case, replace(OPENED, case_id=case.id))
+    opened.move_case(APPROVED, from_state=CASE.state, event=APPROVAL)
+    first = opened.cases_changed(since=NOW + 5, limit=2)
+    assert [each.id for each in first] == [APPROVED.id, "case-6"]
+    rest = opened.cases_changed(since=NOW + 5, after=(first[-1].updated_at, first[-1].id))
+    assert [each.id for each in rest] == ["case-7", "case-8", "case-9"]
+    assert opened.cases_changed(since=NOW + 11) == []
+
+
+CLEARED = Clearance(SUBJECT.id, b"c" * 32, CASE.id, "mara", NOW)
+
+
+def test_a_clearance_is_remembered_for_its_subject_alone(opened: Store) -> None:
+    opened.add_subject(OTHER)
+    opened.add_clearance(CLEARED)
+    opened.add_clearance(replace(CLEARED, key=b"d" * 32))
+    assert opened.clearances_of(SUBJECT.id) == {b"c" * 32, b"d" * 32}
+    assert opened.clearances_of(OTHER.id) == frozenset()
+
+
+def test_clearing_again_is_no_change_and_an_unknown_subject_is_a_conflict(opened: Store) -> None:
+    for reviewer in ("mara", "noor"):
+        opened.add_clearance(replace(CLEARED, reviewer=reviewer))
+    assert opened.clearances_of(SUBJECT.id) == {CLEARED.key}
+    with pytest.raises(Conflict):
+        opened.add_clearance(replace(CLEARED, subject_id="subject-9"))

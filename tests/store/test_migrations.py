@@ -50,6 +50,7 @@ def test_every_field_of_a_record_has_a_column() -> None:
         "cases": base.Case,
         "case_events": base.CaseEvent,
         "evidence": base.SealedEvidence,
+        "clearances": base.Clearance,
         "attestations": base.IssuedAttestation,
         "jobs": base.Job,
         "refusals": base.Refusal,

@@ -60,13 +60,13 @@ class Costs:
 PERSON = Costs(conflict=1.1, omitted=0.25, added=0.33, number=0.6)
 TRANSLATED = Costs(conflict=0.6, omitted=0.3, added=0.3, number=1.3)
 ORGANISATION = Costs(conflict=0.95, omitted=0.38, added=0.38, number=1.3)
-_STRICT = 1.5
+STRICT = 1.5
 """Power of a likeness: above 1, several small differences cost more than one."""
-_VAGUE = 0.8
+VAGUE = 0.8
 """What is left of a person's score when what agrees of longer names is one word, or common."""
-_TELLING = 1.3
+TELLING = 1.3
 """Weight of shared words below which they are common: two that millions bear have less."""
-_MOST_OMITTED = 0.4
+MOST_OMITTED = 0.4
 """Most that leaving out names of a long one costs, in shares of the weight of what was said."""
 _JOINED, _ABBREVIATED = 0.97, 0.85
 _JOINED_LEAST = 8
@@ -111,8 +111,8 @@ def _highest(asked: Parsed, alike: Likeness, places: list[list[int]]) -> list[fl
     best = np.maximum.reduceat(alike[:, [place for own in places for place in own]], starts, axis=1)
     weights = np.array([word.weight for word in asked.words], dtype=np.float32)
     found = weights @ (best > 0)
-    common = weights @ best**_STRICT
-    least_lost = min(costs_of(asked, asked).added, _MOST_OMITTED)
+    common = weights @ best**STRICT
+    least_lost = min(costs_of(asked, asked).added, MOST_OMITTED)
     highest: list[float] = (common / (found + least_lost * (weights.sum() - found) + 1e-9)).tolist()
     return highest
 
@@ -256,16 +256,16 @@ def _score(
 ) -> Alignment:
     costs = costs_of(asked, listed)
     whole = sum(each.weight for each in pairings)
-    common = sum(each.weight * each.similarity**_STRICT for each in pairings)
+    common = sum(each.weight * each.similarity**STRICT for each in pairings)
     lost = _lost(left, right, costs)
     if asked.person and not left:
-        lost = min(lost, whole * _MOST_OMITTED)
+        lost = min(lost, whole * MOST_OMITTED)
     score = common / (whole + lost) if whole else 0.0
     vague = (
         _vague(asked, listed, pairings) if asked.person else _brandless(asked, listed, left, right)
     )
     if vague:
-        score *= _VAGUE
+        score *= VAGUE
     alone = [_alone(word, "asked", right) for word in left]
     alone += [_alone(word, "listed", left) for word in right]
     guessed = asked.translated or asked.boned or listed.translated or listed.boned
@@ -299,8 +299,8 @@ def _vague(asked: Parsed, listed: Parsed, pairings: list[Pairing]) -> bool:
     count = sum(max(len(each.asked), len(each.listed)) for each in telling)
     longest = max(len(asked.core), len(listed.core))
     if count < longest:
-        return count < 2 or sum(each.weight for each in telling) < _TELLING
-    common = count > 1 and all(each.weight <= _TELLING / 2 for each in telling)
+        return count < 2 or sum(each.weight for each in telling) < TELLING
+    common = count > 1 and all(each.weight <= TELLING / 2 for each in telling)
     return common and any(each.similarity < SAME_SOUND for each in telling)
 
 

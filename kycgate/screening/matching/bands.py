@@ -37,7 +37,7 @@ class Thresholds:
 
 MOST_RAISED = 0.05
 """Most that second attributes raise a name towards the review band."""
-_OTHER_KIND = 0.95
+OTHER_KIND = 0.95
 """A person called like a listed company, or the reverse, is looked at only from here."""
 _SUPPORTED = Agreement.AGREES
 
@@ -56,7 +56,7 @@ def band_of(
     score = min(1.0, max(0.0, alignment.score + sum(each.effect for each in attributes)))
     if name.kind == "weak" and not _birth_agrees(attributes):
         return score, Band.CLEAR
-    least = thresholds.review if _same_kind(entry, kind) else max(thresholds.review, _OTHER_KIND)
+    least = thresholds.review if _same_kind(entry, kind) else max(thresholds.review, OTHER_KIND)
     # A birth date can't turn half a name into a match.
     if min(score, alignment.score + MOST_RAISED) < least:
         return score, Band.CLEAR

@@ -82,7 +82,7 @@ def name_catalogue(parties: Sequence[Listed]) -> Catalogue:
         for number, party in enumerate(parties)
         if party.entry.type not in _PLACES
         for name in party.entry.names
-        for text in _texts(name.text, party.entry.type)
+        for text in searched_texts(name.text, party.entry.type)
     )
 
 
@@ -93,11 +93,11 @@ def address_catalogue(parties: Sequence[Listed]) -> Catalogue:
         for number, party in enumerate(parties)
         if party.entry.type is EntryType.ADDRESS
         for address in party.entry.addresses
-        for text in _texts(address, party.entry.type)
+        for text in searched_texts(address, party.entry.type)
     )
 
 
-def _texts(name: str, kind: EntryType) -> set[str]:
+def searched_texts(name: str, kind: EntryType) -> set[str]:
     """The name in Latin, and less what list keepers wrote into it."""
     person = _PERSONS.get(kind, False)
     found = set[str]()

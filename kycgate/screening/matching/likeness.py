@@ -22,24 +22,24 @@ Likely = npt.NDArray[np.bool_]
 SAME_SOUND, SAME_PERSON, SAME_BONES, SAME_INITIAL = 0.96, 0.9, 0.86, 0.75
 SHORT_SOUND = 0.9
 """What is left of an equal sound where one of the words is short."""
-_SHORT = 4
+SHORT = 4
 _HEARD = SAME_SOUND * SHORT_SOUND - 0.01
 """From here two words sound the same."""
 TWO_WORDS = 0.7
 """What is left of the likeness of two words that are both common: hardly a misspelling."""
 
-_MOST_EDITS = 3
+MOST_EDITS = 3
 _VOWELS = frozenset("aeiou")
-_LONGEST = 16
+LONGEST = 16
 # Rows: letters of the longer word; columns: letters changed, missing, added or swapped.
-_BY_EDITS = np.zeros((_LONGEST + 1, _MOST_EDITS + 2), dtype=np.float32)
-_BY_EDITS[:, 0] = 1.0
-for _length in range(3, _LONGEST + 1):
-    _BY_EDITS[_length, 1] = {3: 0.5, 4: 0.66, 5: 0.78, 6: 0.84, 7: 0.88, 8: 0.88}.get(_length, 0.91)
-    _BY_EDITS[_length, 2] = {6: 0.45, 7: 0.6, 8: 0.68, 9: 0.73}.get(
+BY_EDITS = np.zeros((LONGEST + 1, MOST_EDITS + 2), dtype=np.float32)
+BY_EDITS[:, 0] = 1.0
+for _length in range(3, LONGEST + 1):
+    BY_EDITS[_length, 1] = {3: 0.5, 4: 0.66, 5: 0.78, 6: 0.84, 7: 0.88, 8: 0.88}.get(_length, 0.91)
+    BY_EDITS[_length, 2] = {6: 0.45, 7: 0.6, 8: 0.68, 9: 0.73}.get(
         _length, 0.85 if _length > 11 else 0.8 if _length > 9 else 0
     )
-    _BY_EDITS[_length, 3] = 0.7 if _length > 11 else 0.0
+    BY_EDITS[_length, 3] = 0.7 if _length > 11 else 0.0
 
 
 def likeness(asked: Sequence[Word], listed: Sequence[Word], *, boned: bool = False) -> Likeness:
@@ -80,13 +80,13 @@ def likeness(asked: Sequence[Word], listed: Sequence[Word], *, boned: bool = Fal
 def _by_bones(asked: Sequence[Word], listed: Sequence[Word]) -> Likeness:
     """Where the consonants are the same."""
     return np.array(
-        [[SAME_BONES if _same_bones(one.text, other.text) else 0.0 for other in listed]
+        [[SAME_BONES if same_bones(one.text, other.text) else 0.0 for other in listed]
          for one in asked],
         dtype=np.float32,
     )  # fmt: skip
 
 
-def _same_bones(one: str, other: str) -> bool:
+def same_bones(one: str, other: str) -> bool:
     """Three consonants the same, or two where one word has no vowel to tell it by."""
     kept = bones(one)
     enough = 2 if _VOWELS.isdisjoint(one) or _VOWELS.isdisjoint(other) else 3
@@ -102,7 +102,7 @@ def _genders(asked: Sequence[Word], listed: Sequence[Word]) -> Likely:
 
 
 def _short(words: Sequence[Word]) -> Likely:
-    return np.array([len(word.text) <= _SHORT for word in words])
+    return np.array([len(word.text) <= SHORT for word in words])
 
 
 def _known(words: Sequence[Word]) -> Likely:
@@ -112,13 +112,13 @@ def _known(words: Sequence[Word]) -> Likely:
 
 def _by_edits(asked: list[str], listed: list[str]) -> Likeness:
     edits = cdist(
-        asked, listed, scorer=OSA.distance, score_cutoff=_MOST_EDITS, dtype=np.uint8, workers=1
+        asked, listed, scorer=OSA.distance, score_cutoff=MOST_EDITS, dtype=np.uint8, workers=1
     )
     lengths = np.maximum(
         np.array([len(each) for each in asked])[:, None],
         np.array([len(each) for each in listed])[None, :],
     )
-    found: Likeness = _BY_EDITS[np.minimum(lengths, _LONGEST), edits]
+    found: Likeness = BY_EDITS[np.minimum(lengths, LONGEST), edits]
     return found
 
 

@@ -54,6 +54,16 @@ class TrigramIndex:
         near = np.flatnonzero(scores > scores.max() * _WORTH)
         return near[np.argsort(-scores[near], kind="stable")[:most]]
 
+    def alike(self, text: str, least: float) -> Numbers:
+        """The numbers of the texts whose likeness (cosine, 0 to 1) is `least` or more."""
+        groups, _ = _groups([text])
+        scores = np.zeros(self.size, dtype=np.float32)
+        for group in groups.tolist():
+            owners = self._owners[self._starts[group] : self._starts[group + 1]]
+            scores[owners] += self._weights[group] ** 2
+        own = float(np.sqrt(np.square(self._weights[groups]).sum()))
+        return np.flatnonzero(scores > (least * own) * self._norms)
+
 
 def _groups(texts: Sequence[str]) -> tuple[Numbers, npt.NDArray[np.int32]]:
     """Every (group, text) once, in the order of groups: two arrays of one length."""

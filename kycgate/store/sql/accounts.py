@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from sqlalchemy import case as choose
-from sqlalchemy import select
+from sqlalchemy import or_, select
 
 from kycgate.errors import Conflict, NotFound
-from kycgate.store.base import Case, CaseEvent, SealedEvidence, Subject
+from kycgate.store.base import Case, CaseEvent, Clearance, SealedEvidence, Subject
 from kycgate.store.sql.part import Part
 from kycgate.store.sql.rows import pick, record, records, values
 from kycgate.store.tables import (
     account_links,
     case_events,
     cases,
+    clearances,
     evidence,
     subjects,
     upstream_keys,
@@ -127,6 +128,15 @@ class Accounts(Part):
             connection.execute(case_events.insert().values(values(event)))
             self._bump(connection)
 
+    def cases_changed(
+        self, *, since: int, after: tuple[int, str] = (-1, ""), limit: int = 1000
+    ) -> list[Case]:
+        at, last = after
+        changed = cases.c.updated_at
+        later = or_(changed > at, (changed == at) & (cases.c.id > last))
+        statement = pick(Case, cases).where(changed >= since, later)
+        return records(Case, self._db.rows(statement.order_by(changed, cases.c.id).limit(limit)))
+
     def case_events(self, case_id: str) -> list[CaseEvent]:
         statement = pick(CaseEvent, case_events).where(case_events.c.case_id == case_id)
         return records(CaseEvent, self._db.rows(statement.order_by(case_events.c.number)))
@@ -141,3 +151,14 @@ class Accounts(Part):
         statement = pick(SealedEvidence, evidence).where(evidence.c.case_id == case_id)
         oldest_first = statement.order_by(evidence.c.created_at, evidence.c.id)
         return records(SealedEvidence, self._db.rows(oldest_first))
+
+    # -- clearances ------------------------------------------------------------------------------
+
+    def add_clearance(self, clearance: Clearance) -> None:
+        insert = self._db.insert(clearances).values(values(clearance))
+        with self._db.write() as connection:
+            connection.execute(insert.on_conflict_do_nothing(index_elements=["subject_id", "key"]))
+
+    def clearances_of(self, subject_id: str) -> frozenset[bytes]:
+        rows = self._db.rows(select(clearances.c.key).where(clearances.c.subject_id == subject_id))
+        return frozenset(bytes(row[0]) for row in rows)

@@ -1,0 +1,384 @@
+"""Many asked names against a few listed ones: the words of a list change looked up among subjects.
+
+Gives what `align` would give for every pair that scores enough, without aligning every pair: names
+that share too little weight in words that resemble each other are never laid side by side.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+from rapidfuzz.distance import OSA
+from rapidfuzz.process import cpdist
+
+from kycgate.screening.matching.align import (
+    MOST_OMITTED,
+    ORGANISATION,
+    PERSON,
+    STRICT,
+    TELLING,
+    TRANSLATED,
+    VAGUE,
+    Costs,
+    align,
+)
+from kycgate.screening.matching.likeness import (
+    BY_EDITS,
+    LONGEST,
+    MOST_EDITS,
+    SAME_BONES,
+    SAME_PERSON,
+    SAME_SOUND,
+    SHORT,
+    TWO_WORDS,
+    likeness,
+    same_bones,
+)
+from kycgate.screening.matching.parse import LEAST, Parsed, Word, parse_words
+from kycgate.screening.matching.sound import bones, sound
+from kycgate.screening.matching.trigrams import TrigramIndex
+from kycgate.screening.matching.words import Sort, load_words
+
+Floats = npt.NDArray[np.float32]
+Ints = npt.NDArray[np.int64]
+
+_SLACK = 0.08
+"""By how much the estimate of a pair may be below its true score."""
+_SHORT = 7
+"""Letters up to which one edit leaves too few groups of three to be found by them."""
+_ALIKE = 0.34
+_MOST_SPREAD = 400_000
+"""Places a step of the estimate looks at; bounds its memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A listed text to look for, and the score from which a subject is meant."""
+
+    text: str
+    least: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """The listed texts, as the estimate needs them."""
+
+    totals: Floats
+    letters: Ints
+    """bits: with which letters its words begin, which of them stand alone as initials"""
+    counts: Ints
+    bounds: Floats
+
+
+@dataclass(slots=True)
+class _Vocabulary:
+    """The words of all rows: single ones, and neighbours written as one."""
+
+    numbers: dict[tuple[str, bool], int] = field(default_factory=dict)
+    weights: list[float] = field(default_factory=list)
+    spans: list[int] = field(default_factory=list)
+    """of how many words"""
+
+    def number(self, text: str, weight: float, span: int) -> int:
+        found = self.numbers.get((text, span > 1))
+        if found is None:
+            found = self.numbers[text, span > 1] = len(self.weights)
+            self.weights.append(weight)
+            self.spans.append(span)
+        return found
+
+
+class NameRows:
+    """Asked names, numbered in their order, all read as persons' or all as organisations'."""
+
+    def __init__(self, names: Sequence[Parsed], *, person: bool) -> None:
+        self._names = tuple(names)
+        self._person = person
+        costs = [_costs(name) for name in names]
+        self._conflict = np.array([each.conflict for each in costs], dtype=np.float32)
+        self._omitted = np.array([each.omitted for each in costs], dtype=np.float32)
+        vocabulary, words, rows = _Vocabulary(), list[int](), list[int]()
+        boned = set[str]()
+        self._count = np.zeros(len(names), dtype=np.int64)
+        self._total = np.zeros(len(names), dtype=np.float32)
+        self._letters = np.zeros((len(names), 2), dtype=np.int64)
+        for row, name in enumerate(names):
+            core, self._letters[row] = _core(name)
+            self._count[row] = len(name.core)
+            self._total[row] = sum(word.weight for word in core)
+            for text, weight, span in _terms(core):
+                words.append(vocabulary.number(text, weight, span))
+                rows.append(row)
+            boned.update(word.text for word in core if name.boned)
+        order = np.argsort(np.array(words, dtype=np.int64), kind="stable")
+        self._rows: Ints = np.array(rows, dtype=np.int64)[order]
+        counts = np.bincount(np.array(words, dtype=np.int64), minlength=len(vocabulary.weights))
+        self._starts: Ints = np.concatenate(([0], np.cumsum(counts))).astype(np.int64)
+        self._weights = np.array(vocabulary.weights, dtype=np.float32)
+        self._spans = np.array(vocabulary.spans, dtype=np.float32)
+        self._lookup = _Lookup(vocabulary, boned, person=person)
+
+    def meant(self, asked: Sequence[Asked]) -> Iterator[tuple[int, float]]:
+        """(row, score) of every name that scores at least what is asked for, best or not."""
+        if not self._names or not asked:
+            return
+        texts = [parse_words(each.text.split(), person=self._person) for each in asked]
+        candidates = self._estimate(texts, [each.least for each in asked])
+        for number, rows in candidates.items():
+            yield from self._aligned(texts[number], rows, asked[number].least)
+
+    def _aligned(
+        self, listed: Parsed, rows: Sequence[int], least: float
+    ) -> Iterator[tuple[int, float]]:
+        names = [self._names[row] for row in rows]
+        columns = {
+            word: place
+            for place, word in enumerate(
+                dict.fromkeys(word for name in names for word in name.words)
+            )
+        }
+        boned = listed.boned or any(name.boned for name in names)
+        alike = likeness(tuple(columns), listed.words, boned=boned)
+        for row, name in zip(rows, names, strict=True):
+            score = align(name, listed, alike[[columns[word] for word in name.words]]).score
+            if score >= least:
+                yield row, score
+
+    # -- which pairs are worth aligning ------------------------------------------------------------
+
+    def _estimate(self, texts: Sequence[Parsed], least: Sequence[float]) -> dict[int, list[int]]:
+        """Text → rows that may score enough, judged by the words they share."""
+        cores = [_core(text) for text in texts]
+        terms = [list(_terms(core)) for core, _ in cores]
+        found = self._lookup.alike({(text, span > 1) for each in terms for text, _, span in each})
+        spread = [
+            (number, weight, word, likely)
+            for number, each in enumerate(terms)
+            for text, weight, span in each
+            for word, likely in found[text, span > 1]
+        ]
+        if not spread:
+            return {}
+        wanted = _Wanted(
+            totals=np.array([sum(w.weight for w in core) for core, _ in cores], dtype=np.float32),
+            letters=np.array([letters for _, letters in cores], dtype=np.int64),
+            counts=np.array([len(text.core) for text in texts], dtype=np.int64),
+            bounds=np.array(least, dtype=np.float32) - _SLACK,
+        )
+        candidates: dict[int, list[int]] = {}
+        for part in self._parts(spread):
+            for number, row in self._likely(part, wanted):
+                candidates.setdefault(number, []).append(row)
+        return candidates
+
+    def _parts(
+        self, spread: list[tuple[int, float, int, float]]
+    ) -> Iterator[list[tuple[int, float, int, float]]]:
+        """Runs of whole texts, each of a bounded number of places."""
+        part, size, last = list[tuple[int, float, int, float]](), 0, -1
+        for each in spread:
+            if size > _MOST_SPREAD and each[0] != last:
+                yield part
+                part, size = [], 0
+            part.append(each)
+            last = each[0]
+            size += int(self._starts[each[2] + 1] - self._starts[each[2]])
+        yield part
+
+    def _likely(
+        self, part: list[tuple[int, float, int, float]], wanted: _Wanted
+    ) -> Iterator[tuple[int, int]]:
+        numbers, listed, words, alike = (np.array(each) for each in zip(*part, strict=True))
+        starts, ends = self._starts[words], self._starts[words + 1]
+        counts = ends - starts
+        total = int(counts.sum())
+        if not total:
+            return
+        begin = np.repeat(np.cumsum(counts) - counts, counts)
+        rows = self._rows[np.repeat(starts, counts) + np.arange(total) - begin]
+        keys = np.repeat(numbers, counts) * len(self._names) + rows
+        order = np.argsort(keys, kind="stable")
+        keys = keys[order]
+        firsts = np.flatnonzero(np.concatenate(([True], keys[1:] != keys[:-1])))
+        own = self._weights[words]
+        common = np.minimum(listed, own) * alike**STRICT
+
+        def summed(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+            return np.add.reduceat(np.repeat(values, counts)[order], firsts)
+
+        shared, of_listed, of_own = summed(common), summed(listed), summed(own)
+        words_shared = summed(self._spans[words])
+        number, row = np.divmod(keys[firsts], len(self._names))
+        # An initial may stand for a word that begins so, whatever that weighs.
+        theirs, ours = wanted.letters[number], self._letters[row]
+        for_own = np.bitwise_count(theirs[:, 1] & ours[:, 0])
+        for_listed = np.bitwise_count(ours[:, 1] & theirs[:, 0])
+        left = np.maximum(self._total[row] - of_own - for_own, 0.0)
+        right = np.maximum(wanted.totals[number] - of_listed - for_listed, 0.0)
+        conflict = np.minimum(left, right)
+        lost = conflict * self._conflict[row]
+        lost += (np.maximum(left, right) - conflict) * self._omitted[row]
+        weight = np.maximum(np.minimum(of_listed, of_own), shared)
+        score = shared / (weight + lost + 1e-9)
+        if self._person:
+            # As `align` does: the rest of a long name costs little, one word in common is vague.
+            whole = shared / (weight + np.minimum(lost, shared * MOST_OMITTED) + 1e-9)
+            score = np.where(left < LEAST / 2, whole, score)
+            free = np.maximum(for_own, for_listed)
+            longest = np.maximum(self._count[row], wanted.counts[number])
+            few = (words_shared + free < longest) & (
+                (words_shared + free < 2) | (weight + free < TELLING)
+            )
+            score = np.where(few, score * VAGUE, score)
+        likely = score >= wanted.bounds[number]
+        yield from zip(number[likely].tolist(), row[likely].tolist(), strict=True)
+
+
+class _Lookup:
+    """Which words of a vocabulary resemble a word, and how much."""
+
+    def __init__(self, vocabulary: _Vocabulary, boned: set[str], *, person: bool) -> None:
+        self._numbers = vocabulary.numbers
+        self._singles = [text for text, joined in vocabulary.numbers if not joined]
+        self._index = TrigramIndex(self._singles)
+        self._by_sound: dict[str, list[int]] = {}
+        self._near: dict[str, list[int]] = {}
+        self._by_bones: dict[str, list[int]] = {}
+        self._given: dict[int, list[int]] = {}
+        self._joined_sounds: dict[str, list[int]] = {}
+        given = load_words().given if person else {}
+        for (text, joined), number in vocabulary.numbers.items():
+            heard = sound(text)
+            if joined:
+                self._joined_sounds.setdefault(heard, []).append(number)
+                continue
+            self._by_sound.setdefault(heard, []).append(number)
+            for key in _short_keys(text, heard):
+                self._near.setdefault(key, []).append(number)
+            if text in boned:
+                self._by_bones.setdefault(bones(text), []).append(number)
+            for group in given.get(text, ()):
+                self._given.setdefault(group, []).append(number)
+        self._texts = {number: text for (text, _), number in vocabulary.numbers.items()}
+        self._groups = given
+
+    def alike(
+        self, terms: Iterable[tuple[str, bool]]
+    ) -> dict[tuple[str, bool], list[tuple[int, float]]]:
+        """For each (text, joined) the numbers of the words that resemble it."""
+        found: dict[tuple[str, bool], dict[int, float]] = {}
+        doubtful: list[tuple[tuple[str, bool], int]] = []
+        for term in terms:
+            found[term] = self._sure(*term)
+            if not term[1]:
+                doubtful += [
+                    (term, number) for number in self._nearby(term[0]) if number not in found[term]
+                ]
+        for (term, number), likely in zip(doubtful, self._spelt(doubtful), strict=True):
+            if likely > 0:
+                found[term][number] = float(likely)
+        return {term: list(each.items()) for term, each in found.items()}
+
+    def _sure(self, text: str, joined: bool) -> dict[int, float]:
+        """Words that are the same by a table: equal, alike in sound, forms of one given name."""
+        heard, found = sound(text), dict[int, float]()
+        if joined:
+            found.update(dict.fromkeys(self._by_sound.get(heard, ()), SAME_SOUND))
+        else:
+            for group in self._groups.get(text, ()):
+                found.update(
+                    dict.fromkeys(self._given[group], SAME_PERSON) if group in self._given else {}
+                )
+            found.update(
+                (number, SAME_BONES)
+                for number in self._by_bones.get(bones(text), ())
+                if same_bones(text, self._texts[number])
+            )
+            for number in (*self._by_sound.get(heard, ()), *self._joined_sounds.get(heard, ())):
+                found[number] = SAME_SOUND
+        for both in (False,) if joined else (False, True):
+            number = self._numbers.get((text, both))
+            if number is not None:
+                found[number] = 1.0
+        return found
+
+    def _nearby(self, text: str) -> set[int]:
+        found = {
+            self._numbers[self._singles[place], False]
+            for place in self._index.alike(text, _ALIKE).tolist()
+        }
+        for key in _short_keys(text, sound(text)):
+            found.update(self._near.get(key, ()))
+        return found
+
+    def _spelt(self, pairs: Sequence[tuple[tuple[str, bool], int]]) -> Floats:
+        """How alike each pair is by letters or by sounds."""
+        if not pairs:
+            return np.empty(0, dtype=np.float32)
+        asked = [term[0] for term, _ in pairs]
+        listed = [self._texts[number] for _, number in pairs]
+        spelling = _by_edits(asked, listed)
+        sounds = [(sound(one), sound(other)) for one, other in zip(asked, listed, strict=True)]
+        heard = _by_edits([one for one, _ in sounds], [other for _, other in sounds])
+        # The rules of `likeness`: sounds begin alike, and short words have many neighbours.
+        shorter = np.array(
+            [min(len(one), len(other)) for one, other in zip(asked, listed, strict=True)]
+        )
+        heard[[one[:1] != other[:1] for one, other in sounds]] = 0.0
+        heard[(heard < 1.0) & (shorter <= SHORT)] = 0.0
+        tables = load_words()
+        known = {text: text in tables.bits or text in tables.common for text in {*asked, *listed}}
+        both = np.array(
+            [known[one] and known[other] for one, other in zip(asked, listed, strict=True)]
+        )
+        found: Floats = np.maximum(spelling, heard * np.float32(SAME_SOUND))
+        found[both & (heard < 1.0) & (spelling < 1.0)] *= np.float32(TWO_WORDS)
+        return found
+
+
+def _by_edits(asked: list[str], listed: list[str]) -> Floats:
+    edits = cpdist(asked, listed, scorer=OSA.distance, score_cutoff=MOST_EDITS, dtype=np.uint8)
+    lengths = np.array(
+        [max(len(one), len(other)) for one, other in zip(asked, listed, strict=True)]
+    )
+    found: Floats = BY_EDITS[np.minimum(lengths, LONGEST), edits]
+    return found
+
+
+def _short_keys(text: str, heard: str) -> set[str]:
+    """What two words of one edit between them share: themselves, or less one letter."""
+    found = set[str]()
+    for mark, word in (("", text), ("~", heard)):
+        if len(word) <= _SHORT:
+            found.add(mark + word)
+            found.update(mark + word[:at] + word[at + 1 :] for at in range(len(word)))
+    return found
+
+
+def _core(name: Parsed) -> tuple[tuple[Word, ...], tuple[int, int]]:
+    """The words that tell, without initials; and `_Wanted.letters`."""
+    core = name.core or name.words
+    letters = [sum({1 << ord(word.text[0]) % 62 for word in core})]
+    letters.append(sum({1 << ord(w.text[0]) % 62 for w in core if w.sort is Sort.INITIAL}))
+    words = tuple(word for word in core if word.sort is not Sort.INITIAL)
+    return words, (letters[0], letters[1])
+
+
+def _costs(name: Parsed) -> Costs:
+    if name.translated:
+        return TRANSLATED
+    return PERSON if name.person else ORGANISATION
+
+
+def _terms(core: Sequence[Word]) -> Iterator[tuple[str, float, int]]:
+    """Each word, each two neighbours as one, and all as one: text, weight, how many words."""
+    for word in core:
+        yield word.text, word.weight, 1
+    pairs = [core[at : at + 2] for at in range(len(core) - 1)]
+    if len(core) > 2:
+        pairs.append(core)
+    for run in pairs:
+        yield "".join(word.text for word in run), sum(word.weight for word in run), len(run)

@@ -1,0 +1,290 @@
+"""A list changes, and whoever it concerns is stopped: nobody else, nothing twice, nothing lost."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from kycgate.core.attestation import InvalidAttestation, SignedAttestation, ValidAttestation
+from kycgate.core.claims import Account
+from kycgate.errors import Unavailable
+from kycgate.issuer.issuing import IssuingRules
+from kycgate.issuer.rescreening import DONE, SETTLE_S, Rescreening
+from kycgate.screening.backend import Screening
+from kycgate.screening.controls import load_countries
+from kycgate.screening.library import Library
+from kycgate.screening.live import LiveLists
+from kycgate.store.base import Case, Store
+from tests.issuer.conftest import (
+    DAY,
+    NOW,
+    POLICY,
+    Lines,
+    Office,
+    account,
+    an_office,
+    approve,
+    open_person,
+    organisation,
+)
+from tests.screening.listing import NAMES, copied, party, publish, publish_wallets
+
+ADA, BEN = account(0xADA), account(0xBE4)
+NOBODY = party(1, "Zebulon Quarrymaster")
+RULES = IssuingRules(policy=POLICY, list_max_age_s=10 * 365 * DAY)
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("library") / "lists"
+    Library(folder, now=NOW)
+    return folder
+
+
+class World:
+    """An office, the lists it follows and the job that carries changes to its subjects."""
+
+    def __init__(self, store: Store, log: Lines, library: Library) -> None:
+        self.store, self.library = store, library
+        publish(library, NOBODY, now=NOW)
+        publish_wallets(library, "0x" + "99" * 20, now=NOW)
+        self.start(log)
+
+    def start(self, log: Lines) -> None:
+        """As after a restart: nothing is known but what is stored."""
+        self.lists = LiveLists(self.library, now=NOW)
+        self.office: Office = an_office(
+            self.store, log, Screening(self.lists), load_countries(), rules=RULES
+        )
+        self.job = Rescreening(self.store, self.office.identity, self.lists)
+
+    def settle(self, now: int) -> int:
+        """Steps until everything is done and written down."""
+        stopped = sum(self.job.run(now=now) for _ in range(4))
+        return stopped + self.job.run(now=now + SETTLE_S)
+
+    def case(self, case: Case) -> Case:
+        return self.office.identity.case(case.id)
+
+    def dead(self, signed: SignedAttestation, who: Account, now: int) -> bool:
+        verdict = self.office.verify(signed, who, now)
+        assert isinstance(verdict, ValidAttestation | InvalidAttestation)
+        return isinstance(verdict, InvalidAttestation)
+
+
+@pytest.fixture
+def world(store: Store, log: Lines, template: Path, tmp_path: Path) -> World:
+    world = World(store, log, copied(template, tmp_path / "lists", now=NOW))
+    world.settle(NOW)
+    return world
+
+
+def attested(world: World, who: Account, name: str) -> tuple[Case, SignedAttestation]:
+    case = open_person(world.office, who, name=name)
+    return case, approve(world.office, case)
+
+
+def test_a_wallet_listed_today_is_void_at_the_next_step_and_its_neighbour_is_not(
+    world: World,
+) -> None:
+    (case, ada), (other, ben) = (
+        attested(world, ADA, "Ada Okafor"),
+        attested(world, BEN, "Ben Adeyemi"),
+    )
+    publish_wallets(world.library, "0x" + "99" * 20, "0x" + ADA.address.hex(), now=NOW + 60)
+    assert world.job.run(now=NOW + 61) == 1
+    assert world.dead(ada, ADA, NOW + 61)
+    assert world.case(case).reason_codes == ("screening_hit_wallet",)
+    assert len(world.store.due("revoke_onchain", now=NOW + DAY)) == 1
+    assert len(world.store.due("stop_jobs", now=NOW + DAY)) == 1
+    assert not world.dead(ben, BEN, NOW + 61)
+    assert world.case(other).state == "approved"
+    assert world.office.identity.attestation(ADA, now=NOW + 61) is None
+
+
+def test_a_name_in_the_review_band_asks_a_reviewer_and_is_not_renewed(world: World) -> None:
+    case, signed = attested(world, ADA, "Zebulon Okafor-Quarry")
+    publish(world.library, NOBODY, party(2, "Zebulun Okafor Quarry"), now=NOW + 60)
+    assert world.settle(NOW + 61) == 1
+    assert (world.case(case).state, world.case(case).reason_codes) == (
+        "review",
+        ("screening_hit_name",),
+    )
+    assert not world.dead(signed, ADA, NOW + 61)
+    assert world.office.identity.attestation(ADA, now=NOW + 61) is None
+
+
+def test_an_organisation_listed_by_its_whole_name_is_void_at_once(world: World) -> None:
+    case = world.office.identity.open_case(
+        ADA, 2, organisation(name="Quellfarb Halbleiter GmbH"), refusal_id=None, now=NOW
+    )
+    signed = approve(world.office, case)
+    listed = party(3, "Quellfarb Halbleiter GmbH", schema="Company")
+    publish(world.library, NOBODY, listed, now=NOW + 60)
+    assert world.settle(NOW + 61) == 1
+    assert world.dead(signed, ADA, NOW + 61)
+    view = world.office.identity.case_view(case.id, reader="mara", now=NOW + 62)
+    (finding,) = view["screenings"][-1]["findings"]
+    assert (finding["band"], finding["entry"], finding["list"]) == ("block", "T-3", "FTM")
+    assert finding["entity"]["schema"] == "Organization"
+    assert finding["entity"]["explanations"]
+
+
+def test_the_parent_and_a_number_are_looked_for_too(world: World) -> None:
+    parent = {"name": "Obscurum Holding AG", "country": "CN", "parent": None}
+    case = world.office.identity.open_case(
+        ADA, 2, organisation(parent=parent), refusal_id=None, now=NOW
+    )
+    approve(world.office, case)
+    other = world.office.identity.open_case(
+        BEN, 2, organisation(name="Clear Sky Pte Ltd", lei="5493001KJTIIGC8Y1R12"),
+        refusal_id=None, now=NOW,
+    )  # fmt: skip
+    approve(world.office, other)
+    by_name = party(4, "Obscurum Holding AG", schema="Company")
+    by_number = party(5, "Quite Another Name", schema="Company", leiCode="5493001KJTIIGC8Y1R12")
+    publish(world.library, NOBODY, by_name, by_number, now=NOW + 60)
+    assert world.settle(NOW + 61) == 2
+    for each, role, by in ((case, "parent", "name"), (other, "subject", "identifier")):
+        view = world.office.identity.case_view(each.id, reader="mara", now=NOW + 62)
+        assert [(f["role"], f["by"]) for f in view["screenings"][-1]["findings"]] == [(role, by)]
+
+
+def test_a_reviewers_word_survives_list_updates_until_the_entry_changes(world: World) -> None:
+    case, _ = attested(world, ADA, "Ada Okafor")
+    listed = party(6, "Ada Okafor", country="ng")
+    publish(world.library, NOBODY, listed, now=NOW + 60)
+    assert world.settle(NOW + 61) == 1
+    approve(world.office, world.case(case), now=NOW + 100, despite_hit="born elsewhere")
+    # Another list version, the entry as it was: nothing happens.
+    publish(world.library, NOBODY, listed, party(7, "Somebody Else"), now=NOW + 160)
+    assert world.settle(NOW + 161) == 0
+    assert world.case(case).state == "approved"
+    assert world.office.identity.attestation(ADA, now=NOW + 170) is not None
+    # What is said of the party changes: it may be her now.
+    changed = party(6, "Ada Okafor", country="ng", birthDate="1990-02-28")
+    publish(world.library, NOBODY, changed, party(7, "Somebody Else"), now=NOW + 260)
+    assert world.settle(NOW + 261) == 1
+    assert world.case(case).state == "review"
+
+
+def test_a_clearance_tells_a_thief_neither_name_nor_entry(world: World, database: Path) -> None:
+    case, _ = attested(world, ADA, "Ada Okafor")
+    publish(world.library, NOBODY, party(6, "Ada Okafor"), now=NOW + 60)
+    world.settle(NOW + 61)
+    approve(world.office, world.case(case), now=NOW + 100, despite_hit="born elsewhere")
+    (key,) = world.store.clearances_of(case.subject_id)
+    assert len(key) == 32
+    files = b"".join(path.read_bytes() for path in database.parent.glob("kycgate.db*"))
+    assert key in files
+    for secret in (b"Okafor", b"T-6"):
+        assert secret not in files
+
+
+def test_a_listed_wallet_can_not_be_cleared(world: World) -> None:
+    case, _ = attested(world, ADA, "Ada Okafor")
+    publish_wallets(world.library, "0x" + ADA.address.hex(), now=NOW + 60)
+    world.settle(NOW + 61)
+    with pytest.raises(Exception, match="wallet"):
+        approve(world.office, world.case(case), now=NOW + 100, despite_hit="not hers")
+
+
+def test_who_is_taken_off_a_list_is_no_news(world: World) -> None:
+    case, _ = attested(world, ADA, "Ada Okafor")
+    publish(world.library, party(9, "Wholly Different"), now=NOW + 60)
+    assert world.settle(NOW + 61) == 0
+    assert world.case(case).state == "approved"
+
+
+def test_a_change_that_came_while_nobody_ran_is_found_at_the_next_start(
+    world: World, log: Lines
+) -> None:
+    _, signed = attested(world, ADA, "Ada Okafor")
+    publish_wallets(world.library, "0x" + ADA.address.hex(), now=NOW + 60)
+    world.start(log)
+    assert world.settle(NOW + 61) == 1
+    assert world.dead(signed, ADA, NOW + 61)
+    assert json.loads(world.store.setting(DONE) or "")[NAMES]
+
+
+class Killed(Exception):
+    """The process is gone."""
+
+
+def test_a_job_killed_half_way_does_the_rest_and_nothing_twice(world: World, log: Lines) -> None:
+    cases = [attested(world, account(0x500 + n), f"Ada Okafor {word}")[0] for n, word in
+             enumerate(("Uno", "Due", "Tre"))]  # fmt: skip
+    publish_wallets(
+        world.library, *("0x" + account(0x500 + n).address.hex() for n in range(3)), now=NOW + 60
+    )
+    rescreen, seen = world.office.identity.rescreen, []
+
+    class Dying:
+        book = world.office.identity.book
+
+        def rescreen(self, case_id: str, screener: Screening, *, now: int) -> object:
+            if seen:
+                raise Killed
+            seen.append(case_id)
+            return rescreen(case_id, screener, now=now)
+
+    world.job = Rescreening(world.store, Dying(), world.lists)  # type: ignore[arg-type]
+    with pytest.raises(Killed):
+        world.job.run(now=NOW + 61)
+    world.start(log)
+    assert world.settle(NOW + 62) == 2
+    assert {world.case(each).state for each in cases} == {"review"}
+    assert len(world.store.due("stop_jobs", now=NOW + DAY)) == 3
+
+
+def test_killed_between_the_case_and_the_void_the_void_is_made_up_for(
+    world: World, log: Lines
+) -> None:
+    case, signed = attested(world, ADA, "Ada Okafor")
+    publish_wallets(world.library, "0x" + ADA.address.hex(), now=NOW + 60)
+    flagged = replace(world.case(case), state="review", reason_codes=("screening_hit_wallet",))
+    event = world.store.case_events(case.id)[-1]
+    world.store.move_case(flagged, from_state="approved", event=replace(event, at=NOW + 61))
+    assert not world.dead(signed, ADA, NOW + 61)
+    world.settle(NOW + 62)
+    assert world.dead(signed, ADA, NOW + 62)
+
+
+def test_a_case_approved_with_the_old_lists_while_the_new_are_taken_in_is_caught(
+    world: World,
+) -> None:
+    publish_wallets(world.library, "0x" + ADA.address.hex(), now=NOW + 60)
+    # Another process, which has not looked yet.
+    stale = LiveLists(Library(world.library.directory, now=NOW), now=NOW)
+    old = an_office(world.store, Lines(), Screening(stale), load_countries(), rules=RULES)
+    world.job.run(now=NOW + 61)
+    world.job.run(now=NOW + 62)
+    case = open_person(old, ADA, now=NOW + 63)
+    signed = approve(old, case, now=NOW + 63)
+    assert world.job.run(now=NOW + 64) == 1
+    assert world.dead(signed, ADA, NOW + 64)
+
+
+def test_a_lost_library_stops_nothing_that_runs_and_says_so(world: World) -> None:
+    case, _ = attested(world, ADA, "Ada Okafor")
+    manifest = world.library.directory / NAMES / "manifest.json"
+    manifest.write_text("{")
+    with pytest.raises(Unavailable):
+        world.job.run(now=NOW + 61)
+    assert world.case(case).state == "approved"
+
+
+def test_reading_for_the_index_stands_in_the_log_once_a_batch_without_names(
+    world: World, log: Lines
+) -> None:
+    attested(world, ADA, "Ada Okafor")
+    attested(world, BEN, "Ben Adeyemi")
+    before = len(log.of("evidence_read"))
+    world.job.run(now=NOW + 61)
+    assert log.of("evidence_indexed")[-1] == {
+        "reader": "rescreening", "count": 2, "at": NOW + 61
+    }  # fmt: skip
+    assert len(log.of("evidence_read")) == before
