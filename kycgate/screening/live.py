@@ -71,6 +71,11 @@ class LiveLists:
         if self._in_use is None or self._in_use.key == _key(releases):
             self._versions = tuple(each.listed(now) for each in releases)
 
+    @property
+    def built(self) -> bool:
+        """Whether anybody has screened yet."""
+        return self._in_use is not None
+
     def in_force(self) -> dict[str, str]:
         """List → version, as of the last look at the disk."""
         return {each.list: each.version for each in self._releases}

@@ -49,7 +49,10 @@ _SLACK = 0.08
 """By how much the estimate of a pair may be below its true score."""
 _SHORT = 7
 """Letters up to which one edit leaves too few groups of three to be found by them."""
-_ALIKE = 0.34
+_ALIKE = 0.28
+_LONG = 7
+"""Letters from which a word may be two that were joined and misspelt."""
+_JOINED_LIKE = 0.97
 _MOST_SPREAD = 400_000
 """Places a step of the estimate looks at; bounds its memory."""
 
@@ -109,7 +112,7 @@ class NameRows:
             core, self._letters[row] = _core(name)
             self._count[row] = len(name.core)
             self._total[row] = sum(word.weight for word in core)
-            for text, weight, span in _terms(core):
+            for text, weight, span in _terms(name, core):
                 words.append(vocabulary.number(text, weight, span))
                 rows.append(row)
             boned.update(word.text for word in core if name.boned)
@@ -152,7 +155,7 @@ class NameRows:
     def _estimate(self, texts: Sequence[Parsed], least: Sequence[float]) -> dict[int, list[int]]:
         """Text → rows that may score enough, judged by the words they share."""
         cores = [_core(text) for text in texts]
-        terms = [list(_terms(core)) for core, _ in cores]
+        terms = [list(_terms(text, core)) for text, (core, _) in zip(texts, cores, strict=True)]
         found = self._lookup.alike({(text, span > 1) for each in terms for text, _, span in each})
         spread = [
             (number, weight, word, likely)
@@ -249,9 +252,12 @@ class _Lookup:
         self._by_bones: dict[str, list[int]] = {}
         self._given: dict[int, list[int]] = {}
         self._joined_sounds: dict[str, list[int]] = {}
+        self._by_ends: tuple[dict[str, list[int]], dict[str, list[int]]] = ({}, {})
         given = load_words().given if person else {}
         for (text, joined), number in vocabulary.numbers.items():
             heard = sound(text)
+            for end in _ends(text):
+                self._by_ends[joined].setdefault(end, []).append(number)
             if joined:
                 self._joined_sounds.setdefault(heard, []).append(number)
                 continue
@@ -271,8 +277,15 @@ class _Lookup:
         """For each (text, joined) the numbers of the words that resemble it."""
         found: dict[tuple[str, bool], dict[int, float]] = {}
         doubtful: list[tuple[tuple[str, bool], int]] = []
+        reading: list[tuple[tuple[str, bool], int]] = []
         for term in terms:
             found[term] = self._sure(*term)
+            for kind in (False,) if term[1] else (True,):
+                reading += [
+                    (term, number)
+                    for end in _ends(term[0])
+                    for number in self._by_ends[kind].get(end, ())
+                ]
             if not term[1]:
                 doubtful += [
                     (term, number) for number in self._nearby(term[0]) if number not in found[term]
@@ -280,6 +293,8 @@ class _Lookup:
         for (term, number), likely in zip(doubtful, self._spelt(doubtful), strict=True):
             if likely > 0:
                 found[term][number] = float(likely)
+        for term, number in self._read_alike(reading):
+            found[term].setdefault(number, _JOINED_LIKE)
         return {term: list(each.items()) for term, each in found.items()}
 
     def _sure(self, text: str, joined: bool) -> dict[int, float]:
@@ -313,6 +328,16 @@ class _Lookup:
         for key in _short_keys(text, sound(text)):
             found.update(self._near.get(key, ()))
         return found
+
+    def _read_alike(
+        self, pairs: Sequence[tuple[tuple[str, bool], int]]
+    ) -> Iterator[tuple[tuple[str, bool], int]]:
+        """Those with one edit between them at most."""
+        if pairs:
+            asked = [term[0] for term, _ in pairs]
+            listed = [self._texts[number] for _, number in pairs]
+            edits = cpdist(asked, listed, scorer=OSA.distance, score_cutoff=1, dtype=np.uint8)
+            yield from (pairs[place] for place in np.flatnonzero(edits <= 1).tolist())
 
     def _spelt(self, pairs: Sequence[tuple[tuple[str, bool], int]]) -> Floats:
         """How alike each pair is by letters or by sounds."""
@@ -373,12 +398,25 @@ def _costs(name: Parsed) -> Costs:
     return PERSON if name.person else ORGANISATION
 
 
-def _terms(core: Sequence[Word]) -> Iterator[tuple[str, float, int]]:
-    """Each word, each two neighbours as one, and all as one: text, weight, how many words."""
+def _terms(name: Parsed, core: Sequence[Word]) -> Iterator[tuple[str, float, int]]:
+    """Each telling word, and neighbours written as one: text, weight, how many words."""
     for word in core:
         yield word.text, word.weight, 1
-    pairs = [core[at : at + 2] for at in range(len(core) - 1)]
-    if len(core) > 2:
-        pairs.append(core)
-    for run in pairs:
-        yield "".join(word.text for word in run), sum(word.weight for word in run), len(run)
+    words = name.words
+    spans = [(at, at + many) for many in (2, 3) for at in range(len(words) - many + 1)]
+    if len(words) > 3:
+        spans.append((0, len(words)))
+    for start, end in spans:
+        run = words[start:end]
+        weight = sum(word.weight for word in run)
+        yield "".join(word.text for word in run), weight, len(run)
+        if name.person and len(run) == 2:
+            yield run[1].text + run[0].text, weight, 2
+
+
+def _ends(text: str) -> Iterator[str]:
+    """Beginnings and ends of which two long words share one if an edit is all between them."""
+    if len(text) >= _LONG:
+        for half in {max(4, (len(text) + step) // 2 - 1) for step in (-1, 0, 1)}:
+            yield f"^{text[:half]}"
+            yield f"{text[-half:]}$"
