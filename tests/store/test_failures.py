@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from kycgate.errors import Misconfigured, Unavailable
-from kycgate.store import Store, open_store
+from kycgate.store import Clearance, Store, open_store
 from kycgate.store.sql.database import WAIT_S
 from tests.store.conftest import Database
 from tests.store.samples import (
@@ -35,6 +35,8 @@ from tests.store.samples import (
     SUBJECT,
     entry,
 )
+
+CLEARANCE = Clearance(SUBJECT.id, b"k" * 32, CASE.id, "rosa", NOW)
 
 CALLS: dict[str, Callable[[Store], object]] = {
     "ping": lambda s: s.ping(),
@@ -58,6 +60,9 @@ CALLS: dict[str, Callable[[Store], object]] = {
     "rewrap_subject_key": lambda s: s.rewrap_subject_key(SUBJECT.id, b"k"),
     "add_case": lambda s: s.add_case(CASE, OPENED),
     "case": lambda s: s.case(CASE.id),
+    "cases_changed": lambda s: s.cases_changed(since=NOW),
+    "add_clearance": lambda s: s.add_clearance(CLEARANCE),
+    "clearances_of": lambda s: s.clearances_of(SUBJECT.id),
     "cases": lambda s: s.cases(),
     "move_case": lambda s: s.move_case(CASE, from_state="draft", event=OPENED),
     "case_events": lambda s: s.case_events(CASE.id),
