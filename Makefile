@@ -35,7 +35,7 @@ lock:
 	uv pip compile setup.cfg --all-extras --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate -q --upgrade -o requirements.lock
 	uv pip compile setup.cfg --extra server --extra postgres --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate -q --upgrade -o requirements-server.lock
 	echo 'nomenklatura==4.17.4' | uv pip compile - --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate -q -o requirements-peers.lock
-	echo 'ionet-cloud==0.4.1' | uv pip compile - --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate -q -o requirements-clients.lock
+	printf '%s\n' ionet-cloud==0.4.1 vastai==1.9.1 | uv pip compile - --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate -q -o requirements-clients.lock
 
 clean:
 	rm -rf .venv .node .node-peers .clients .peers build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -31,7 +31,7 @@ from kycgate.core.policy import Limits as PolicyLimits
 from kycgate.core.policy import Policy
 from kycgate.core.trust import TrustedIssuer, TrustList
 from kycgate.errors import KycgateError, Misconfigured, Unavailable
-from kycgate.gateway.adapters.ionet import IoNet
+from kycgate.gateway.adapters.presets import PRESETS, Upstream
 from kycgate.gateway.gate import Gate
 from kycgate.gateway.parts import GateParts, Limits
 from kycgate.gateway.stopping import JobStopper
@@ -360,7 +360,9 @@ class _Market:
         self._origin = config.marketplace.upstream
         self._session = requests.Session()
         self._session.trust_env = False
-        self.adapter = IoNet(fetch=self.fetch, token_decimals=config.settlement.token_decimals)
+        self.adapter = PRESETS[config.marketplace.adapter](
+            Upstream(self.fetch, self.search, config.settlement.token_decimals)
+        )
 
     def fetch(self, path: str) -> bytes:
         """A catalogue page. Raises Unavailable unless the whole answer came with status 200."""
@@ -369,15 +371,26 @@ class _Market:
             raise Unavailable(f"the marketplace answered {status} to {path}")
         return body
 
+    def search(self, path: str, question: bytes) -> bytes:
+        """A question that changes nothing there. Raises Unavailable as `fetch` does."""
+        headers = self.adapter.with_key((("Content-Type", "application/json"),), self.key)
+        status, body = self._ask("POST", path, headers, question)
+        if status != 200:
+            raise Unavailable(f"the marketplace answered {status} to {path}")
+        return body
+
     def send(self, method: str, target: str, headers: Headers) -> int:
         return self._ask(method, target, headers)[0]
 
-    def _ask(self, method: str, target: str, headers: Headers) -> tuple[int, bytes]:
+    def _ask(
+        self, method: str, target: str, headers: Headers, question: bytes | None = None
+    ) -> tuple[int, bytes]:
         try:
             with self._session.request(
                 method,
                 self._origin + target,
                 headers=dict(headers),
+                data=question,
                 timeout=_FETCH_S,
                 allow_redirects=False,
                 stream=True,

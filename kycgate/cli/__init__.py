@@ -27,6 +27,7 @@ _GROUPS = {
     "export": "put attestations on chain, or into other systems' forms",
     "chain": "see and publish the revocations that wait for a chain",
     "config": "check a configuration file",
+    "adapter": "see what a marketplace adapter reads out of captured requests",
     "gpu": "classify a GPU, and list what to check of the table",
     "ownership": "who owns and controls a company, through every layer",
 }

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import lru_cache
+from urllib.parse import unquote_to_bytes
 
 from kycgate.errors import Code, Malformed
 from kycgate.gateway.view import Headers, RequestView
@@ -62,6 +63,9 @@ _OVERRIDES = frozenset(
         "x-original-uri", "x-original-method", "x-rewrite-url",
     }
 )  # fmt: skip
+
+
+_KEY_NAMES = frozenset({b"api_key", b"api-key", b"apikey", b"x-api-key", b"access_token"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +144,19 @@ def _target(view: RequestView) -> tuple[bytes, str, str | None]:
             " segments, doubled slashes, encoded separators or control bytes.",
         )
     query = origin[2]
+    if query is not None and _names_key(query):
+        raise Malformed(
+            "A key in the address ends up in logs: send it in a header field.", field="query"
+        )
     return target, origin[1].decode("ascii"), None if query is None else query.decode("ascii")
+
+
+def _names_key(query: bytes) -> bool:
+    """Whether a query carries a credential, which would also decide whose request it is."""
+    names = (pair.partition(b"=")[0] for pair in re.split(rb"[&;]", query))
+    return any(
+        unquote_to_bytes(name.replace(b"+", b" ")).strip().lower() in _KEY_NAMES for name in names
+    )
 
 
 def _fields(view: RequestView) -> tuple[dict[str, str], Headers]:

@@ -120,7 +120,7 @@ class Gate:
         if request.path == WELL_KNOWN and request.method == "GET":
             return self._configuration
         # 2. What it asks for, in the marketplace's words.
-        route = passage.route = self._parts.adapter.match(request.method, request.path)
+        route = passage.route = self._route(request)
         # 3. Who asks. Nothing is said about a request before its caller is proven.
         if not self._prover.shows_proof(request):
             return self._unproven(passage, request, route, wait=wait)
@@ -139,6 +139,18 @@ class Gate:
         self._decide(passage, caller, route)
         # 8. The record, then 9. the way is free, once.
         return self._start(passage, caller, upstream)
+
+    # -- 2. the route ----------------------------------------------------------------------------
+
+    def _route(self, request: CleanRequest) -> Route | None:
+        """What is asked for. A body makes it milder only if it is one a decision could stand on."""
+        route = self._parts.adapter.match(request.method, request.path)
+        if route is None or route.kind not in ACTIONS or request.query:
+            return route
+        try:
+            return self._parts.adapter.narrowed(route, json_body(request))
+        except Malformed:
+            return route
 
     # -- 3. callers without proof ----------------------------------------------------------------
 
@@ -230,7 +242,9 @@ class Gate:
 
     def _no_answer(self) -> Reply:
         """For what may be asked again safely: here a 502 costs nobody a second machine."""
-        headers, body = self._parts.adapter.refusal("The marketplace gave no usable answer.")
+        headers, body = self._parts.adapter.refusal(
+            "The marketplace gave no usable answer.", "dependency"
+        )
         return Reply(502, (*headers, refusing.NO_STORE), body)
 
     def _stop(

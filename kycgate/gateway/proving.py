@@ -27,6 +27,7 @@ SCOPES = {
     Kind.EXTEND: "rent",
     Kind.MODIFY: "rent",
     Kind.STOP: "stop",
+    Kind.PAUSE: "stop",
     Kind.OWN_READ: "read",
     Kind.LIST: "read",
     Kind.ACCOUNT_READ: "read",

@@ -112,7 +112,7 @@ def reply(adapter: Adapter, refusing: Refusing) -> Reply:
     if refusing.problem:
         return _problem(refusing, codes, status)
     message = f"{sentence(refusing)}{_pointer(refusing)}"
-    headers, body = adapter.refusal(message)
+    headers, body = adapter.refusal(message, refusing.codes[0])
     return Reply(native_status(status), (*headers, *_common(refusing)), body)
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from kycgate.core.policy import ListVersion
 from kycgate.core.trust import TrustedIssuer, TrustList
+from kycgate.gateway.adapters.base import Adapter
 from kycgate.gateway.adapters.ionet import IoNet
 from kycgate.gateway.gate import Gate
 from kycgate.store import open_store
@@ -21,7 +22,7 @@ OPERATOR_KEY = "operator"
 class LiveWorld(World):
     """`World` with nothing in memory but the renters. Close it: it holds a database."""
 
-    def __init__(self, folder: Path, market: str) -> None:
+    def __init__(self, folder: Path, market: str, adapter: Adapter | None = None) -> None:
         super().__init__()
         self.now = int(time.time())
         self.store = open_store(f"sqlite:///{folder / 'gate.sqlite3'}")  # type: ignore[assignment]
@@ -34,7 +35,7 @@ class LiveWorld(World):
             replace(
                 self.parts,
                 store=self.store,
-                adapter=IoNet(fetch=self._fetch, token_decimals=6),
+                adapter=adapter or IoNet(fetch=self._fetch, token_decimals=6),
                 shared_upstream_key=OPERATOR_KEY,
                 clock=lambda: int(time.time()),
                 monotonic=time.monotonic,

@@ -23,6 +23,12 @@ Fetch = Callable[[str], bytes]
 Raises Unavailable for everything else. Bounded in time and size by its giver.
 """
 
+Search = Callable[[str, bytes], bytes]
+"""The gate's own question, a JSON body POSTed to an upstream path that changes nothing there, with
+the operator's key: the body of a 200 answer. Raises Unavailable for everything else. Bounded in
+time and size by its giver.
+"""
+
 
 class Kind(Enum):
     """What a route does, as far as the gate must tell apart."""
@@ -32,6 +38,8 @@ class Kind(Enum):
     MODIFY = "modify"
     STOP = "stop"
     """Ends a deployment: never subject to policy, a refused renter must be able to stop paying."""
+    PAUSE = "pause"
+    """Halts a deployment that goes on existing: never subject to policy either."""
     OWN_READ = "own_read"
     """Reads one deployment."""
     LIST = "list"
@@ -64,6 +72,10 @@ class Adapter(Protocol):
     def match(self, method: str, path: str) -> Route | None:
         """The route of exactly this method and path, or None. Nothing is decoded or repaired."""
 
+    def narrowed(self, route: Route, body: bytes) -> Route:
+        """`route`, or what it is where only the body tells. Raises Malformed if it can't be read:
+        then it stays what the path says, which is never the milder of the two."""
+
     def job(
         self, route: Route, body: bytes, *, recorded: JobRequest | None, now: int
     ) -> JobRequest:
@@ -79,8 +91,9 @@ class Adapter(Protocol):
     def with_key(self, headers: Headers, key: str | None) -> Headers:
         """`headers` with every credential of the caller removed, and `key` put in its place."""
 
-    def refusal(self, message: str) -> tuple[Headers, bytes]:
-        """This marketplace's own error body, as its clients show it, with its content type."""
+    def refusal(self, message: str, code: str) -> tuple[Headers, bytes]:
+        """This marketplace's own error body, as its clients show it, with its content type;
+        `code` is the outward one, for those that have a place for it."""
 
     def deployment(self, answer: bytes) -> str | None:
         """The deployment an accepted rental created, from the upstream's answer."""
@@ -137,3 +150,23 @@ def whole(members: dict[str, Any], name: str, *, least: int, most: int) -> int:
             remedy=f"a whole number from {least} to {most}",
         )
     return value
+
+
+def only(members: dict[str, Any], known: frozenset[str]) -> None:
+    """Refuses, with Malformed, a body with a member that is not in `known`."""
+    strange = min(members.keys() - known, default=None)
+    if strange is not None:
+        raise Malformed(
+            f"The member {strange[:64]!r} is not one this gate knows on this route.",
+            field=strange[:64],
+            remedy="leave it out",
+        )
+
+
+def text_of(item: dict[str, Any], *names: str) -> str | None:
+    """The first of these members that is a text of 1 to 128 characters."""
+    for name in names:
+        text = item.get(name)
+        if isinstance(text, str) and 0 < len(text) <= 128:
+            return text
+    return None

@@ -16,7 +16,16 @@ from urllib.parse import quote
 
 from kycgate.core.claims import JobRequest
 from kycgate.errors import Malformed, Unavailable
-from kycgate.gateway.adapters.base import ACTIONS, Fetch, Kind, Route, decode_object, whole
+from kycgate.gateway.adapters.base import (
+    ACTIONS,
+    Fetch,
+    Kind,
+    Route,
+    decode_object,
+    only,
+    text_of,
+    whole,
+)
 from kycgate.gateway.view import Headers
 
 _CAAS = "/enterprise/v1/io-cloud/caas"
@@ -137,7 +146,7 @@ class _Catalogue:
         for item in _items(decode_object(answer), "hardware")[1]:
             if not isinstance(item, dict):
                 raise Malformed("A hardware entry is not an object.", field="hardware")
-            entry = _Hardware(_first_text(item, self._names), _price(item.get("price")))
+            entry = _Hardware(text_of(item, *self._names), _price(item.get("price")))
             for key in {_id_text(item.get(name)) for name in self._ids} - {None}:
                 rows[str(key)] = _merge(rows.get(str(key)), entry)
         return rows
@@ -157,14 +166,6 @@ def _price(value: object) -> Decimal | None:
     if not isinstance(value, Decimal) or not 0 <= value < 1_000_000:
         return None
     return value
-
-
-def _first_text(item: dict[str, Any], names: tuple[str, ...]) -> str | None:
-    for name in names:
-        text = item.get(name)
-        if isinstance(text, str) and 0 < len(text) <= 128:
-            return text
-    return None
 
 
 def _id_text(value: object) -> str | None:
@@ -190,6 +191,9 @@ class IoNet:
             if method == wanted and (found := pattern.fullmatch(path)) is not None:
                 return Route(kind, name, found["id"])
         return None
+
+    def narrowed(self, route: Route, body: bytes) -> Route:
+        return route
 
     def job(
         self, route: Route, body: bytes, *, recorded: JobRequest | None, now: int
@@ -234,7 +238,7 @@ class IoNet:
         self, route: Route, members: dict[str, Any], recorded: JobRequest | None
     ) -> JobRequest:
         """Model and count are the running deployment's; hours and value the new totals."""
-        _only(members, frozenset({"duration_hours"}))
+        only(members, frozenset({"duration_hours"}))
         hours = whole(members, "duration_hours", least=1, most=MAX_HOURS)
         if recorded is None:
             return self._unrecorded(route, hours)
@@ -250,7 +254,7 @@ class IoNet:
     def _modify(
         self, route: Route, members: dict[str, Any], recorded: JobRequest | None
     ) -> JobRequest:
-        _only(members, _UPDATE_MEMBERS)
+        only(members, _UPDATE_MEMBERS)
         if recorded is None:
             return self._unrecorded(route, None)
         return replace(recorded, action=ACTIONS[route.kind], resource=route.resource)
@@ -287,7 +291,7 @@ class IoNet:
         )
         return kept if key is None else (*kept, ("x-api-key", key))
 
-    def refusal(self, message: str) -> tuple[Headers, bytes]:
+    def refusal(self, message: str, code: str) -> tuple[Headers, bytes]:
         body = json.dumps({"status": "failed", "error": message}).encode()
         return (("Content-Type", "application/json"),), body
 
@@ -297,8 +301,8 @@ class IoNet:
         except Malformed:
             return None
         data = members.get("data")
-        found = _first_text(
-            data if isinstance(data, dict) else members, ("deployment_id", "id", "resource_id")
+        found = text_of(
+            data if isinstance(data, dict) else members, "deployment_id", "id", "resource_id"
         )
         return found if found is not None and re.fullmatch(_ID, found) else None
 
@@ -321,32 +325,22 @@ class IoNet:
 
 def _container_gpus(members: dict[str, Any]) -> int:
     """The hidden total of a container deployment: GPUs per container times replicas."""
-    _only(members, _CAAS_MEMBERS)
+    only(members, _CAAS_MEMBERS)
     config = members.get("container_config")
     if not isinstance(config, dict):
         raise Malformed("container_config must be an object.", field="container_config")
-    _only(config, _CONTAINER_MEMBERS)
+    only(config, _CONTAINER_MEMBERS)
     each = whole(members, "gpus_per_container", least=1, most=_MAX_GPUS)
     return each * whole(config, "replica_count", least=1, most=_MAX_REPLICAS)
 
 
 def _vm_gpus(members: dict[str, Any]) -> int:
-    _only(members, _VMAAS_MEMBERS)
+    only(members, _VMAAS_MEMBERS)
     each = whole(members, "gpus_per_vm", least=1, most=_MAX_GPUS)
     machines = 1
     if "vms_qty" in members:
         machines = whole(members, "vms_qty", least=1, most=_MAX_REPLICAS)
     return each * machines
-
-
-def _only(members: dict[str, Any], known: frozenset[str]) -> None:
-    strange = min(members.keys() - known, default=None)
-    if strange is not None:
-        raise Malformed(
-            f"The member {strange[:64]!r} is not one this gate knows on this route.",
-            field=strange[:64],
-            remedy="leave it out",
-        )
 
 
 def _items(answer: dict[str, Any], *names: str) -> tuple[str | None, list[Any]]:

@@ -1,0 +1,88 @@
+"""Every adapter can be chosen in the configuration, and asks its marketplace with our key."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+
+from kycgate.assembly import open_services
+from kycgate.cli import main
+from kycgate.config import load_config
+from kycgate.errors import Misconfigured
+from kycgate.gateway.adapters.presets import PRESETS, Upstream
+from kycgate.gateway.view import Reply, RequestView
+from tests.gateway.adapters.market import VastMarket
+
+
+def written(folder: Path, adapter: str, upstream: str) -> Path:
+    assert main(["keys", "init", str(folder / "keys")]) == 0
+    token = folder / "keys" / "upstream.key"
+    token.write_text("operator")
+    token.chmod(0o600)
+    path = folder / "kycgate.toml"
+    path.write_text(
+        f"""\
+[gate]
+public_url = "http://127.0.0.1:8081"
+gateway_url = "http://127.0.0.1:8080"
+
+[marketplace]
+adapter = "{adapter}"
+upstream = "{upstream}"
+upstream_key = "file:keys/upstream.key"
+
+[keys]
+issuer = "file:keys/issuer.key"
+permit = "file:keys/permit.key"
+log = "file:keys/log.key"
+vault = "file:keys/vault.key"
+
+[issuer]
+chain_id = 8453
+eas = "0x4200000000000000000000000000000000000021"
+"""
+    )
+    return path
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_every_adapter_can_be_chosen_and_knows_its_name(tmp_path: Path, name: str) -> None:
+    config = load_config(written(tmp_path, name, "http://127.0.0.1:9"), environ={"PATH": ""})
+    assert config.marketplace.adapter == name
+    built = PRESETS[name](Upstream(lambda path: b"", lambda path, question: b"", 6))
+    assert built.name == name
+
+
+def test_an_adapter_nobody_wrote_is_refused_with_the_known_ones(tmp_path: Path) -> None:
+    with pytest.raises(Misconfigured) as caught:
+        load_config(written(tmp_path, "nowhere", "http://127.0.0.1:9"), environ={"PATH": ""})
+    assert all(f'"{name}"' in str(caught.value.problems) for name in PRESETS)
+
+
+def test_the_assembled_gate_learns_an_offer_with_the_operators_key(tmp_path: Path) -> None:
+    with (
+        VastMarket("operator") as market,
+        open_services(written(tmp_path, "vast", market.url)) as services,
+    ):
+        body = b'{"client_id": "me", "image": "nginx"}'
+        fields = (
+            ("Host", "127.0.0.1:8080"), ("Content-Type", "application/json"),
+            ("Content-Length", str(len(body))),
+        )  # fmt: skip
+        reply = services.gate.check(
+            RequestView(
+                "PUT", b"/api/v0/asks/384826/", "127.0.0.1:8080", "http", fields, body,
+                "127.0.0.1", int(time.time()), "test",
+            )
+        )  # fmt: skip
+        assert isinstance(reply, Reply)
+        message = json.loads(reply.body)["msg"]
+        refusal = services.store.refusal(message.split("/r/")[1].split()[0])
+        assert refusal is not None
+        assert (refusal.asked["gpu_model"], refusal.asked["gpu_count"]) == ("H100 SXM", 8)
+        ((method, path, sent, _),) = market.received
+        assert (method, path) == ("POST", "/api/v0/bundles/")
+        assert sent["authorization"] == "Bearer operator"
