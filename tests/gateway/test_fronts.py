@@ -203,6 +203,8 @@ def test_what_is_forwarded_is_byte_for_byte_what_was_decided(fronted: Fronted) -
 
 def test_a_body_behind_a_read_never_arrives(fronted: Fronted) -> None:
     fronted.asks(None, "GET", f"{CAAS}/hardware", body={"gpus": 8})
+    head = get(f"{CAAS}/hardware".encode(), b"transfer-encoding: chunked")
+    talk(fronted.port, head + b"b\r\n" + b'{"gpus": 8}' + b"\r\n0\r\n\r\n")
     assert [each.body for each in fronted.direct.seen if each.body] == []
 
 
