@@ -157,7 +157,7 @@ def check_config(path: str | Path) -> dict[str, Any]:
 
 
 def serve(config: Config, *, started: Callable[[int, int], None] | None = None) -> None:
-    """Run both listeners until the process is told to stop."""
+    """Run the listeners until the process is told to stop."""
     from kycgate.gateway.server import run
 
     with open_services(config) as services, background(services):
@@ -167,6 +167,7 @@ def serve(config: Config, *, started: Callable[[int, int], None] | None = None) 
             control_app(services),
             gateway_at=config.gate.listen,
             control_at=config.gate.control_listen,
+            beside=_beside(services),
             started=started,
         )
 
@@ -176,6 +177,27 @@ def gateway_app(services: Services) -> Any:
     from kycgate.gateway.proxy import Proxy
 
     return Proxy(services.gate, services.config.marketplace.upstream)
+
+
+def forward_auth_app(services: Services) -> Any:
+    """What a front asks before it forwards; None where no contract is configured."""
+    from kycgate.gateway.forward_auth import CONTRACTS, ForwardAuth
+
+    gate = services.config.gate
+    if gate.forward_auth is None:
+        return None
+    return ForwardAuth(
+        services.gate,
+        CONTRACTS[gate.forward_auth],
+        peers=gate.forward_auth_peers,
+        only=frozenset(gate.forward_auth_routes),
+        clock=time.time,
+    )
+
+
+def _beside(services: Services) -> tuple[Any, tuple[str, int]] | None:
+    app = forward_auth_app(services)
+    return None if app is None else (app, services.config.gate.forward_auth_listen)
 
 
 def control_app(services: Services) -> Any:

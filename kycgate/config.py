@@ -13,6 +13,7 @@ import re
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -23,6 +24,7 @@ from kycgate.errors import Malformed, Misconfigured
 _HOUR = 3600
 CHAINALYSIS = parse_address("0x40C57923924B5c5c5455c48D93317139ADDaC8fb")
 """Its sanctions oracle on Ethereum mainnet."""
+Network = IPv4Network | IPv6Network
 
 
 class _Wrong(Exception):
@@ -95,6 +97,16 @@ def _key(value: Any) -> str:
     return text
 
 
+def _peer(value: Any) -> Network:
+    try:
+        network = ip_network(_text(value))
+    except ValueError as error:
+        raise _Wrong('needs an address or a network such as "10.0.0.0/24"') from error
+    if network.prefixlen == 0:
+        raise _Wrong("would believe everybody")
+    return network
+
+
 def _many(read: Callable[[Any], Any]) -> Callable[[Any], tuple[Any, ...]]:
     def read_all(value: Any) -> tuple[Any, ...]:
         items = value.split(",") if isinstance(value, str) else value
@@ -132,6 +144,17 @@ class Gate:
     """origin of the marketplace listener as clients reach it: ERC-8128 authority"""
     listen: tuple[str, int] = _setting(_listen, ("127.0.0.1", 8080))
     control_listen: tuple[str, int] = _setting(_listen, ("127.0.0.1", 8081))
+    forward_auth: str | None = _setting(_one_of("nginx", "caddy", "traefik", "envoy"), None)
+    """the contract of the front that asks before it forwards; none: no such listener"""
+    forward_auth_listen: tuple[str, int] = _setting(_listen, ("127.0.0.1", 8082))
+    forward_auth_peers: tuple[Network, ...] = _setting(
+        _many(_peer), (ip_network("127.0.0.0/8"), ip_network("::1/128"))
+    )
+    """addresses or networks of the fronts: whoever asks from there is believed"""
+    forward_auth_routes: tuple[str, ...] = _setting(
+        _many(_one_of("read", "stop", "rent")), ("read", "stop")
+    )
+    """what the front may forward itself; everything else goes through `listen`"""
     database: str = _setting(_text, "sqlite:///kycgate.sqlite3")
     body_limit: int = _setting(_number(1024, 64 * 2**20), 2**20)
     """bytes of a renting request's body"""
@@ -415,6 +438,13 @@ def _cross_check(sections: dict[str, Any], chains: tuple[Elsewhere, ...], report
                 report.add("settlement", key, 'is needed when mode = "escrow"')
         if not settlement.rpc:
             report.add("settlement", "rpc", 'is needed when mode = "escrow"')
+    if sections["gate"].forward_auth and "rent" in sections["gate"].forward_auth_routes:
+        report.add(
+            "gate",
+            "forward_auth_routes",
+            f"{sections['gate'].forward_auth} shows the gate neither the body nor the answer of a"
+            ' renting request: take "rent" out, and send these routes to gate.listen',
+        )
     ids = [settlement.chain_id, *(chain.id for chain in chains)]
     if len(set(ids)) != len(ids):
         report.add(_CHAINS, "id", "names a chain twice, or the settlement's own")

@@ -103,6 +103,7 @@ class Code(StrEnum):
     IN_PROGRESS = "in_progress"
     OUTCOME_UNKNOWN = "outcome_unknown"
     IDEMPOTENCY_MISMATCH = "idempotency_mismatch"
+    DOOR_BLIND = "door_blind"
     # The world
     DEPENDENCY = "dependency"
 

@@ -8,12 +8,21 @@ import time
 from pathlib import Path
 
 import pytest
+import requests
 
-from kycgate.assembly import background, check_config, open_services
+from kycgate.assembly import (
+    background,
+    check_config,
+    control_app,
+    forward_auth_app,
+    gateway_app,
+    open_services,
+)
 from kycgate.cli import main
 from kycgate.core.claims import Account, checksum
 from kycgate.core.trust import TrustedIssuer, TrustList
 from kycgate.errors import Misconfigured, Refused, Unavailable
+from kycgate.gateway.server import start_in_thread
 from kycgate.keys import LocalSigner, load_signer
 
 ROOT = LocalSigner(b"\x42" * 31 + b"\x01")
@@ -220,3 +229,39 @@ def test_an_accounts_own_marketplace_key_survives_a_rotation_of_the_vault(
         assert sealed is not None
         opened = services.vault.open_credential(subject.id, account, sealed)
     assert opened == "io-v2-renters-own"
+
+
+def test_config_check_refuses_renting_through_a_front_that_shows_no_body(
+    config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = '[gate]\nforward_auth = "nginx"\nforward_auth_routes = ["read", "stop", "rent"]\n'
+    config.write_text(config.read_text().replace("[gate]\n", lines))
+    capsys.readouterr()
+    assert main(["config", "check", str(config)]) != 0
+    said = capsys.readouterr()
+    assert "gate.forward_auth_routes" in said.out + said.err
+
+
+def test_a_configured_front_is_answered_on_its_own_listener(config: Path) -> None:
+    with open_services(config) as services:
+        assert forward_auth_app(services) is None
+    config.write_text(config.read_text().replace("[gate]\n", '[gate]\nforward_auth = "nginx"\n'))
+    with (
+        open_services(config) as services,
+        start_in_thread(
+            gateway_app(services),
+            control_app(services),
+            beside=(forward_auth_app(services), ("127.0.0.1", 0)),
+        ) as running,
+    ):
+        asked = {
+            "X-Original-Method": "GET",
+            "X-Original-URI": "/enterprise/v1/io-cloud/caas/deployment/1",
+            "X-Original-Host": "127.0.0.1:8080",
+            "X-Forwarded-Proto": "http",
+            "X-Forwarded-For": "192.0.2.7",
+        }
+        url = f"http://127.0.0.1:{running.beside_port}/auth"
+        answer = requests.get(url, headers=asked, timeout=10)
+    assert answer.status_code == 403
+    assert "/r/" in answer.headers["Kycgate-Refusal"]

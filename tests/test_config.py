@@ -125,3 +125,29 @@ def test_any_bytes_give_a_configuration_or_problems(
     path.write_bytes(data)
     with pytest.raises(Misconfigured):
         load_config(path, environ={"PATH": ""})
+
+
+def with_front(*lines: str) -> str:
+    return SOUND.replace("[marketplace]", "\n".join((*lines, "", "[marketplace]")), 1)
+
+
+def test_a_front_that_asks_is_believed_from_loopback_only_unless_named(tmp_path: Path) -> None:
+    config = load_config(
+        write(tmp_path, with_front('forward_auth = "nginx"')), environ={"PATH": ""}
+    )
+    assert [str(each) for each in config.gate.forward_auth_peers] == ["127.0.0.0/8", "::1/128"]
+    assert config.gate.forward_auth_routes == ("read", "stop")
+
+
+def test_renting_routes_through_a_contract_without_a_body_are_refused(tmp_path: Path) -> None:
+    for front in ("nginx", "caddy", "traefik", "envoy"):
+        lines = (f'forward_auth = "{front}"', 'forward_auth_routes = ["read", "rent"]')
+        (found,) = problems(tmp_path, with_front(*lines))
+        assert "gate.forward_auth_routes" in found
+        assert "gate.listen" in found
+
+
+def test_a_front_everybody_could_be_is_refused(tmp_path: Path) -> None:
+    for peer in ("0.0.0.0/0", "::/0", "nginx"):
+        found = problems(tmp_path, with_front(f'forward_auth_peers = ["{peer}"]'))
+        assert any("gate.forward_auth_peers" in each for each in found)

@@ -32,7 +32,7 @@ from kycgate.gateway.canonical import CleanRequest, answer_fields, canonical
 from kycgate.gateway.memory import Memory, WouldWait
 from kycgate.gateway.onward import identity_fields, json_body, readable, with_origin
 from kycgate.gateway.parts import GateParts
-from kycgate.gateway.proving import Caller, Prover
+from kycgate.gateway.proving import SCOPES, Caller, Prover
 from kycgate.gateway.records import Passage, Records
 from kycgate.gateway.repeats import Repeats
 from kycgate.gateway.revocation import StoreRevocations
@@ -121,6 +121,7 @@ class Gate:
             return self._configuration
         # 2. What it asks for, in the marketplace's words.
         route = passage.route = self._route(request)
+        _check_door(passage.view, route)
         # 3. Who asks. Nothing is said about a request before its caller is proven.
         if not self._prover.shows_proof(request):
             return self._unproven(passage, request, route, wait=wait)
@@ -220,11 +221,16 @@ class Gate:
             raise NotFound("This needs the account's own upstream key.", code=Code.NOT_OWNER)
         identity = Identity(caller.account.key, None, None, 0, caller.expires_at)
         headers = self._with_identity(request, upstream, identity)
-        if route.kind is Kind.STOP:
+        seen = request.view.only is None
+        if route.kind is Kind.STOP and seen:
             if not wait:
                 raise WouldWait
             return self._stop(request, route, headers, identity)
         if route.kind is Kind.LIST and not upstream.own:
+            if not seen:
+                raise _refused(
+                    Code.DOOR_BLIND, "a listing to be filtered came through a blind door"
+                )
             return self._filtered(request, headers, identity)
         return self._forward(request, headers, identity)
 
@@ -409,6 +415,15 @@ class Gate:
             answer_limit=self._parts.limits.answer_bytes,
             identity=identity,
         )
+
+
+def _check_door(view: RequestView, route: Route | None) -> None:
+    """A door that sees no body passes nothing that is decided on one, whatever it was told."""
+    if view.only is None or route is None:
+        return
+    scope = SCOPES[route.kind]
+    if route.kind in ACTIONS or (scope is not None and scope not in view.only):
+        raise _refused(Code.DOOR_BLIND, f"{route.name} came through {view.door}, not the proxy")
 
 
 def _refused(code: Code, text: str) -> Refused:

@@ -36,7 +36,7 @@ _SILENT = frozenset({Code.MALFORMED, Code.AMBIGUOUS_REQUEST, Code.TOO_LARGE})
 # Nothing on the renter page would help with these.
 _NO_LINK = _SILENT | {
     Code.ROUTE_UNKNOWN, Code.NOT_FOUND, Code.NOT_OWNER, Code.CONFLICT, Code.IN_PROGRESS,
-    Code.OUTCOME_UNKNOWN, Code.IDEMPOTENCY_MISMATCH, Code.DEPENDENCY,
+    Code.OUTCOME_UNKNOWN, Code.IDEMPOTENCY_MISMATCH, Code.DEPENDENCY, Code.DOOR_BLIND,
 }  # fmt: skip
 
 _log = logging.getLogger(__name__)

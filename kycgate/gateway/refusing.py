@@ -52,6 +52,8 @@ _SENTENCES = {
     "key_scope": "This key may not do that: get one with the right scope.",
     "proof_replayed": "This signed request was sent before: sign a new one.",
     "route_unknown": "This gate does not pass that request on.",
+    "door_blind": "This request has to go through the gate's own proxy, and was sent another way:"
+    " tell the operator.",
     "not_found": "No such deployment of yours.",
     "not_owner": "No such deployment of yours.",
     "in_progress": "The same request is still being carried out: ask again in a moment.",

@@ -1,7 +1,8 @@
-"""Runs the two doors of the gate, marketplace and control plane, on one event loop.
+"""Runs the doors of the gate, marketplace and control plane, on one event loop.
 
 Knows neither what the applications do nor where their parts come from: it is given an ASGI
-application for the marketplace, a WSGI application for the control plane, and two addresses.
+application for the marketplace, a WSGI application for the control plane, and an address for each;
+and, where a front asks before it forwards, one more ASGI application `beside` them.
 """
 
 from __future__ import annotations
@@ -28,6 +29,9 @@ WsgiApp = Callable[..., Any]
 Bind = tuple[str, int]
 """Host and port to listen on; port 0 takes a free one."""
 
+Beside = tuple[AsgiApp, Bind]
+"""A further ASGI application and where it listens."""
+
 _BACKLOG = 1024
 
 
@@ -37,7 +41,8 @@ class Running:
     def __init__(self, thread: threading.Thread, stopper: Callable[[], None], ports: Sequence[int]):
         self._thread = thread
         self._stopper = stopper
-        self.gateway_port, self.control_port = ports
+        self.gateway_port, self.control_port = ports[:2]
+        self.beside_port = ports[2] if len(ports) > 2 else None
 
     def stop(self) -> None:
         if self._thread.is_alive():
@@ -84,6 +89,7 @@ def run(
     *,
     gateway_at: Bind,
     control_at: Bind,
+    beside: Beside | None = None,
     limits: Limits | None = None,
     started: Callable[[int, int], None] | None = None,
 ) -> None:
@@ -99,9 +105,10 @@ def run(
         loop = asyncio.get_running_loop()
         for name in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(name, stop.set)
-        await _serve(gateway, control, sockets, limits, stop, lambda: started and started(*ports))
+        await _serve(apps, control, sockets, limits, stop, lambda: started and started(*ports[:2]))
 
-    with _bound(gateway_at, control_at) as sockets:
+    apps, binds = _further(gateway, beside)
+    with _bound(gateway_at, control_at, *binds) as sockets:
         ports = [_port(each) for each in sockets]
         _run(main)
 
@@ -112,11 +119,13 @@ def start_in_thread(
     *,
     gateway_at: Bind = ("127.0.0.1", 0),
     control_at: Bind = ("127.0.0.1", 0),
+    beside: Beside | None = None,
     limits: Limits | None = None,
 ) -> Running:
     """Serve in a thread; returns when both listen. Raises what kept the server from starting."""
     up: Future[Callable[[], None]] = Future()
     ports: Future[list[int]] = Future()
+    apps, binds = _further(gateway, beside)
 
     async def main(sockets: Sequence[socket.socket]) -> None:
         stop = asyncio.Event()
@@ -126,12 +135,12 @@ def start_in_thread(
             loop.call_soon_threadsafe(stop.set)
 
         await _serve(
-            gateway, control, sockets, limits or Limits(), stop, lambda: up.set_result(stopper)
+            apps, control, sockets, limits or Limits(), stop, lambda: up.set_result(stopper)
         )
 
     def target() -> None:
         try:
-            with _bound(gateway_at, control_at) as sockets:
+            with _bound(gateway_at, control_at, *binds) as sockets:
                 ports.set_result([_port(each) for each in sockets])
                 _run(lambda: main(sockets))
         except BaseException as e:  # handed to the thread that waits in `up`
@@ -145,8 +154,12 @@ def start_in_thread(
     return Running(thread, stopper, ports.result())
 
 
+def _further(gateway: AsgiApp, beside: Beside | None) -> tuple[list[AsgiApp], list[Bind]]:
+    return ([gateway], []) if beside is None else ([gateway, beside[0]], [beside[1]])
+
+
 async def _serve(
-    gateway: AsgiApp,
+    apps: Sequence[AsgiApp],
     control: WsgiApp,
     sockets: Sequence[socket.socket],
     limits: Limits,
@@ -155,8 +168,9 @@ async def _serve(
 ) -> None:
     wsgi = WSGIMiddleware(control)
     servers = [
-        _Server(_config(gateway, limits, date=False)),
+        _Server(_config(apps[0], limits, date=False)),
         _Server(_config(wsgi, limits, date=True)),
+        *(_Server(_config(app, limits, date=False)) for app in apps[1:]),
     ]
     serving = [
         asyncio.create_task(server.serve([sock]))

@@ -38,6 +38,9 @@ class RequestView:
     """Unix seconds UTC, read once by the door."""
     door: str
     """Which front it came through ("proxy", "wsgi"): for the log."""
+    only: frozenset[str] | None = None
+    """Set by a door that sees neither body nor upstream's answer: the scopes it may pass. What is
+    decided, or must be read on its way back, never passes such a door."""
 
 
 @dataclass(frozen=True, slots=True)

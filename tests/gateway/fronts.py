@@ -1,0 +1,79 @@
+"""The example configurations, run in the real nginx and Caddy on free ports."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.tools import REPO
+
+NGINX = shutil.which("nginx", path="/usr/sbin:/usr/bin:/usr/local/bin:/usr/local/sbin")
+CADDY = shutil.which("caddy")
+
+
+def free_ports(count: int) -> list[int]:
+    held = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [int(each.getsockname()[1]) for each in held]
+    for each in held:
+        each.close()
+    return ports
+
+
+def on_ports(text: str, ports: dict[int, int]) -> str:
+    """An example with its documented ports exchanged for those of this run."""
+    for documented, ours in ports.items():
+        assert f":{documented}" in text, documented
+        text = text.replace(f":{documented}", f":{ours}")
+    return text
+
+
+@contextmanager
+def nginx(folder: Path, ports: dict[int, int], front: int) -> Iterator[None]:
+    assert NGINX is not None
+    config = folder / "nginx.conf"
+    example = (REPO / "examples" / "nginx" / "kycgate.conf").read_text()
+    config.write_text(on_ports(example, {**ports, 8000: front}))
+    options = "daemon off; master_process off;"
+    with _running([NGINX, "-p", str(folder), "-c", str(config), "-g", options], folder, front):
+        yield
+
+
+@contextmanager
+def caddy(folder: Path, ports: dict[int, int], front: int) -> Iterator[None]:
+    assert CADDY is not None
+    config = folder / "Caddyfile"
+    example = (REPO / "examples" / "caddy" / "Caddyfile").read_text()
+    config.write_text(on_ports(example, {**ports, 8000: front}))
+    command = [CADDY, "run", "--adapter", "caddyfile", "--config", str(config)]
+    with _running(command, folder, front):
+        yield
+
+
+@contextmanager
+def _running(command: list[str], folder: Path, port: int) -> Iterator[None]:
+    said = folder / "front.log"
+    environment = {"PATH": "/usr/sbin:/usr/bin:/bin", "HOME": str(folder)}
+    with said.open("w") as out:
+        process = subprocess.Popen(command, stdout=out, stderr=out, env=environment, cwd=folder)
+        try:
+            _await(port, process, said)
+            yield
+        finally:
+            process.terminate()
+            process.wait(timeout=20)
+
+
+def _await(port: int, process: subprocess.Popen[bytes], said: Path) -> None:
+    end = time.monotonic() + 15
+    while time.monotonic() < end and process.poll() is None:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+            return
+        except OSError:
+            time.sleep(0.02)
+    raise AssertionError(said.read_text())
