@@ -159,6 +159,8 @@ class Keys:
     permit: str = _setting(_key)
     log: str = _setting(_key)
     vault: str = _setting(_key)
+    assertion: str | None = _setting(_key, None)
+    """signs `Kycgate-Assertion`, by which the marketplace knows what passed the gate"""
     password: str | None = _setting(_key, None)
     """for keystore V3 files"""
 
@@ -399,8 +401,10 @@ def _cross_check(sections: dict[str, Any], chains: tuple[Elsewhere, ...], report
     if sections["screening"].alarm_age_s > sections["screening"].max_age_s:
         report.add("screening", "alarm_age_s", "must not exceed max_age_s")
     used: dict[str, str] = {}
-    for key in ("issuer", "permit", "log", "vault"):
+    for key in ("issuer", "permit", "log", "vault", "assertion"):
         spec = getattr(keys, key)
+        if spec is None:
+            continue
         if spec in used:
             report.add("keys", key, f"is the same key as {used[spec]}; one key, one use")
         used.setdefault(spec, key)

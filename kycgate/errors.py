@@ -102,6 +102,13 @@ class Code(StrEnum):
     IN_PROGRESS = "in_progress"
     OUTCOME_UNKNOWN = "outcome_unknown"
     IDEMPOTENCY_MISMATCH = "idempotency_mismatch"
+    # What the marketplace is told
+    ASSERTION_MISSING = "assertion_missing"
+    ASSERTION_KEY = "assertion_key"
+    ASSERTION_ISSUER = "assertion_issuer"
+    ASSERTION_AUDIENCE = "assertion_audience"
+    ASSERTION_REQUEST = "assertion_request"
+    ASSERTION_REPLAYED = "assertion_replayed"
     # The world
     DEPENDENCY = "dependency"
 
