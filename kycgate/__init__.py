@@ -19,8 +19,11 @@ _FACE = {
     "TrustList": "kycgate.core.trust",
     "verify_attestation": "kycgate.core.attestation:verify",
     "verify_permit": "kycgate.core.permit:verify",
+    "AssertionKeys": "kycgate.core.assertion",
+    "verify_assertion": "kycgate.core.assertion:verify",
     "RenterSession": "kycgate.client.session",
     "KycgateWSGI": "kycgate.gateway.middleware",
+    "RequireAssertion": "kycgate.gateway.asserted",
     "KycgateError": "kycgate.errors",
 }
 

@@ -23,6 +23,7 @@ from kycgate import __version__
 from kycgate.audit import DecisionLog
 from kycgate.chain import Chain, ContractWallets
 from kycgate.config import Config, load_config
+from kycgate.core.assertion import AssertionKeys
 from kycgate.core.attestation import SignedAttestation
 from kycgate.core.claims import SCHEMA_UID, Account, Digest, checksum
 from kycgate.core.eas import Domain
@@ -33,6 +34,7 @@ from kycgate.core.trust import TrustedIssuer, TrustList
 from kycgate.errors import KycgateError, Misconfigured, Unavailable
 from kycgate.gateway.adapters.presets import PRESETS, Upstream
 from kycgate.gateway.gate import Gate
+from kycgate.gateway.onward import SignedAsserter
 from kycgate.gateway.parts import GateParts, Limits
 from kycgate.gateway.stopping import JobStopper
 from kycgate.gateway.view import Headers
@@ -40,7 +42,7 @@ from kycgate.issuer.identity import Identity
 from kycgate.issuer.issuing import Issuer, IssuingRules
 from kycgate.issuer.rescreening import Rescreening
 from kycgate.issuer.vault import Vault
-from kycgate.keys import Signer, load_secret, load_signer, load_token
+from kycgate.keys import Signer, load_assertion_signer, load_secret, load_signer, load_token
 from kycgate.screening.backend import Screening
 from kycgate.screening.controls import (
     CountryTable,
@@ -279,9 +281,20 @@ def _assemble(config: Config, store: Store) -> Services:
     permits = _permits(config, store, permit_key)
     market = _Market(config)
     credentials = _Credentials(store, vault)
+    asserter = _asserter(config)
     gate = Gate(
         _gate_parts(
-            config, store, log, identity, policy, screener, market, credentials, permits, chain
+            config,
+            store,
+            log,
+            identity,
+            policy,
+            screener,
+            market,
+            credentials,
+            permits,
+            chain,
+            asserter,
         )
     )
     revocations = _revocations(config, store, chain)
@@ -305,6 +318,7 @@ def _assemble(config: Config, store: Store) -> Services:
             send=market.send,
             upstream_key=credentials.of,
             shared_upstream_key=market.key,
+            asserter=asserter,
         ),
         rescreening=Rescreening(store, identity, lists),
         web=_web_parts(config, store, log, identity, gate, screener, permits, chain, revocations),
@@ -460,6 +474,7 @@ def _gate_parts(
     credentials: _Credentials,
     permits: Permits | None,
     chain: Chain | None,
+    asserter: SignedAsserter | None,
 ) -> GateParts:
     gpus = load_gpus()
     return GateParts(
@@ -475,6 +490,8 @@ def _gate_parts(
         permit_for=_permit_port(permits),
         upstream_key=credentials.of,
         shared_upstream_key=market.key if config.marketplace.shared_key else None,
+        asserter=asserter,
+        jwks=AssertionKeys(() if asserter is None else (asserter.key,)).to_jwks(),
         contract_wallet=None if chain is None else ContractWallets({chain.chain_id: chain}),
         authorities=frozenset({urlsplit(config.gate.gateway_url).netloc}),
         public_url=config.gate.public_url,
@@ -484,6 +501,19 @@ def _gate_parts(
         pause=time.sleep,
         draw=secrets.token_bytes,
         limits=Limits(body_bytes=config.gate.body_limit),
+    )
+
+
+def _asserter(config: Config) -> SignedAsserter | None:
+    if config.keys.assertion is None:
+        return None
+    signer = load_assertion_signer(config.key(config.keys.assertion))
+    return SignedAsserter(
+        config.gate.gateway_url,
+        config.marketplace.upstream,
+        signer.public,
+        signer.sign,
+        secrets.token_bytes,
     )
 
 

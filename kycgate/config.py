@@ -184,6 +184,8 @@ class Keys:
     permit: str = _setting(_key)
     log: str = _setting(_key)
     vault: str = _setting(_key)
+    assertion: str | None = _setting(_key, None)
+    """signs `Kycgate-Assertion`, by which the marketplace knows what passed the gate"""
     password: str | None = _setting(_key, None)
     """for keystore V3 files"""
 
@@ -457,8 +459,10 @@ def _cross_check(sections: dict[str, Any], chains: tuple[Elsewhere, ...], report
     if sections["screening"].backend == "yente" and sections["screening"].yente_url is None:
         report.add("screening", "yente_url", 'is needed when backend = "yente"')
     used: dict[str, str] = {}
-    for key in ("issuer", "permit", "log", "vault"):
+    for key in ("issuer", "permit", "log", "vault", "assertion"):
         spec = getattr(keys, key)
+        if spec is None:
+            continue
         if spec in used:
             report.add("keys", key, f"is the same key as {used[spec]}; one key, one use")
         used.setdefault(spec, key)

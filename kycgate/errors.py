@@ -104,6 +104,13 @@ class Code(StrEnum):
     OUTCOME_UNKNOWN = "outcome_unknown"
     IDEMPOTENCY_MISMATCH = "idempotency_mismatch"
     DOOR_BLIND = "door_blind"
+    # What the marketplace is told
+    ASSERTION_MISSING = "assertion_missing"
+    ASSERTION_KEY = "assertion_key"
+    ASSERTION_ISSUER = "assertion_issuer"
+    ASSERTION_AUDIENCE = "assertion_audience"
+    ASSERTION_REQUEST = "assertion_request"
+    ASSERTION_REPLAYED = "assertion_replayed"
     # The world
     DEPENDENCY = "dependency"
 

@@ -13,7 +13,11 @@ from pathlib import Path
 from typing import Never, Protocol
 
 from coincurve import PrivateKey
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, utils
 
+from kycgate.core.assertion import EDDSA, ES256, AssertionKey
 from kycgate.core.claims import Address, checksum
 from kycgate.core.typed import keccak
 from kycgate.errors import Misconfigured
@@ -62,6 +66,54 @@ class LocalSigner:
 
     def __reduce__(self) -> Never:
         raise TypeError("a signer is not pickled: the key would leave the process")
+
+
+class AssertionSigner:
+    """The key that signs what the marketplace is told: Ed25519 or P-256, in this process."""
+
+    __slots__ = ("_key", "public")
+
+    def __init__(self, key: ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey) -> None:
+        self._key = key
+        form, point = serialization.PublicFormat.Raw, serialization.PublicFormat.UncompressedPoint
+        if isinstance(key, ed25519.Ed25519PrivateKey):
+            raw = key.public_key().public_bytes(serialization.Encoding.Raw, form)
+            self.public = AssertionKey(EDDSA, raw)
+        else:
+            raw = key.public_key().public_bytes(serialization.Encoding.X962, point)
+            self.public = AssertionKey(ES256, raw)
+
+    def sign(self, message: bytes) -> bytes:
+        """The 64 bytes a JWS carries."""
+        if isinstance(self._key, ed25519.Ed25519PrivateKey):
+            return self._key.sign(message)
+        r, s = utils.decode_dss_signature(self._key.sign(message, ec.ECDSA(hashes.SHA256())))
+        return r.to_bytes(32, "big") + s.to_bytes(32, "big")
+
+    def __repr__(self) -> str:
+        return f"AssertionSigner({self.public.kid})"
+
+    def __reduce__(self) -> Never:
+        raise TypeError("a signer is not pickled: the key would leave the process")
+
+
+def load_assertion_signer(spec: str) -> AssertionSigner:
+    """The assertion key that `spec` names: 64 hex digits (an Ed25519 seed) or an unencrypted PEM.
+
+    A PEM holds an Ed25519 or a P-256 private key. Raises Misconfigured.
+    """
+    content = _read(spec)
+    if not content.startswith("-----BEGIN"):
+        return AssertionSigner(ed25519.Ed25519PrivateKey.from_private_bytes(load_secret(spec)))
+    try:
+        key = serialization.load_pem_private_key(content.encode(), password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        raise _wrong(spec, "not a PEM private key without a password") from None
+    if isinstance(key, ec.EllipticCurvePrivateKey) and isinstance(key.curve, ec.SECP256R1):
+        return AssertionSigner(key)
+    if isinstance(key, ed25519.Ed25519PrivateKey):
+        return AssertionSigner(key)
+    raise _wrong(spec, "an assertion key is Ed25519 or P-256")
 
 
 def load_signer(spec: str, *, password: str | None = None) -> Signer:

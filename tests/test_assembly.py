@@ -19,11 +19,13 @@ from kycgate.assembly import (
     open_services,
 )
 from kycgate.cli import main
+from kycgate.core.assertion import JWKS_PATH, AssertionKeys
 from kycgate.core.claims import Account, checksum
 from kycgate.core.trust import TrustedIssuer, TrustList
 from kycgate.errors import Misconfigured, Refused, Unavailable
 from kycgate.gateway.server import start_in_thread
-from kycgate.keys import LocalSigner, load_signer
+from kycgate.gateway.view import Reply, RequestView
+from kycgate.keys import LocalSigner, load_assertion_signer, load_signer
 
 ROOT = LocalSigner(b"\x42" * 31 + b"\x01")
 EAS = "0x4200000000000000000000000000000000000021"
@@ -49,6 +51,7 @@ issuer = "file:keys/issuer.key"
 permit = "file:keys/permit.key"
 log = "file:keys/log.key"
 vault = "file:keys/vault.key"
+assertion = "file:keys/assertion.key"
 
 [issuer]
 chain_id = 8453
@@ -67,6 +70,23 @@ def test_the_operating_notes_lead_to_a_sound_configuration(
     capsys.readouterr()
     assert main(["config", "check", str(config), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["ok"] is True
+
+
+def test_an_assertion_key_is_used_where_one_is_named_and_published(config: Path) -> None:
+    signer = load_assertion_signer(f"file:{config.parent}/keys/assertion.key")
+    with open_services(config) as services:
+        view = RequestView(
+            "GET", JWKS_PATH.encode(), "127.0.0.1:8080", "http",
+            (("Host", "127.0.0.1:8080"),), None, "192.0.2.7", int(time.time()), "test",
+        )  # fmt: skip
+        reply = services.gate.check(view)
+        assert isinstance(reply, Reply)
+        assert AssertionKeys.from_jwks(reply.body) == AssertionKeys((signer.public,))
+    config.write_text(config.read_text().replace('assertion = "file:keys/assertion.key"', ""))
+    with open_services(config) as services:
+        reply = services.gate.check(view)
+        assert isinstance(reply, Reply)
+        assert json.loads(reply.body) == {"keys": []}
 
 
 def test_a_wrong_configuration_exits_64_and_names_the_line(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import runpy
+import socket
 import subprocess
 import sys
 import time
@@ -16,12 +17,13 @@ from typing import Any
 import pytest
 import requests
 
-from kycgate.assembly import open_services
+from kycgate.assembly import gateway_app, open_services
 from kycgate.core.attestation import SignedAttestation, compose
 from kycgate.core.claims import Account, Address, Claims, Digest, Kind, Level, checksum
 from kycgate.core.eas import Domain
 from kycgate.core.trust import TrustedIssuer, TrustList
 from kycgate.core.typed import keccak
+from kycgate.gateway.server import start_in_thread
 from kycgate.keys import LocalSigner, generate_key, generate_secret
 from kycgate.web.app import create_app
 from tests.web.live import Late, listening
@@ -121,6 +123,7 @@ issuer = "file:issuer.key"
 permit = "file:permit.key"
 log = "file:log.key"
 vault = "file:vault.key"
+assertion = "file:assertion.key"
 
 [issuer]
 chain_id = 11155111
@@ -145,7 +148,7 @@ class Shop:
 def shop(tmp_path: Path) -> Iterator[Shop]:
     for name in ("issuer", "permit", "log"):
         generate_key(tmp_path / f"{name}.key")
-    for name in ("vault", "upstream"):
+    for name in ("vault", "upstream", "assertion"):
         generate_secret(tmp_path / f"{name}.key")
     example = runpy.run_path(str(EXAMPLES / "flask_marketplace.py"))
     marketplace = example["create_app"]()
@@ -196,3 +199,50 @@ def test_a_stranger_reads_the_flask_marketplaces_catalogue_and_rents_nothing(sho
     assert f"{shop.control}/r/" in answer.text
     listed = requests.get(f"{shop.market}/enterprise/v1/io-cloud/caas/hardware", timeout=10)
     assert listed.json()["data"][0]["hardware_name"] == "H100 PCIe"
+
+
+# -- the marketplace that acts on nothing else -----------------------------------------------------
+
+
+def test_the_verifying_marketplace_rents_through_the_gate_only(tmp_path: Path) -> None:
+    for name in ("issuer", "permit", "log"):
+        generate_key(tmp_path / f"{name}.key")
+    for name in ("vault", "upstream", "assertion"):
+        generate_secret(tmp_path / f"{name}.key")
+    inner, control = Late(), Late()
+
+    async def outer(scope: Any, receive: Any, send: Any) -> None:
+        await proxies[0](scope, receive, send)
+
+    proxies: list[Any] = []
+    with listening(inner) as bare, listening(control) as control_origin, socket.socket() as spare:
+        spare.bind(("127.0.0.1", 0))
+        market = f"http://127.0.0.1:{spare.getsockname()[1]}"
+        spare.close()
+        example = runpy.run_path(str(EXAMPLES / "marketplace_verifies.py"))
+        inner.app = example["create_app"](market, bare)
+        config = tmp_path / "kycgate.toml"
+        config.write_text(_CONFIG.format(bare=bare, market=market, control=control_origin))
+        with open_services(config) as services:
+            control.app = create_app(services.web)
+            proxies.append(gateway_app(services))
+            at = ("127.0.0.1", int(market.rpartition(":")[2]))
+            with start_in_thread(outer, control.app, gateway_at=at):
+                _verified_rent(Shop(market, control_origin, services), bare)
+
+
+def _verified_rent(shop: Shop, bare: str) -> None:
+    now = int(time.time())
+    account = Account(LocalSigner(BOT_SECRET).address)
+    details = {"name": "Ada Tanaka", "country": "SG"}
+    case = shop.services.identity.open_case(account, Kind.PERSON, details, refusal_id=None, now=now)
+    shop.services.identity.approve(
+        case.id, reviewer="rita", reason="passport seen", level=Level.SUBSTANTIAL, now=now
+    )
+    rented = _bot(shop)
+    assert rented.returncode == 0, rented.stdout + rented.stderr
+    assert json.loads(rented.stdout)["data"]["renter"] == account.key
+    path = "/enterprise/v1/io-cloud/caas"
+    around = requests.post(f"{bare}{path}/deploy", json={}, timeout=10)
+    assert (around.status_code, around.json()["code"]) == (403, "assertion_missing")
+    assert requests.get(f"{bare}{path}/hardware", timeout=10).status_code == 200

@@ -8,12 +8,21 @@ import stat
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from eth_account import Account
 
 from kycgate.core.claims import checksum
 from kycgate.core.signature import Valid, recover
 from kycgate.errors import Misconfigured
-from kycgate.keys import LocalSigner, generate_key, generate_secret, load_secret, load_signer
+from kycgate.keys import (
+    LocalSigner,
+    generate_key,
+    generate_secret,
+    load_assertion_signer,
+    load_secret,
+    load_signer,
+)
 
 SECRET = "42" * 32
 PASSWORD = "correct horse battery"
@@ -130,3 +139,39 @@ def test_secret_has_32_random_bytes(tmp_path: Path) -> None:
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     with pytest.raises(Misconfigured, match="not random"):
         load_secret(key_file(tmp_path, "00" * 32))
+
+
+def pem(key: ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey | rsa.RSAPrivateKey) -> str:
+    return key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    ).decode()
+
+
+def test_assertion_key_is_a_seed_or_a_pem_and_signs_as_itself(tmp_path: Path) -> None:
+    seed = bytes(range(32)).hex()
+    ed = ed25519.Ed25519PrivateKey.from_private_bytes(bytes.fromhex(seed))
+    p256 = ec.generate_private_key(ec.SECP256R1())
+    contents = {seed: "EdDSA", pem(ed): "EdDSA", pem(p256): "ES256"}
+    for content, alg in contents.items():
+        signer = load_assertion_signer(key_file(tmp_path, content))
+        assert signer.public.alg == alg
+        assert signer.public.accepts(signer.sign(b"said"), b"said")
+        assert not signer.public.accepts(signer.sign(b"said"), b"else")
+        assert seed not in repr(signer)
+        with pytest.raises(TypeError):
+            pickle.dumps(signer)
+
+
+def test_assertion_key_of_another_kind_is_refused(tmp_path: Path) -> None:
+    wrong = {
+        pem(rsa.generate_private_key(65537, 2048)): "Ed25519 or P-256",
+        pem(ec.generate_private_key(ec.SECP256K1())): "Ed25519 or P-256",
+        "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n": "not a PEM",
+        "00" * 32: "not random",
+        "zz": "64 hex digits",
+    }
+    for content, why in wrong.items():
+        with pytest.raises(Misconfigured, match=why):
+            load_assertion_signer(key_file(tmp_path, content))

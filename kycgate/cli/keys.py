@@ -17,9 +17,16 @@ from kycgate.cli.output import Exit, add_json_flag, say
 from kycgate.core.claims import Account, checksum, parse_address
 from kycgate.core.trust import TrustedIssuer, TrustList
 from kycgate.errors import Conflict, Malformed, NotFound
-from kycgate.keys import generate_key, generate_secret, load_secret, load_signer
+from kycgate.keys import (
+    generate_key,
+    generate_secret,
+    load_assertion_signer,
+    load_secret,
+    load_signer,
+)
 
 _OPERATORS_KEYS = ("issuer", "permit", "log", "revoker")
+_CONFIGURED = ("issuer", "permit", "log", "vault", "assertion")
 _TOKEN_PREFIX = "kgo_"  # noqa: S105  (what every operator token begins with)
 _DAY_S = 86_400
 
@@ -102,15 +109,19 @@ def run_init(args: argparse.Namespace) -> int:
         raise Conflict(f"{folder} exists already; keys are never overwritten") from error
     made = {name: checksum(generate_key(folder / f"{name}.key")) for name in _OPERATORS_KEYS}
     generate_secret(folder / "vault.key")
+    generate_secret(folder / "assertion.key")
+    assertion = load_assertion_signer(f"file:{folder}/assertion.key").public
     lines = [f"{name:8} {address}" for name, address in made.items()]
     lines += [
         "vault    (a secret, has no address)",
+        f"assertion {assertion.kid} ({assertion.alg})",
         "",
         "In the configuration:",
         "[keys]",
-        *(f'{name} = "file:{folder}/{name}.key"' for name in ("issuer", "permit", "log", "vault")),
+        *(f'{name} = "file:{folder}/{name}.key"' for name in _CONFIGURED),
     ]
-    say(args, {"directory": str(folder), "addresses": made}, "\n".join(lines))
+    told = {"directory": str(folder), "addresses": made, "assertion": assertion.jwk()}
+    say(args, told, "\n".join(lines))
     return Exit.YES
 
 

@@ -198,6 +198,7 @@ class _Keys:
         for name in self._SIGNERS:
             generate_key(folder / f"{name}.key")
         generate_secret(folder / "vault.key")
+        generate_secret(folder / "assertion.key")
 
     def signer(self, name: str) -> LocalSigner:
         found = load_signer(f"file:{self.folder / name}.key")
@@ -248,6 +249,7 @@ issuer = "file:keys/issuer.key"
 permit = "file:keys/permit.key"
 log = "file:keys/log.key"
 vault = "file:keys/vault.key"
+assertion = "file:keys/assertion.key"
 
 [issuer]
 chain_id = {deployment.chain_id}

@@ -11,6 +11,7 @@ import json
 from dataclasses import dataclass
 
 from kycgate.core import attestation as attestations
+from kycgate.core.assertion import HEADER, JWKS_PATH
 from kycgate.core.attestation import InvalidAttestation, ValidAttestation
 from kycgate.core.claims import SCHEMA_UID, Account, Action, JobRequest
 from kycgate.core.decision import Allow, Decision, Deny, Evidence, decide
@@ -30,7 +31,7 @@ from kycgate.gateway import records, refusing
 from kycgate.gateway.adapters.base import ACTIONS, Kind, Route
 from kycgate.gateway.canonical import CleanRequest, answer_fields, canonical
 from kycgate.gateway.memory import Memory, WouldWait
-from kycgate.gateway.onward import identity_fields, json_body, readable, with_origin
+from kycgate.gateway.onward import body_digest, identity_fields, json_body, readable, with_origin
 from kycgate.gateway.parts import GateParts
 from kycgate.gateway.proving import SCOPES, Caller, Prover
 from kycgate.gateway.records import Passage, Records
@@ -64,16 +65,19 @@ class Gate:
         self._prover = Prover(parts, self._memory)
         self._repeats = Repeats(parts)
         self._records = Records(parts)
-        self._configuration = Reply(
-            200,
-            (("Content-Type", "application/json"), refusing.NO_STORE),
-            json.dumps(parts.configuration).encode(),
-        )
+        kind = ("Content-Type", "application/json")
+        self._published = {
+            path: Reply(200, (kind, refusing.NO_STORE), body)
+            for path, body in (
+                (WELL_KNOWN, json.dumps(parts.configuration).encode()),
+                (JWKS_PATH, parts.jwks),
+            )
+        }
 
     # -- doors -----------------------------------------------------------------------------------
 
     def needs_body(self, view: RequestView) -> int | None:
-        """Decided and signed requests are read whole; everything else streams past."""
+        """What changes something or is signed is read whole; everything else streams past."""
         if view.method in _NO_BODY:
             return None
         try:
@@ -81,8 +85,8 @@ class Gate:
         except Malformed:
             return None
         route = self._parts.adapter.match(request.method, request.path)
-        decided = route is not None and route.kind in ACTIONS
-        if decided or "signature-input" in request.fields:
+        acts = route is not None and (route.kind in ACTIONS or route.kind is Kind.STOP)
+        if acts or "signature-input" in request.fields:
             return self._parts.limits.body_bytes
         return None
 
@@ -117,8 +121,8 @@ class Gate:
     def _line(self, passage: Passage, *, wait: bool) -> Forward | Reply:
         # 1. One reading of the request, or none.
         request = passage.request = canonical(passage.view)
-        if request.path == WELL_KNOWN and request.method == "GET":
-            return self._configuration
+        if request.path in self._published and request.method == "GET":
+            return self._published[request.path]
         # 2. What it asks for, in the marketplace's words.
         route = passage.route = self._route(request)
         _check_door(passage.view, route)
@@ -300,7 +304,18 @@ class Gate:
     ) -> Headers:
         """Our fields come last, after everything a caller could have removed or spelled alike."""
         credentials = self._parts.adapter.with_key(request.onward, upstream.key)
-        return (*credentials, *identity_fields(identity))
+        said = (*credentials, *identity_fields(identity))
+        asserter = self._parts.asserter
+        if asserter is None:
+            return said
+        token = asserter.say(
+            request.method,
+            request.target,
+            body_digest(request),
+            identity,
+            now=request.view.now,
+        )
+        return (*said, (HEADER, token))
 
     # -- 5 to 7. the decision --------------------------------------------------------------------
 

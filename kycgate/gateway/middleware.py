@@ -47,17 +47,17 @@ class KycgateWSGI:
         view = _view(environ, self._clock())
         limit = self._gate.needs_body(view)
         if limit is not None:
-            body = _read(environ, limit)
+            body = read_body(environ, limit)
             if body is None:
-                return _send(self._gate.too_large(view), start_response)
+                return send_reply(self._gate.too_large(view), start_response)
             view = replace(view, body=body)
         verdict = self._gate.check(view)
         if isinstance(verdict, Reply):
-            return _send(verdict, start_response)
+            return send_reply(verdict, start_response)
         onward = _onward(environ, verdict)
         if verdict.finish is None:
             return self._app(onward, start_response)
-        return _send(self._whole(onward, verdict), start_response)
+        return send_reply(self._whole(onward, verdict), start_response)
 
     def _whole(self, environ: WSGIEnvironment, forward: Forward) -> Reply:
         """Runs the application to its end and lets the gate see the answer before the caller."""
@@ -75,7 +75,7 @@ class KycgateWSGI:
 def _view(environ: WSGIEnvironment, now: int) -> RequestView:
     return RequestView(
         method=environ["REQUEST_METHOD"],
-        target=_target(environ),
+        target=target_of(environ),
         authority=environ.get("HTTP_HOST", ""),
         scheme=environ["wsgi.url_scheme"],
         headers=_headers(environ),
@@ -86,7 +86,7 @@ def _view(environ: WSGIEnvironment, now: int) -> RequestView:
     )
 
 
-def _target(environ: WSGIEnvironment) -> bytes:
+def target_of(environ: WSGIEnvironment) -> bytes:
     """The request target as sent, provided the application will read the same path from it.
 
     An empty target, which the gate refuses as ambiguous, when the server's own decoding or
@@ -119,7 +119,7 @@ def _headers(environ: WSGIEnvironment) -> Headers:
     return tuple(fields)
 
 
-def _read(environ: WSGIEnvironment, limit: int) -> bytes | None:
+def read_body(environ: WSGIEnvironment, limit: int) -> bytes | None:
     """The whole body; None when it is longer than `limit`."""
     stated = environ.get("CONTENT_LENGTH") or ""
     if stated.isascii() and stated.isdigit():
@@ -182,7 +182,7 @@ def _collect(
     return int(status[:3]), headers, b"".join(chunks)
 
 
-def _send(reply: Reply, start_response: StartResponse) -> list[bytes]:
+def send_reply(reply: Reply, start_response: StartResponse) -> list[bytes]:
     try:
         phrase = HTTPStatus(reply.status).phrase
     except ValueError:

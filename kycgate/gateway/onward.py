@@ -5,9 +5,51 @@ Decides nothing and sends nothing.
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from kycgate.core.assertion import EMPTY, LIFE_S, Assertion, AssertionKey
 from kycgate.errors import Malformed
 from kycgate.gateway.canonical import CleanRequest
 from kycgate.gateway.view import Headers, Identity
+
+
+@dataclass(frozen=True, slots=True)
+class SignedAsserter:
+    """Implements `parts.Asserter` for one gate and one upstream, each named by its origin."""
+
+    issuer: str
+    audience: str
+    key: AssertionKey
+    sign: Callable[[bytes], bytes]
+    draw: Callable[[int], bytes]
+    """n bytes of cryptographic randomness: names what no decision names."""
+
+    def say(
+        self, method: str, target: bytes, body: bytes | None, identity: Identity, *, now: int
+    ) -> str:
+        """The request in the words in which the upstream will read it."""
+        return Assertion(
+            issuer=self.issuer,
+            audience=self.audience,
+            issued_at=now,
+            expires_at=now + LIFE_S,
+            id=identity.decision_id or self.draw(16).hex(),
+            job=identity.job_id,
+            method=method,
+            target=target.decode("ascii"),
+            body=body,
+            account=identity.account,
+        ).to_jws(self.key, self.sign)
+
+
+def body_digest(request: CleanRequest) -> bytes | None:
+    """SHA-256 of the body, as far as the gate holds it or knows that there is none."""
+    if request.view.body is not None:
+        return hashlib.sha256(request.view.body).digest()
+    stated = request.fields.get("content-length", "0").strip("0")
+    return None if stated or "transfer-encoding" in request.fields else EMPTY
 
 
 def identity_fields(identity: Identity) -> Headers:

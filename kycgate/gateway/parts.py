@@ -16,6 +16,7 @@ from kycgate.core.policy import GpuClass, ListVersion, Policy
 from kycgate.core.signature import Invalid, Undecided, Valid
 from kycgate.core.trust import TrustList
 from kycgate.gateway.adapters.base import Adapter
+from kycgate.gateway.view import Identity
 from kycgate.screening.network import Network
 from kycgate.store.base import Begun, Job, Key, Refusal, Revocations
 
@@ -97,6 +98,15 @@ class Limits:
     """After this a forwarded job without an answer counts as unknown: its process died."""
 
 
+class Asserter(Protocol):
+    """Tells the upstream, signed, what passed the gate and whose it is. Touches only memory."""
+
+    def say(
+        self, method: str, target: bytes, body: bytes | None, identity: Identity, *, now: int
+    ) -> str:
+        """The value of `Kycgate-Assertion`; `body` is the digest, None where it is not known."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GateParts:
     """Everything a gate is made of. Nothing has a default that would lessen a check."""
@@ -120,6 +130,10 @@ class GateParts:
     """Account key → that account's own upstream credential, or None."""
     shared_upstream_key: str | None
     """For accounts without their own; ownership of deployments is then ours to enforce."""
+    asserter: Asserter | None
+    """None: what the upstream is told is not signed."""
+    jwks: bytes
+    """`/.well-known/kycgate/jwks.json`: the asserter's public keys."""
     contract_wallet: ContractWallet | None
     """None: contract wallets can't prove themselves here (their proof stays undecided)."""
     authorities: frozenset[str]

@@ -9,9 +9,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
+from kycgate.core.assertion import EMPTY, HEADER
 from kycgate.errors import KycgateError, Unavailable
 from kycgate.gateway.adapters.base import Adapter
-from kycgate.gateway.view import Headers
+from kycgate.gateway.parts import Asserter
+from kycgate.gateway.view import Headers, Identity
 from kycgate.store.base import OutboxItem, Store
 
 KIND = "stop_jobs"
@@ -36,12 +38,14 @@ class JobStopper:
         send: Send,
         upstream_key: Callable[[str], str | None],
         shared_upstream_key: str | None,
+        asserter: Asserter | None,
     ) -> None:
         self._store = store
         self._adapter = adapter
         self._send = send
         self._upstream_key = upstream_key
         self._shared = shared_upstream_key
+        self._asserter = asserter
 
     def run(self, *, now: int) -> int:
         """Carry out what is due; how many deployments ended. One order's trouble raises nothing."""
@@ -52,7 +56,7 @@ class JobStopper:
         ended = 0
         try:
             for deployment in self._store.deployments_of(account):
-                self._end(account, deployment)
+                self._end(account, deployment, now)
                 self._store.close_deployment(deployment, at=now)
                 ended += 1
             self._store.done(item.id)
@@ -62,15 +66,24 @@ class JobStopper:
             self._store.retry(item.id, due_at=now + wait)
         return ended
 
-    def _end(self, account: str, deployment: str) -> None:
+    def _end(self, account: str, deployment: str, now: int) -> None:
         key = self._upstream_key(account) or self._shared
         if key is None:
             raise Unavailable("no upstream credential to stop this account's jobs with")
         answers = [
-            self._send(method, target, self._adapter.with_key((), key))
+            self._send(method, target, self._headers(account, method, target, key, now))
             for method, target in self._adapter.stops(deployment)
         ]
         ended = any(200 <= status < 300 for status in answers)
         gone = all(status in (404, 410) for status in answers)
         if not ended and not gone:
             raise Unavailable(f"the marketplace answered {answers} to a stop")
+
+    def _headers(self, account: str, method: str, target: str, key: str, now: int) -> Headers:
+        """A marketplace that acts on asserted changes only must hear our own stops too."""
+        headers = self._adapter.with_key((), key)
+        if self._asserter is None:
+            return headers
+        whose = Identity(account, None, None, 0, None)
+        said = self._asserter.say(method, target.encode("ascii"), EMPTY, whose, now=now)
+        return (*headers, (HEADER, said))

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from kycgate.core import claims, eas, permit, trust, typed
+from kycgate.core import assertion, claims, eas, permit, trust, typed
 from kycgate.core.proof import siwe
 from tests.tools import REPO
 
@@ -27,6 +27,10 @@ PAGE = re.sub(r"\s+", " ", (REPO / "docs" / "PROTOCOL.md").read_text(encoding="u
         f"{permit.LIMIT:,} bytes",
         f"{siwe.MESSAGE_MOST:,} characters",
         f"now + {permit.DEADLINE_MOST_S}",
+        f"{assertion.LIMIT:,} characters",
+        f"`iat` + {assertion.LIFE_S}",
+        f"`iat` ≤ now + {assertion.SKEW_S}",
+        assertion.JWKS_PATH,
         trust._HEADLINE.decode().strip(),
     ],
 )

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from kycgate.core.assertion import HEADER, AssertionKeys, ValidAssertion, verify
 from kycgate.errors import Unavailable
 from kycgate.gateway.adapters.ionet import IoNet
+from kycgate.gateway.onward import SignedAsserter
 from kycgate.gateway.stopping import KIND, JobStopper
 from kycgate.gateway.view import Headers
 from tests.fakes import MemoryStore
+from tests.gateway.world import ASSERTER, field_of
 
 ACCOUNT = "0x" + "11" * 20
 NOW = 1_800_000_000
@@ -29,7 +32,12 @@ class Market:
         return self.answers.pop(0)
 
 
-def stopper(store: MemoryStore, market: Market, shared: str | None = "operator-key") -> JobStopper:
+def stopper(
+    store: MemoryStore,
+    market: Market,
+    shared: str | None = "operator-key",
+    asserter: SignedAsserter | None = None,
+) -> JobStopper:
     adapter = IoNet(fetch=lambda path: b"{}", token_decimals=6)
     return JobStopper(
         store,
@@ -37,6 +45,7 @@ def stopper(store: MemoryStore, market: Market, shared: str | None = "operator-k
         send=market.send,
         upstream_key=lambda account: None,
         shared_upstream_key=shared,
+        asserter=asserter,
     )
 
 
@@ -56,6 +65,26 @@ def test_every_open_deployment_is_ended_with_the_operators_key(store: MemoryStor
     assert ("x-api-key", "operator-key") in headers
     assert store.deployments_of(ACCOUNT) == []
     assert store.due(KIND, now=NOW + 10**6) == []
+
+
+def test_the_gates_own_stops_are_asserted_to_the_marketplace(store: MemoryStore) -> None:
+    origins = "https://gate.example", "https://upstream.internal"
+    asserter = SignedAsserter(*origins, ASSERTER.public, ASSERTER.sign, lambda n: b"\x01" * n)
+    market = Market(404, 200)
+    assert stopper(store, market, asserter=asserter).run(now=NOW) == 1
+    for method, target, headers in market.sent:
+        verdict = verify(
+            field_of(headers, HEADER),
+            keys=AssertionKeys((ASSERTER.public,)),
+            issuer=origins[0],
+            audience=origins[1],
+            method=method,
+            target=target.encode(),
+            body=b"",
+            now=NOW,
+        )
+        assert isinstance(verdict, ValidAssertion)
+        assert verdict.assertion.account == ACCOUNT
 
 
 def test_a_deployment_the_marketplace_does_not_know_counts_as_ended(store: MemoryStore) -> None:

@@ -13,6 +13,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from kycgate.core.assertion import AssertionKeys
 from kycgate.core.attestation import Attestation, Domain, SignedAttestation, compose
 from kycgate.core.claims import Account, Address, Claims, Digest, Kind, Level
 from kycgate.core.decision import Allow
@@ -22,9 +25,10 @@ from kycgate.core.trust import TrustedIssuer, TrustList
 from kycgate.errors import Unavailable
 from kycgate.gateway.adapters.ionet import IoNet
 from kycgate.gateway.gate import Gate
+from kycgate.gateway.onward import SignedAsserter
 from kycgate.gateway.parts import GateParts, Limits
 from kycgate.gateway.view import Forward, Headers, Reply, RequestView
-from kycgate.keys import LocalSigner
+from kycgate.keys import AssertionSigner, LocalSigner
 from kycgate.screening.controls import load_countries, load_default_policy, load_gpus
 from kycgate.screening.network import NoNetwork
 from kycgate.store.base import Key, Store
@@ -36,6 +40,10 @@ CAAS = "/enterprise/v1/io-cloud/caas"
 VMAAS = "/enterprise/v1/io-cloud/vmaas"
 SHARED_KEY = "operator-upstream-key"
 PUBLIC_URL = "https://kyc.example"
+UPSTREAM = "https://upstream.internal"
+ASSERTER = AssertionSigner(
+    Ed25519PrivateKey.from_private_bytes(hashlib.sha256(b"assertion").digest())
+)
 COUNTRIES = load_countries()
 GPUS = load_gpus()
 EAS_DOMAIN = Domain("1.3.0", 1, Address(b"\xea" * 20))
@@ -179,6 +187,10 @@ class World:
             permit_for=self._permit,
             upstream_key=self.upstream_keys.get,
             shared_upstream_key=SHARED_KEY,
+            asserter=SignedAsserter(
+                f"https://{HOST}", UPSTREAM, ASSERTER.public, ASSERTER.sign, self._draw
+            ),
+            jwks=AssertionKeys((ASSERTER.public,)).to_jwks(),
             contract_wallet=None,
             authorities=frozenset({HOST}),
             public_url=PUBLIC_URL,
