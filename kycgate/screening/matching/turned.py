@@ -64,7 +64,7 @@ class Asked:
     text: str
     least: float
     misspelt: bool = True
-    """whether words may differ by more than a letter or a habit of spelling"""
+    """whether words may differ by more than a habit of spelling"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +157,10 @@ class NameRows:
     def _estimate(self, texts: Sequence[Parsed], asked: Sequence[Asked]) -> dict[int, list[int]]:
         """Text → rows that may score enough, judged by the words they share."""
         cores = [_core(text) for text in texts]
-        terms = [list(_terms(text, core)) for text, (core, _) in zip(texts, cores, strict=True)]
+        terms = [
+            [each for each in _terms(text, core) if one.misspelt or each[2] == 1]
+            for text, (core, _), one in zip(texts, cores, asked, strict=True)
+        ]
         found = self._lookup.alike(
             {(text, span > 1) for each in terms for text, _, span in each},
             misspelt={
@@ -288,7 +291,7 @@ class _Lookup:
     ) -> dict[tuple[str, bool], list[tuple[int, float]]]:
         """For each (text, joined) the numbers of the words that resemble it.
 
-        Of the texts in `misspelt` those, too, that have several letters wrong.
+        Of the texts in `misspelt` those, too, that have letters wrong.
         """
         found: dict[tuple[str, bool], dict[int, float]] = {}
         doubtful: list[tuple[tuple[str, bool], int]] = []
@@ -300,7 +303,7 @@ class _Lookup:
             for end in _ends(term[0]):
                 reading += [(term, number) for number in others.get(end, ())]
             if not term[1]:
-                near = far.get(term[0], set()) | self._nearby(term[0])
+                near = far[term[0]] | self._nearby(term[0]) if term[0] in far else set()
                 doubtful += [(term, number) for number in near if number not in found[term]]
         for (term, number), likely in zip(doubtful, self._spelt(doubtful), strict=True):
             if likely > 0:
