@@ -6,7 +6,7 @@ memory alone: names stand sealed in the vault, and no file, log or table ever ho
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from kycgate.core.claims import Kind
@@ -48,6 +48,7 @@ class Segment:
 
     def __init__(self, subjects: Sequence[Indexed]) -> None:
         self.subjects = tuple(subjects)
+        self._by_key = {each.key: each for each in subjects}
         self._wallets: dict[str, list[str]] = {}
         self._numbers: dict[Key, list[tuple[str, Identifier]]] = {}
         rows: dict[bool, list[tuple[str, Parsed]]] = {True: [], False: []}
@@ -68,6 +69,10 @@ class Segment:
     def keys(self) -> tuple[str, ...]:
         """Whose subjects these are."""
         return tuple(each.key for each in self.subjects)
+
+    def holds(self, key: str, current: Mapping[str, Indexed]) -> bool:
+        """Whether what it knows of that subject is what is known of it today."""
+        return current.get(key) is self._by_key[key]
 
     def affected(self, entries: Sequence[Entry]) -> dict[str, float]:
         """Subject → how sure it is meant: a name's likeness, or more for a number or wallet."""
@@ -124,7 +129,8 @@ class SubjectIndex:
         while len(self._segments) > 1 and _worth_joining(*self._segments[-2:]):
             last = self._segments.pop()
             both = (*self._segments.pop().subjects, *last.subjects)
-            self._segments.append(Segment([each for each in both if self._holds(each)]))
+            held = [each for each in both if self._current.get(each.key) is each]
+            self._segments.append(Segment(held))
         return added
 
     def remove(self, key: str) -> None:
@@ -135,14 +141,10 @@ class SubjectIndex:
         """The keys of who may be meant by these entries, the surest first."""
         found: dict[str, float] = {}
         for segment in self._segments if within is None else (within,):
-            held = {each.key for each in segment.subjects if self._holds(each)}
             for key, score in segment.affected(entries).items():
-                if key in held:
+                if segment.holds(key, self._current):
                     found[key] = max(score, found.get(key, 0.0))
         return sorted(found, key=lambda key: (-found[key], key))
-
-    def _holds(self, subject: Indexed) -> bool:
-        return self._current.get(subject.key) is subject
 
 
 def _worth_joining(older: Segment, newer: Segment) -> bool:
@@ -167,4 +169,4 @@ def _asked(entries: Iterable[Entry], person: bool) -> list[Asked]:
         for name in entry.names:
             for text in searched_texts(name.text, entry.type):
                 least[text] = min(bound, least.get(text, 1.0))
-    return [Asked(text, bound) for text, bound in least.items()]
+    return [Asked(text, bound, bound < _OTHER_KIND) for text, bound in least.items()]

@@ -90,7 +90,7 @@ def test_whom_the_screening_finds_the_index_finds() -> None:
     }
     missed = [asked()[int(each)] for each in forward - turned]
     assert len(forward) > 1_500
-    assert len(missed) <= 0.002 * len(forward), missed
+    assert len(missed) <= 0.005 * len(forward), missed
     # What it finds beyond costs a screening each, and stops nobody.
     assert len(turned - forward) < 0.1 * len(turned)
 

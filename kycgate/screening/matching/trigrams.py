@@ -5,7 +5,7 @@ Judges nothing: what it finds is laid side by side in `align`; what it does not 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -54,15 +54,22 @@ class TrigramIndex:
         near = np.flatnonzero(scores > scores.max() * _WORTH)
         return near[np.argsort(-scores[near], kind="stable")[:most]]
 
-    def alike(self, text: str, least: float) -> Numbers:
-        """The numbers of the texts whose likeness (cosine, 0 to 1) is `least` or more."""
-        groups, _ = _groups([text])
-        scores = np.zeros(self.size, dtype=np.float32)
-        for group in groups.tolist():
-            owners = self._owners[self._starts[group] : self._starts[group + 1]]
-            scores[owners] += self._weights[group] ** 2
-        own = float(np.sqrt(np.square(self._weights[groups]).sum()))
-        return np.flatnonzero(scores > (least * own) * self._norms)
+    def alike(self, texts: Sequence[str], least: float) -> Iterator[Numbers]:
+        """For each text, the numbers of those whose likeness (cosine, 0 to 1) is `least` or more."""
+        groups, owners = _groups(texts)
+        order = np.argsort(owners, kind="stable")
+        groups, weights = groups[order], self._weights[groups[order]] ** 2
+        ends = np.cumsum(np.bincount(owners, minlength=len(texts))).tolist()
+        every, sums = groups.tolist(), np.concatenate(([0.0], np.cumsum(weights, dtype=np.float64)))
+        for start, end in zip([0, *ends[:-1]], ends, strict=True):
+            scores = np.zeros(self.size, dtype=np.float32)
+            for place in range(start, end):
+                group = every[place]
+                scores[self._owners[self._starts[group] : self._starts[group + 1]]] += weights[
+                    place
+                ]
+            own = float(np.sqrt(sums[end] - sums[start]))
+            yield np.flatnonzero(scores > (least * own) * self._norms)
 
 
 def _groups(texts: Sequence[str]) -> tuple[Numbers, npt.NDArray[np.int32]]:

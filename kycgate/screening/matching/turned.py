@@ -45,7 +45,7 @@ from kycgate.screening.matching.words import Sort, load_words
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
 
-_SLACK = 0.08
+_SLACK = 0.05
 """By how much the estimate of a pair may be below its true score."""
 _SHORT = 7
 """Letters up to which one edit leaves too few groups of three to be found by them."""
@@ -63,6 +63,8 @@ class Asked:
 
     text: str
     least: float
+    misspelt: bool = True
+    """whether words may differ by more than a habit of spelling"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +131,7 @@ class NameRows:
         if not self._names or not asked:
             return
         texts = [parse_words(each.text.split(), person=self._person) for each in asked]
-        candidates = self._estimate(texts, [each.least for each in asked])
+        candidates = self._estimate(texts, asked)
         for number, rows in candidates.items():
             yield from self._aligned(texts[number], rows, asked[number].least)
 
@@ -152,11 +154,23 @@ class NameRows:
 
     # -- which pairs are worth aligning ------------------------------------------------------------
 
-    def _estimate(self, texts: Sequence[Parsed], least: Sequence[float]) -> dict[int, list[int]]:
+    def _estimate(self, texts: Sequence[Parsed], asked: Sequence[Asked]) -> dict[int, list[int]]:
         """Text → rows that may score enough, judged by the words they share."""
         cores = [_core(text) for text in texts]
-        terms = [list(_terms(text, core)) for text, (core, _) in zip(texts, cores, strict=True)]
-        found = self._lookup.alike({(text, span > 1) for each in terms for text, _, span in each})
+        terms = [
+            [each for each in _terms(text, core) if one.misspelt or each[2] == 1]
+            for text, (core, _), one in zip(texts, cores, asked, strict=True)
+        ]
+        found = self._lookup.alike(
+            {(text, span > 1) for each in terms for text, _, span in each},
+            misspelt={
+                text
+                for each, one in zip(terms, asked, strict=True)
+                if one.misspelt
+                for text, _, span in each
+                if span == 1
+            },
+        )
         spread = [
             (number, weight, word, likely)
             for number, each in enumerate(terms)
@@ -169,7 +183,7 @@ class NameRows:
             totals=np.array([sum(w.weight for w in core) for core, _ in cores], dtype=np.float32),
             letters=np.array([letters for _, letters in cores], dtype=np.int64),
             counts=np.array([len(text.core) for text in texts], dtype=np.int64),
-            bounds=np.array(least, dtype=np.float32) - _SLACK,
+            bounds=np.array([each.least for each in asked], dtype=np.float32) - _SLACK,
         )
         candidates: dict[int, list[int]] = {}
         for part in self._parts(spread):
@@ -245,8 +259,9 @@ class _Lookup:
 
     def __init__(self, vocabulary: _Vocabulary, boned: set[str], *, person: bool) -> None:
         self._numbers = vocabulary.numbers
-        self._singles = [text for text, joined in vocabulary.numbers if not joined]
-        self._index = TrigramIndex(self._singles)
+        singles = [text for text, joined in vocabulary.numbers if not joined]
+        self._single_numbers = [vocabulary.numbers[text, False] for text in singles]
+        self._index = TrigramIndex(singles)
         self._by_sound: dict[str, list[int]] = {}
         self._near: dict[str, list[int]] = {}
         self._by_bones: dict[str, list[int]] = {}
@@ -272,24 +287,24 @@ class _Lookup:
         self._groups = given
 
     def alike(
-        self, terms: Iterable[tuple[str, bool]]
+        self, terms: Iterable[tuple[str, bool]], *, misspelt: set[str]
     ) -> dict[tuple[str, bool], list[tuple[int, float]]]:
-        """For each (text, joined) the numbers of the words that resemble it."""
+        """For each (text, joined) the numbers of the words that resemble it.
+
+        Of the texts in `misspelt` those, too, that have letters wrong.
+        """
         found: dict[tuple[str, bool], dict[int, float]] = {}
         doubtful: list[tuple[tuple[str, bool], int]] = []
         reading: list[tuple[tuple[str, bool], int]] = []
+        far = self._far(sorted(misspelt))
         for term in terms:
             found[term] = self._sure(*term)
-            for kind in (False,) if term[1] else (True,):
-                reading += [
-                    (term, number)
-                    for end in _ends(term[0])
-                    for number in self._by_ends[kind].get(end, ())
-                ]
+            others = self._by_ends[not term[1]]
+            for end in _ends(term[0]):
+                reading += [(term, number) for number in others.get(end, ())]
             if not term[1]:
-                doubtful += [
-                    (term, number) for number in self._nearby(term[0]) if number not in found[term]
-                ]
+                near = far[term[0]] | self._nearby(term[0]) if term[0] in far else set()
+                doubtful += [(term, number) for number in near if number not in found[term]]
         for (term, number), likely in zip(doubtful, self._spelt(doubtful), strict=True):
             if likely > 0:
                 found[term][number] = float(likely)
@@ -320,11 +335,18 @@ class _Lookup:
                 found[number] = 1.0
         return found
 
-    def _nearby(self, text: str) -> set[int]:
-        found = {
-            self._numbers[self._singles[place], False]
-            for place in self._index.alike(text, _ALIKE).tolist()
+    def _far(self, texts: list[str]) -> dict[str, set[int]]:
+        """Words that share their rarer groups of three letters."""
+        if not texts:
+            return {}
+        return {
+            text: {self._single_numbers[place] for place in places.tolist()}
+            for text, places in zip(texts, self._index.alike(texts, _ALIKE), strict=True)
         }
+
+    def _nearby(self, text: str) -> set[int]:
+        """Short words of one edit."""
+        found = set[int]()
         for key in _short_keys(text, sound(text)):
             found.update(self._near.get(key, ()))
         return found
