@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-MODULES = ("verify", "gas", "proxy", "screening")
+MODULES = ("verify", "gas", "proxy", "forward_auth", "screening")
 COLUMNS = ("name", "ours", "peer", "ratio", "unit", "target", "met")
 OUT = Path(__file__).parents[2] / "build" / "bench.json"
 
