@@ -16,11 +16,11 @@ import ipaddress
 import json
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from email.utils import formatdate
+from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
-from kycgate.gateway.view import Forward, GatePort, Headers, Reply, RequestView
+from kycgate.gateway.view import Forward, GatePort, Reply, RequestView
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -59,10 +59,13 @@ class Contract:
     relays: bool = True
     """Whether the caller sees our refusal as we wrote it."""
 
-    @property
-    def fields(self) -> frozenset[str]:
+    fields: frozenset[str] = field(init=False)
+    """All of them: in this contract they are the front's, not the caller's."""
+
+    def __post_init__(self) -> None:
         named = (self.method, self.target, self.host, self.scheme, self.client)
-        return frozenset(each for each in named if each is not None)
+        fields = frozenset(each for each in named if each is not None)
+        object.__setattr__(self, "fields", fields)
 
 
 _FORWARDED = ("x-forwarded-method", "x-forwarded-uri", "x-forwarded-host")
@@ -108,7 +111,7 @@ class ForwardAuth:
         elif scope["type"] == "http":
             now = int(self._clock())
             reply = await self._answer(scope, now)
-            await _send(reply, now, send, head=scope["method"] == "HEAD")
+            await _send(reply, send, head=scope["method"] == "HEAD")
 
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
@@ -133,11 +136,8 @@ class ForwardAuth:
         return self._refused(verdict)
 
     def _hears(self, scope: Scope) -> bool:
-        try:
-            peer = ipaddress.ip_address(scope["client"][0])
-        except (ValueError, TypeError):
-            return False
-        return any(peer in network for network in self._peers)
+        peer = _address(scope["client"][0]) if scope["client"] else None
+        return peer is not None and any(peer in network for network in self._peers)
 
     def _refused(self, reply: Reply) -> Reply:
         if 200 <= reply.status < 300:
@@ -151,25 +151,16 @@ class ForwardAuth:
 
 def read(contract: Contract, scope: Scope, *, now: int, only: frozenset[str]) -> RequestView:
     """The request a front asks about. Raises _UnclearError: nothing is guessed or defaulted."""
-    headers = tuple((n.decode("latin-1"), v.decode("latin-1")) for n, v in scope["headers"])
-    said = _said(contract, headers)
+    said, own = _parted(contract, scope["headers"])
     authority = said[contract.host]
     if said[contract.scheme] not in ("http", "https"):
         raise _UnclearError(f"{contract.scheme} is neither http nor https")
-    left = contract.fields | _FRAMING
-    for name, _ in headers:
-        # The gate drops all of these, but it is the front that forwards: it knows only some.
-        if name.lower().startswith(_OURS) and name.lower() not in MANAGED:
-            raise _UnclearError(f"the caller sent {name.lower()}, which is not its to send")
     return RequestView(
         method=_method(contract, scope, said),
         target=_target(contract, scope, said),
         authority=authority,
         scheme=said[contract.scheme],
-        headers=(
-            ("host", authority),
-            *(field for field in headers if field[0].lower() not in left),
-        ),
+        headers=(("host", authority), *own),
         body=None,
         client_ip=_client(contract, said),
         now=now,
@@ -178,19 +169,26 @@ def read(contract: Contract, scope: Scope, *, now: int, only: frozenset[str]) ->
     )
 
 
-def _said(contract: Contract, headers: Headers) -> dict[str, str]:
+def _parted(contract: Contract, raw: RawHeaders) -> tuple[dict[str, str], list[tuple[str, str]]]:
+    """The fields that are the front's words, and those that are the caller's."""
     said: dict[str, str] = {}
-    for name, value in headers:
+    own: list[tuple[str, str]] = []
+    for raw_name, raw_value in raw:
+        name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
         lower = name.lower()
-        if lower not in contract.fields:
-            continue
-        if lower in said:
-            raise _UnclearError(f"{lower} is there twice")
-        said[lower] = value
-    for name in sorted(contract.fields):
+        if lower in contract.fields:
+            if lower in said:
+                raise _UnclearError(f"{lower} is there twice")
+            said[lower] = value
+        elif lower.startswith(_OURS) and lower not in MANAGED:
+            # The gate drops all of these, but it is the front that forwards: it knows only some.
+            raise _UnclearError(f"the caller sent {lower}, which is not its to send")
+        elif lower not in _FRAMING:
+            own.append((name, value))
+    for name in contract.fields:
         if not said.get(name):
             raise _UnclearError(f"{name} is missing")
-    return said
+    return said, own
 
 
 def _method(contract: Contract, scope: Scope, said: dict[str, str]) -> str:
@@ -218,10 +216,18 @@ def _target(contract: Contract, scope: Scope, said: dict[str, str]) -> bytes:
 def _client(contract: Contract, said: dict[str, str]) -> str:
     """The address the front itself saw: fronts append, so what comes before is hearsay."""
     last = said[contract.client].rpartition(",")[2].strip()
+    address = _address(last)
+    if address is None:
+        raise _UnclearError(f"{contract.client} does not end in an address")
+    return str(address)
+
+
+@lru_cache(maxsize=1024)
+def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
-        return str(ipaddress.ip_address(last))
-    except ValueError as e:
-        raise _UnclearError(f"{contract.client} does not end in an address") from e
+        return ipaddress.ip_address(text)
+    except ValueError:
+        return None
 
 
 # -- the answer ------------------------------------------------------------------------------------
@@ -251,9 +257,8 @@ def _in_header(reply: Reply) -> Reply:
     return Reply(status, (*kept, (REFUSAL, text)), b"")
 
 
-async def _send(reply: Reply, now: int, send: Send, *, head: bool) -> None:
+async def _send(reply: Reply, send: Send, *, head: bool) -> None:
     headers = [(n.lower().encode("latin-1"), v.encode("latin-1")) for n, v in reply.headers]
     headers.append((b"content-length", b"%d" % len(reply.body)))
-    headers.append((b"date", formatdate(now, usegmt=True).encode()))
     await send({"type": "http.response.start", "status": reply.status, "headers": headers})
     await send({"type": "http.response.body", "body": b"" if head else reply.body})

@@ -16,7 +16,11 @@ import time
 from pathlib import Path
 from typing import Any
 
+<<<<<<< HEAD
 MODULES = ("verify", "gas", "proxy", "screening", "ownership")
+=======
+MODULES = ("verify", "gas", "proxy", "forward_auth", "screening")
+>>>>>>> fwdauth
 COLUMNS = ("name", "ours", "peer", "ratio", "unit", "target", "met")
 OUT = Path(__file__).parents[2] / "build" / "bench.json"
 
