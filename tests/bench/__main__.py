@@ -17,7 +17,15 @@ from pathlib import Path
 from typing import Any
 
 <<<<<<< HEAD
-MODULES = ("verify", "gas", "proxy", "screening", "ownership")
+MODULES = (
+    "verify",
+    "gas",
+    "proxy",
+    "forward_auth",
+    "screening",
+    "ownership",
+    "rescreen",
+)
 =======
 MODULES = ("verify", "gas", "proxy", "forward_auth", "screening")
 >>>>>>> fwdauth
