@@ -16,7 +16,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-<<<<<<< HEAD
 MODULES = (
     "verify",
     "gas",
@@ -26,9 +25,6 @@ MODULES = (
     "ownership",
     "rescreen",
 )
-=======
-MODULES = ("verify", "gas", "proxy", "forward_auth", "screening")
->>>>>>> fwdauth
 COLUMNS = ("name", "ours", "peer", "ratio", "unit", "target", "met")
 OUT = Path(__file__).parents[2] / "build" / "bench.json"
 
