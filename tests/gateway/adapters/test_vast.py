@@ -187,10 +187,15 @@ def test_a_bid_is_looked_up_among_the_bids(vast: Vast, bundles: Bundles) -> None
     assert [asked["type"] for asked in bundles.asked] == ["bid", "on-demand"]
 
 
-def test_memory_of_offers_is_bounded(vast: Vast, bundles: Bundles) -> None:
-    for offer in range(1, 4200):
-        rent(vast, offer=offer)
-    assert len(vast._offers._learned) == 4096
+def test_memory_of_offers_is_bounded_and_the_oldest_goes_first(
+    vast: Vast, bundles: Bundles
+) -> None:
+    bundles.offers = [RTX | {"id": number, "ask_contract_id": number} for number in (1, 4200)]
+    for number in range(1, 4201):
+        rent(vast, offer=number)
+    for number, asked in ((4200, 4200), (1, 4201)):
+        assert rent(vast, offer=number).gpu_model == "RTX 3090"
+        assert len(bundles.asked) == asked
 
 
 @pytest.mark.parametrize(
