@@ -1,0 +1,86 @@
+"""The control plane from a configuration.
+
+Takes no decision and serves nothing itself.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from kycgate.audit import DecisionLog
+from kycgate.chain import Chain, ContractWallets
+from kycgate.config import Config
+from kycgate.gateway.gate import Gate
+from kycgate.issuer.identity import Identity
+from kycgate.screening.backend import Screening
+from kycgate.settlement.permits import Permits
+from kycgate.settlement.revocations import Publishers
+from kycgate.store import Store
+from kycgate.web.desk import Desk
+from kycgate.web.parts import WebParts, Words
+
+
+@dataclass(frozen=True, slots=True)
+class _ListAges:
+    screener: Screening
+    alarm_s: int
+
+    def stale(self, *, now: int) -> tuple[Any, ...]:
+        return self.screener.stale(now, self.alarm_s)
+
+
+@dataclass(frozen=True, slots=True)
+class _Publishing:
+    publishers: Publishers
+    bound_s: int
+
+    def late_s(self, *, now: int) -> int:
+        oldest = max((each.oldest_s for each in self.publishers.status(now)), default=0)
+        return max(0, oldest - self.bound_s // 2)
+
+    def document(self, *, now: int) -> list[dict[str, Any]]:
+        return [each.document() for each in self.publishers.status(now)]
+
+
+def web_parts(
+    config: Config,
+    store: Store,
+    log: DecisionLog,
+    identity: Identity,
+    gate: Gate,
+    screener: Screening,
+    permits: Permits | None,
+    chain: Chain | None,
+    revocations: Publishers | None,
+) -> WebParts:
+    chains = {config.issuer.chain_id, config.settlement.chain_id, 1}
+    return WebParts(
+        store=store,
+        identity=identity,
+        gate=gate,
+        permits=None if permits is None else Desk(gate, permits, store, log),
+        contract_wallet=None if chain is None else ContractWallets({chain.chain_id: chain}),
+        lists=_ListAges(screener, config.screening.alarm_age_s),
+        publishing=(
+            None
+            if revocations is None
+            else _Publishing(revocations, config.settlement.publish_bound_s)
+        ),
+        public_url=config.gate.public_url,
+        marketplace_url=config.gate.gateway_url,
+        chain_ids=tuple(sorted(chains)),
+        operator_tokens=frozenset(bytes.fromhex(digest) for _, digest in config.gate.operators),
+        words=Words(
+            operator=config.marketplace.name,
+            contact=config.gate.public_url,
+            marketplace=config.marketplace.name,
+            commands=(
+                "export IOCLOUD_BASE_URL={marketplace}",
+                "export IOCLOUD_API_KEY={key}",
+                "iocloud deploy --name my-job --image IMAGE --gpu H100:8 --hours 24 --detach",
+            ),
+        ),
+        now=lambda: int(time.time()),
+    )

@@ -1,0 +1,311 @@
+"""The only file that knows every room: a configuration in, running services out.
+
+Takes no decision. Clock, randomness and network enter the house here.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from kycgate.assembly.chains import escrow_follower, home_chain, permit_office, publishers
+from kycgate.assembly.control import web_parts
+from kycgate.assembly.market import Credentials, Market, gate_parts, open_asserter
+from kycgate.assembly.rules import domain, live_lists, open_signer, oracle, rental_policy
+from kycgate.audit import DecisionLog
+from kycgate.chain import Chain
+from kycgate.config import Config, load_config
+from kycgate.core.claims import checksum
+from kycgate.core.policy import Policy
+from kycgate.errors import KycgateError
+from kycgate.gateway.gate import Gate
+from kycgate.gateway.stopping import JobStopper
+from kycgate.issuer.identity import Identity
+from kycgate.issuer.issuing import Issuer, IssuingRules
+from kycgate.issuer.rescreening import Rescreening
+from kycgate.issuer.vault import Vault
+from kycgate.keys import load_secret
+from kycgate.screening.backend import Screening
+from kycgate.screening.controls import (
+    CountryTable,
+    load_countries,
+)
+from kycgate.settlement.follower import Follower
+from kycgate.settlement.permits import Permits
+from kycgate.settlement.revocations import Publishers
+from kycgate.store import Store, open_store
+from kycgate.web.parts import WebParts
+
+_TICK_S = 1.0
+_SWEEP_S = 60
+"""Used nonces and ended sessions are forgotten this often, so that strangers can't pile them up."""
+
+_log = logging.getLogger("kycgate")
+
+__all__ = [
+    "Config",
+    "Services",
+    "background",
+    "check_config",
+    "control_app",
+    "forward_auth_app",
+    "gateway_app",
+    "load_config",
+    "open_services",
+    "serve",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """The assembled product. `chain`, `permits`, `revocations` are None where nothing settles."""
+
+    config: Config
+    store: Store
+    log: DecisionLog
+    policy: Policy
+    screener: Screening
+    countries: CountryTable
+    vault: Vault
+    identity: Identity
+    gate: Gate
+    chain: Chain | None
+    permits: Permits | None
+    revocations: Publishers | None
+    follower: Follower | None
+    stopper: JobStopper
+    rescreening: Rescreening
+    web: WebParts
+
+    def tick(self, now: int) -> None:
+        """One round of what follows decisions and lists: screen again, stop jobs, sweep."""
+        _each(lambda: self.rescreening.run(now=now))
+        _each(lambda: self.stopper.run(now=now))
+        if now % _SWEEP_S == 0:
+            _each(lambda: self.store.sweep(now=now))
+
+    def tick_chain(self, now: int) -> None:
+        """One round of the work on chains, which may take seconds: publish, follow."""
+        publishers, follower = self.revocations, self.follower
+        if publishers is not None:
+            _each(lambda: publishers.publish(now=now))
+        if follower is not None:
+            _each(lambda: follower.follow(now=now))
+
+
+def _each(work: Callable[[], object]) -> None:
+    try:
+        work()
+    except KycgateError as error:
+        _log.error("background work waits: %s", error.message)
+
+
+@contextmanager
+def open_services(config: Config | str | Path) -> Iterator[Services]:
+    """Everything a configuration names, opened; closed on leaving.
+
+    Raises Misconfigured or Unavailable, saying what to mend.
+    """
+    if not isinstance(config, Config):
+        config = load_config(config)
+    store = open_store(config.store_url)
+    try:
+        yield _assemble(config, store)
+    finally:
+        store.close()
+
+
+def check_config(path: str | Path) -> dict[str, Any]:
+    """Open what a configuration names and say what came out of it; nothing is served."""
+    with open_services(path) as services:
+        config = services.config
+        facts = {
+            "public_url": config.gate.public_url,
+            "upstream": config.marketplace.upstream,
+            "issuer": checksum(open_signer(config, config.keys.issuer).address),
+            "policy": f"{services.policy.id} ({services.policy.mode})",
+            "lists": ", ".join(
+                f"{each.name} of {_day(each.as_of)}" for each in services.screener.versions
+            ),
+            "settlement": config.settlement.mode,
+        }
+        services.store.ping()
+        return facts
+
+
+# -- serving ---------------------------------------------------------------------------------------
+
+
+def serve(config: Config, *, started: Callable[[int, int], None] | None = None) -> None:
+    """Run the listeners until the process is told to stop."""
+    from kycgate.gateway.server import run
+
+    with open_services(config) as services, background(services):
+        _warn(services)
+        run(
+            gateway_app(services),
+            control_app(services),
+            gateway_at=config.gate.listen,
+            control_at=config.gate.control_listen,
+            beside=_beside(services),
+            started=started,
+        )
+
+
+def gateway_app(services: Services) -> Any:
+    """The marketplace listener's ASGI application."""
+    from kycgate.gateway.proxy import Proxy
+
+    return Proxy(services.gate, services.config.marketplace.upstream)
+
+
+def forward_auth_app(services: Services) -> Any:
+    """What a front asks before it forwards; None where no contract is configured."""
+    from kycgate.gateway.forward_auth import CONTRACTS, ForwardAuth
+
+    gate = services.config.gate
+    if gate.forward_auth is None:
+        return None
+    return ForwardAuth(
+        services.gate,
+        CONTRACTS[gate.forward_auth],
+        peers=gate.forward_auth_peers,
+        only=frozenset(gate.forward_auth_routes),
+        clock=time.time,
+    )
+
+
+def _beside(services: Services) -> tuple[Any, tuple[str, int]] | None:
+    app = forward_auth_app(services)
+    return None if app is None else (app, services.config.gate.forward_auth_listen)
+
+
+def control_app(services: Services) -> Any:
+    """The control plane's WSGI application."""
+    from kycgate.web.app import create_app
+
+    return create_app(services.web)
+
+
+@contextmanager
+def background(services: Services) -> Iterator[None]:
+    """Do what follows decisions, once a second, while inside; slow chains delay nothing else."""
+    leave = threading.Event()
+
+    def work(tick: Callable[[int], None]) -> None:
+        while not leave.wait(_TICK_S):
+            tick(int(time.time()))
+
+    threads = [
+        threading.Thread(target=work, args=(tick,), name=f"kycgate-{name}", daemon=True)
+        for name, tick in (("background", services.tick), ("chains", services.tick_chain))
+    ]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        leave.set()
+        for thread in threads:
+            thread.join()
+
+
+def _warn(services: Services) -> None:
+    now = int(time.time())
+    if services.policy.mode == "observe":
+        _log.warning("OBSERVE MODE: nothing is refused, verdicts are only recorded")
+    for each in services.screener.stale(now, services.config.screening.alarm_age_s):
+        _log.warning("list %s is of %s: older than the alarm allows", each.name, _day(each.as_of))
+
+
+def _day(moment: int) -> str:
+    return datetime.fromtimestamp(moment, UTC).date().isoformat()
+
+
+# -- rooms -----------------------------------------------------------------------------------------
+
+
+def _assemble(config: Config, store: Store) -> Services:
+    issuer_key, permit_key, log_key = (
+        open_signer(config, spec)
+        for spec in (config.keys.issuer, config.keys.permit, config.keys.log)
+    )
+    log = DecisionLog(store, log_key)
+    policy, countries = rental_policy(config), load_countries()
+    lists = live_lists(config)
+    screener = Screening(lists)
+    vault = Vault(store, load_secret(config.key(config.keys.vault)), log=log)
+    issuer = Issuer(
+        store,
+        issuer_key,
+        domain(config),
+        vault=vault,
+        log=log,
+        rules=IssuingRules(
+            policy=policy.digest,
+            life_s=config.issuer.life_s,
+            list_max_age_s=policy.limits.max_list_age_s,
+        ),
+    )
+    identity = Identity(
+        store,
+        vault=vault,
+        issuer=issuer,
+        screener=screener,
+        countries=countries,
+        log=log,
+        oracle=oracle(config),
+    )
+    chain = home_chain(config)
+    permits = permit_office(config, store, permit_key)
+    market = Market(config)
+    credentials = Credentials(store, vault)
+    asserter = open_asserter(config)
+    gate = Gate(
+        gate_parts(
+            config,
+            store,
+            log,
+            identity,
+            policy,
+            screener,
+            market,
+            credentials,
+            permits,
+            chain,
+            asserter,
+        )
+    )
+    revocations = publishers(config, store, chain)
+    return Services(
+        config=config,
+        store=store,
+        log=log,
+        policy=policy,
+        screener=screener,
+        countries=countries,
+        vault=vault,
+        identity=identity,
+        gate=gate,
+        chain=chain,
+        permits=permits,
+        revocations=revocations,
+        follower=escrow_follower(config, store, chain),
+        stopper=JobStopper(
+            store,
+            market.adapter,
+            send=market.send,
+            upstream_key=credentials.of,
+            shared_upstream_key=market.key,
+            asserter=asserter,
+        ),
+        rescreening=Rescreening(store, identity, lists),
+        web=web_parts(config, store, log, identity, gate, screener, permits, chain, revocations),
+    )
