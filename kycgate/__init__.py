@@ -22,6 +22,7 @@ _FACE = {
     "AssertionKeys": "kycgate.core.assertion",
     "verify_assertion": "kycgate.core.assertion:verify",
     "RenterSession": "kycgate.client.session",
+    "KycgateASGI": "kycgate.gateway.asgi",
     "KycgateWSGI": "kycgate.gateway.middleware",
     "RequireAssertion": "kycgate.gateway.asserted",
     "KycgateError": "kycgate.errors",
