@@ -9,7 +9,15 @@ from functools import cache
 import pytest
 
 from kycgate.core.claims import Kind
-from kycgate.screening.entries import Entry, EntryType, Identifier, ListData, Name, Wallet, list_data
+from kycgate.screening.entries import (
+    Entry,
+    EntryType,
+    Identifier,
+    ListData,
+    Name,
+    Wallet,
+    list_data,
+)
 from kycgate.screening.matching.matcher import Matcher, Query
 from kycgate.screening.sources.shipped import CSL, shipped_list
 from kycgate.screening.subjects import Indexed, PartyOf, SubjectIndex
