@@ -93,24 +93,31 @@ class Services:
     web: WebParts
 
     def tick(self, now: int) -> None:
-        """One round of the work that follows decisions and lists.
+        """One round of the work that follows lists and decisions."""
+        self.follow_lists(now)
+        self.follow_decisions(now)
 
-        Notice list changes and screen again, stop jobs, publish revocations, sweep.
-        """
-        works: list[Callable[[], object]] = [
-            lambda: self.rescreening.run(now=now),
-            lambda: self.stopper.run(now=now),
-        ]
+    def follow_lists(self, now: int) -> None:
+        """Notice a change of the lists, and screen again whom it may concern."""
+        _do(lambda: self.rescreening.run(now=now))
+
+    def follow_decisions(self, now: int) -> None:
+        """Stop jobs, publish revocations, sweep."""
+        works: list[Callable[[], object]] = [lambda: self.stopper.run(now=now)]
         if now % _SWEEP_S == 0:
             works.append(lambda: self.store.sweep(now=now))
         if self.revocations is not None:
             publish = self.revocations
             works.append(lambda: publish.publish(now=now))
         for work in works:
-            try:
-                work()
-            except KycgateError as error:
-                _log.error("background work waits: %s", error.message)
+            _do(work)
+
+
+def _do(work: Callable[[], object]) -> None:
+    try:
+        work()
+    except KycgateError as error:
+        _log.error("background work waits: %s", error.message)
 
 
 @contextmanager
@@ -180,20 +187,26 @@ def control_app(services: Services) -> Any:
 
 @contextmanager
 def background(services: Services) -> Iterator[None]:
-    """Publish revocations and stop revoked jobs, once a second, while inside."""
+    """Follow the lists and what was decided, once a second, while inside.
+
+    Each in a thread of its own: indexing a list must not keep a revocation from being published.
+    """
     leave = threading.Event()
 
-    def work() -> None:
+    def every_second(work: Callable[[int], None]) -> None:
         while not leave.wait(_TICK_S):
-            services.tick(int(time.time()))
+            work(int(time.time()))
 
-    thread = threading.Thread(target=work, name="kycgate-background", daemon=True)
-    thread.start()
+    works = (services.follow_lists, services.follow_decisions)
+    threads = [threading.Thread(target=every_second, args=(work,), daemon=True) for work in works]
+    for thread in threads:
+        thread.start()
     try:
         yield
     finally:
         leave.set()
-        thread.join()
+        for thread in threads:
+            thread.join()
 
 
 def _warn(services: Services) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from kycgate.errors import Misconfigured, Unavailable
-from kycgate.store import Store, open_store
+from kycgate.store import Clearance, Store, open_store
 from kycgate.store.sql.database import WAIT_S
 from tests.store.conftest import Database
 from tests.store.samples import (
@@ -61,6 +61,9 @@ CALLS: dict[str, Callable[[Store], object]] = {
     "case_events": lambda s: s.case_events(CASE.id),
     "add_evidence": lambda s: s.add_evidence(EVIDENCE),
     "evidence_of": lambda s: s.evidence_of(CASE.id),
+    "cases_changed": lambda s: s.cases_changed(since=NOW),
+    "add_clearance": lambda s: s.add_clearance(Clearance(SUBJECT.id, b"c", CASE.id, "r", NOW)),
+    "clearances_of": lambda s: s.clearances_of(SUBJECT.id),
     "add_attestation": lambda s: s.add_attestation(ATTESTATION),
     "current_attestation": lambda s: s.current_attestation(ALICE, now=NOW),
     "epoch": lambda s: s.epoch(ALICE),

@@ -55,7 +55,7 @@ class TrigramIndex:
         return near[np.argsort(-scores[near], kind="stable")[:most]]
 
     def alike(self, texts: Sequence[str], least: float) -> Iterator[Numbers]:
-        """For each text, the numbers of those whose likeness (cosine, 0 to 1) is `least` or more."""
+        """For each text, the numbers of those whose likeness (cosine) is `least` or more."""
         groups, owners = _groups(texts)
         order = np.argsort(owners, kind="stable")
         groups, weights = groups[order], self._weights[groups[order]] ** 2
