@@ -19,7 +19,8 @@ import requests
 from kycgate.chain.transactions import Transaction
 from kycgate.core.claims import Address, checksum
 from kycgate.core.typed import keccak
-from kycgate.errors import Code, Conflict, Unavailable
+from kycgate.core.wire import require_shallow
+from kycgate.errors import Code, Conflict, Malformed, Unavailable
 
 _ANSWER_MOST = 16 * 1024 * 1024
 """Bytes of one node's answer, at most."""
@@ -308,8 +309,10 @@ class Chain:
         number = next(self._ids)
         question = {"jsonrpc": "2.0", "id": number, "method": method, "params": list(params)}
         try:
-            answer = json.loads(self._exchange(url, json.dumps(question)))
-        except (requests.RequestException, ValueError) as e:
+            said = self._exchange(url, json.dumps(question))
+            require_shallow(said, field="answer")
+            answer = json.loads(said)
+        except (requests.RequestException, ValueError, Malformed) as e:
             # The text of the exception may hold the URL, and the URL an access key.
             raise _NoAnswer(type(e).__name__) from e
         if not isinstance(answer, dict) or answer.get("id") != number:

@@ -19,6 +19,7 @@ from kycgate.core.permit import SignedPermit
 from kycgate.core.proof import SiweMessage
 from kycgate.core.proof.siwe import moment
 from kycgate.core.typed import personal_digest
+from kycgate.core.wire import require_shallow
 from kycgate.errors import KycgateError, Malformed, TooLarge, Unavailable
 from kycgate.keys import Signer
 
@@ -214,8 +215,9 @@ def as_error(response: requests.Response) -> KycgateError:
 
 def _document(response: requests.Response) -> dict[str, Any]:
     try:
+        require_shallow(response.content, field="answer")
         document = response.json()
-    except ValueError as error:
+    except (ValueError, Malformed) as error:
         raise Unavailable("the answer is not JSON: is this address a gate?") from error
     if not isinstance(document, dict):
         raise Unavailable("the answer is not a JSON object: is this address a gate?")

@@ -6,10 +6,15 @@ Knows no document: each value says which fields it has.
 from __future__ import annotations
 
 import json
+import re
 from typing import Any, Never
 
 from kycgate.core.claims import UINT64_MAX, Digest
 from kycgate.errors import Malformed, TooLarge
+
+DEPTH_MOST = 64
+"""Levels of arrays and objects in any JSON we read from outside."""
+_NESTING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{}]', re.DOTALL)
 
 
 class _Repeated(Exception):
@@ -30,16 +35,37 @@ def _no_constant(text: str) -> Never:
 _STRICT = json.JSONDecoder(object_pairs_hook=_unrepeated, parse_constant=_no_constant)
 
 
+def require_shallow(data: bytes, *, field: str) -> None:
+    """Raises Malformed for JSON nested deeper than `DEPTH_MOST`; to be asked before it is parsed.
+
+    Python's own bound can't be relied on: a library that raises the recursion limit (one that
+    eth-account loads does) turns a deep document into a crash of the process.
+    """
+    if data.count(b"[") + data.count(b"{") <= DEPTH_MOST:
+        return
+    depth = 0
+    # Strings are one token each: brackets inside them nest nothing.
+    for token in _NESTING.finditer(data):
+        mark = token[0]
+        if mark in (b"[", b"{"):
+            depth += 1
+            if depth > DEPTH_MOST:
+                raise Malformed(
+                    "nested too deep", field=field, remedy=f"at most {DEPTH_MOST} levels"
+                )
+        elif mark in (b"]", b"}"):
+            depth -= 1
+
+
 def read_object(data: bytes, *, limit: int, field: str) -> dict[str, Any]:
     """One JSON object in UTF-8, at most `limit` bytes, no key twice. Raises Malformed, TooLarge."""
     if len(data) > limit:
         raise TooLarge(f"longer than {limit} bytes", field=field)
+    require_shallow(data, field=field)
     try:
         value = _STRICT.decode(data.decode())
     except _Repeated as e:
         raise Malformed("a key stands twice in one object", field=field) from e
-    except RecursionError as e:
-        raise Malformed("nested too deep", field=field) from e
     except ValueError as e:
         raise Malformed(f"not JSON: {e}", field=field) from e
     if type(value) is not dict:

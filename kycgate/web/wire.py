@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from kycgate.core.claims import Address, parse_address
+from kycgate.core.wire import require_shallow
 from kycgate.errors import Malformed, NotFound, TooLarge
 
 BODY_LIMIT: Final = 64 * 1024
@@ -203,6 +204,7 @@ def read_query(call: Call, allowed: tuple[str, ...]) -> Fields:
 
 
 def _parse(body: bytes) -> Any:
+    require_shallow(body, field="body")
     try:
         value = json.loads(
             body.decode("utf-8"),
@@ -211,7 +213,7 @@ def _parse(body: bytes) -> Any:
             parse_float=_no_float,
         )
         json.dumps(value, ensure_ascii=False).encode("utf-8")  # a lone surrogate is no text
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise Malformed("not valid JSON", field="body", remedy="send one JSON object") from error
     if not _shallow(value, DEPTH_LIMIT):
         remedy = f"nest at most {DEPTH_LIMIT} levels"

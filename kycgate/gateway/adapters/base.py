@@ -12,6 +12,7 @@ from decimal import Decimal
 from enum import Enum
 from typing import Any, Protocol
 
+from kycgate.core import wire
 from kycgate.core.claims import Action, JobRequest
 from kycgate.errors import Malformed
 from kycgate.gateway.view import Headers
@@ -98,6 +99,7 @@ def decode_object(body: bytes, *, field: str = "body") -> dict[str, Any]:
     with a fraction or exponent become Decimal, so that they never pass for integers. Raises
     Malformed.
     """
+    wire.require_shallow(body, field=field)
     try:
         value = json.loads(
             body.decode("utf-8"),
@@ -105,7 +107,7 @@ def decode_object(body: bytes, *, field: str = "body") -> dict[str, Any]:
             parse_float=Decimal,
             parse_constant=_no_constant,
         )
-    except (ValueError, ArithmeticError, RecursionError) as e:
+    except (ValueError, ArithmeticError) as e:
         raise Malformed("The body is not a JSON object that can be read.", field=field) from e
     if not isinstance(value, dict):
         raise Malformed("The body is not a JSON object.", field=field)
