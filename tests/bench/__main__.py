@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-MODULES = ("verify", "gas", "proxy")
+MODULES = ("verify", "gas", "proxy", "screening")
 COLUMNS = ("name", "ours", "peer", "ratio", "unit", "target", "met")
 OUT = Path(__file__).parents[2] / "build" / "bench.json"
 

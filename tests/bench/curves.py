@@ -116,8 +116,10 @@ def _panel(
 
     parts = [
         f'<text x="{left}" y="{_EDGE - 14}" font-weight="bold">{title}</text>',
-        f'<rect x="{left}" y="{_EDGE}" width="{_WIDE}" height="{_HIGH}" fill="none" stroke="#999"/>',
-        f'<text x="{left + _WIDE / 2}" y="{_EDGE + _HIGH + 34}" text-anchor="middle">{across}</text>',
+        f'<rect x="{left}" y="{_EDGE}" width="{_WIDE}" height="{_HIGH}" '
+        'fill="none" stroke="#999"/>',
+        f'<text x="{left + _WIDE / 2}" y="{_EDGE + _HIGH + 34}" '
+        f'text-anchor="middle">{across}</text>',
         f'<text transform="translate({left - 32},{_EDGE + _HIGH / 2}) rotate(-90)" '
         f'text-anchor="middle">{up}</text>',
     ]

@@ -57,9 +57,9 @@ class Costs:
     """a number only one of them has"""
 
 
-PERSON = Costs(conflict=1.1, omitted=0.33, added=0.33, number=0.6)
+PERSON = Costs(conflict=1.1, omitted=0.25, added=0.33, number=0.6)
 TRANSLATED = Costs(conflict=0.6, omitted=0.3, added=0.3, number=1.3)
-ORGANISATION = Costs(conflict=1.0, omitted=0.45, added=0.45, number=1.3)
+ORGANISATION = Costs(conflict=0.95, omitted=0.38, added=0.38, number=1.3)
 STRICT = 1.5
 """Power of a likeness: above 1, several small differences cost more than one."""
 VAGUE = 0.8

@@ -25,7 +25,9 @@ _LOSING = re.compile(
 _ARTICLE = re.compile(r"\b\u0627\u0644(?=\w{3})")
 """The Arabic article, which Latin letters set apart."""
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
-_NUMERAL = re.compile(r"第?(?P<digits>[一二三四五六七八九十]{1,3})(?=研究|设计|所|院|厂|局|师|旅)")
+_NUMERAL = re.compile(
+    r"第?(?P<digits>[一二三四五六七八九]?十[一二三四五六七八九]?|[一二三四五六七八九])(?=研究|设计|所|院|厂|局|师|旅)"
+)
 _DIGITS = "零一二三四五六七八九"
 _LONGEST_WORD = 8
 """Characters of the longest entry of the Han table that is looked for."""
@@ -142,7 +144,8 @@ def _read(spoken: str) -> list[str]:
 
 
 def _person(run: str) -> str:
-    syllables = _pinyin(run)
+    # Characters beyond the tables of both libraries leave nothing.
+    syllables = _pinyin(run) or [""]
     # Two-character family names are few; the trigram index finds those under either division.
     return f"{syllables[0]} {''.join(syllables[1:])}".strip()
 

@@ -19,12 +19,14 @@ from kycgate.screening.matching.words import Sort, load_words
 Likeness = npt.NDArray[np.float32]
 Likely = npt.NDArray[np.bool_]
 
+SAME_SOUND, SAME_PERSON, SAME_BONES, SAME_INITIAL = 0.96, 0.9, 0.86, 0.75
 SHORT_SOUND = 0.9
 """What is left of an equal sound where one of the words is short."""
 SHORT = 4
+_HEARD = SAME_SOUND * SHORT_SOUND - 0.01
+"""From here two words sound the same."""
 TWO_WORDS = 0.7
 """What is left of the likeness of two words that are both common: hardly a misspelling."""
-SAME_SOUND, SAME_PERSON, SAME_BONES, SAME_INITIAL = 0.96, 0.9, 0.86, 0.75
 
 MOST_EDITS = 3
 _VOWELS = frozenset("aeiou")
@@ -33,11 +35,11 @@ LONGEST = 16
 BY_EDITS = np.zeros((LONGEST + 1, MOST_EDITS + 2), dtype=np.float32)
 BY_EDITS[:, 0] = 1.0
 for _length in range(3, LONGEST + 1):
-    BY_EDITS[_length, 1] = {3: 0.5, 4: 0.66, 5: 0.78, 6: 0.84}.get(_length, 0.88)
+    BY_EDITS[_length, 1] = {3: 0.5, 4: 0.66, 5: 0.78, 6: 0.84, 7: 0.88, 8: 0.88}.get(_length, 0.91)
     BY_EDITS[_length, 2] = {6: 0.45, 7: 0.6, 8: 0.68, 9: 0.73}.get(
-        _length, 0.77 if _length > 9 else 0
+        _length, 0.85 if _length > 11 else 0.8 if _length > 9 else 0
     )
-    BY_EDITS[_length, 3] = 0.68 if _length > 11 else 0.0
+    BY_EDITS[_length, 3] = 0.7 if _length > 11 else 0.0
 
 
 def likeness(asked: Sequence[Word], listed: Sequence[Word], *, boned: bool = False) -> Likeness:
@@ -63,7 +65,7 @@ def likeness(asked: Sequence[Word], listed: Sequence[Word], *, boned: bool = Fal
     found = np.maximum(spelling, heard)
     found[_genders(asked, listed)] *= np.float32(TWO_WORDS)
     both = np.logical_and.outer(_known(asked), _known(listed))
-    found[both & (heard < SAME_SOUND * SHORT_SOUND) & (spelling < 1.0)] *= np.float32(TWO_WORDS)
+    found[both & (heard < _HEARD) & (spelling < 1.0)] *= np.float32(TWO_WORDS)
     if boned:
         found = np.maximum(found, _by_bones(asked, listed))
     for row, word in enumerate(asked):

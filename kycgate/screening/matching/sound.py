@@ -16,6 +16,7 @@ _SERVANT = re.compile(r"^abd[aeou]?(?:l|r(?=r)|s(?=s)|z(?=z)|n(?=n)|t(?=t)|d(?=d
 _PINYIN = re.compile(r"^(?:x|hs|q(?=i))(?=[iu])")
 _ONE = str.maketrans("lbgd", "rpkt")
 _VOWELS = str.maketrans("", "", "aiuv")
+_SOFT_C = re.compile(r"c(?=[eiy])")
 _HUSHED_J = re.compile(r"j(?=[aeiou])")
 _RUNS = re.compile(r"(.)\1+")
 # In this order: each line may rely on those above it. `%` is a hushing sound.
@@ -76,6 +77,7 @@ def sound(word: str) -> str:
             return word
         word = word.translate(_DIGITS)
     word = _PINYIN.sub("%", _HUSHED_J.sub("%", _SERVANT.sub("abd", word)))
+    word = _SOFT_C.sub("s", word)
     for habit, one in _RULES:
         if habit in word:
             word = word.replace(habit, one)
