@@ -36,7 +36,7 @@ from kycgate.core.policy import (
     Window,
 )
 from kycgate.errors import Code
-from kycgate.screening.controls import read_policy, rule_books
+from kycgate.screening.controls import load_default_policy, read_policy, rule_books
 from tests.screening.rules_world import (
     A40,
     AE,
@@ -103,8 +103,11 @@ def located(seen: Evidence, place: Place, country: int) -> Evidence:
     assert isinstance(attestation, ValidAttestation)
     if place is Place.NETWORK:
         return replace(seen, network_country=country)
-    field = "country" if place is Place.SUBJECT else "ultimate_country"
-    said = replace(attestation.claims, **{field: country})
+    said = attestation.claims
+    if place is Place.SUBJECT:
+        said = replace(said, country=country)
+    else:
+        said = replace(said, ultimate_country=country)
     return replace(seen, attestation=replace(attestation, claims=said))
 
 
@@ -452,3 +455,13 @@ note = "again"
     assert isinstance(decide(JOB, evidence(summer, claims(AE), gpu=T4), policy, summer), Allow)
     iran = evidence(NOW, claims(COUNTRIES.numeric("IR")), gpu=T4)
     assert rules_of(decide(JOB, iran, policy, NOW)) == {"embargo-iran"}
+
+
+@given(case=cases())
+@settings(max_examples=150, deadline=None)
+def test_the_standard_policy_is_never_milder_than_the_default(case: tuple[int, Evidence]) -> None:
+    now, seen = case
+    if now >= at("2025-04-09"):
+        plain = decide(JOB, seen, load_default_policy(), now)
+        dated = decide(JOB, seen, POLICY, now)
+        assert SEVERITY[type(dated)] >= SEVERITY[type(plain)]

@@ -153,14 +153,15 @@ def test_a_record_replayed_at_its_own_moment_says_the_same(
 ) -> None:
     now = at(day)
     seen = evidence(now, said, gpu=gpu, network=network, share=share, regions=regions)
-    changes: dict[str, Any] = {
+    spoils: dict[str, dict[str, Any]] = {
         "no account": {"account": None},
         "no attestation": {"attestation": None},
         "invalid": {"attestation": InvalidAttestation(Reason(Code.REVOKED_EPOCH, "x"), None)},
         "not its own": {"account": Account(Address(b"\x22" * 20))},
         "none": {},
-    }[spoil]
-    told = json.loads(json.dumps(explain(decide(JOB, replace(seen, **changes), POLICY, now))))
+    }
+    seen = replace(seen, **spoils[spoil])
+    told = json.loads(json.dumps(explain(decide(JOB, seen, POLICY, now))))
     replayed = replay(told, now, policy=POLICY, countries=COUNTRIES)
     assert replayed.verdict == told["verdict"]
     codes = [(reason["code"], reason["rule"]) for reason in told["reasons"]]
