@@ -151,3 +151,34 @@ def test_a_front_everybody_could_be_is_refused(tmp_path: Path) -> None:
     for peer in ("0.0.0.0/0", "::/0", "nginx"):
         found = problems(tmp_path, with_front(f'forward_auth_peers = ["{peer}"]'))
         assert any("gate.forward_auth_peers" in each for each in found)
+
+
+# -- screening -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("gate", "screening", "folder"),
+    [
+        ("", "", "kycgate-lists"),
+        ('database = "sqlite:///data/gate.sqlite3"', "", "data/kycgate-lists"),
+        ('database = "postgresql://h/d"', "", "kycgate-lists"),
+        ("", 'lists_dir = "lists"', "lists"),
+    ],
+)
+def test_the_lists_stand_beside_the_database_unless_said_otherwise(
+    tmp_path: Path, gate: str, screening: str, folder: str
+) -> None:
+    text = SOUND.replace("[gate]", f"[gate]\n{gate}") + f"\n[screening]\n{screening}\n"
+    config = load_config(write(tmp_path, text), environ={"PATH": ""})
+    assert config.lists_dir == tmp_path / folder
+
+
+def test_yente_needs_its_address(tmp_path: Path) -> None:
+    found = problems(tmp_path, SOUND + '\n[screening]\nbackend = "yente"\n')
+    assert found == ['/kycgate.toml:18: screening.yente_url: is needed when backend = "yente"']
+
+
+def test_nobody_is_asked_for_a_second_opinion_unless_a_node_is_named(tmp_path: Path) -> None:
+    config = load_config(write(tmp_path, SOUND), environ={"PATH": ""})
+    assert config.screening.oracle_rpc == ()
+    assert config.screening.oracle.hex() == "40c57923924b5c5c5455c48d93317139addac8fb"

@@ -85,11 +85,14 @@ class Services:
     web: WebParts
 
     def tick(self, now: int) -> None:
-        """One round of what follows decisions and lists: screen again, stop jobs, sweep."""
-        _each(lambda: self.rescreening.run(now=now))
+        """One round of what follows decisions: stop jobs, sweep."""
         _each(lambda: self.stopper.run(now=now))
         if now % _SWEEP_S == 0:
             _each(lambda: self.store.sweep(now=now))
+
+    def tick_lists(self, now: int) -> None:
+        """Notice a change of the lists, and screen again whom it may concern."""
+        _each(lambda: self.rescreening.run(now=now))
 
     def tick_chain(self, now: int) -> None:
         """One round of the work on chains, which may take seconds: publish, follow."""
@@ -205,7 +208,11 @@ def background(services: Services) -> Iterator[None]:
 
     threads = [
         threading.Thread(target=work, args=(tick,), name=f"kycgate-{name}", daemon=True)
-        for name, tick in (("background", services.tick), ("chains", services.tick_chain))
+        for name, tick in (
+            ("decisions", services.tick),
+            ("lists", services.tick_lists),
+            ("chains", services.tick_chain),
+        )
     ]
     for thread in threads:
         thread.start()

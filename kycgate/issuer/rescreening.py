@@ -11,6 +11,7 @@ all of the work; the one that comes first acts, the others find it done.
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -66,7 +67,7 @@ class _Change:
 
 
 class Rescreening:
-    """The job. One thread runs it."""
+    """The job. One thread at a time does a step of it."""
 
     def __init__(
         self,
@@ -86,9 +87,18 @@ class Rescreening:
         self._store_version = -1
         self._recent: dict[str, tuple[int, str]] = {}
         self._change: _Change | None = None
+        self._turn = threading.Lock()
 
     def run(self, *, now: int) -> int:
         """One step. Returns how many cases it stopped. Raises Unavailable; the next one goes on."""
+        if not self._turn.acquire(blocking=False):
+            return 0  # another thread is at it
+        try:
+            return self._step(now)
+        finally:
+            self._turn.release()
+
+    def _step(self, now: int) -> int:
         self._lists.refresh(now)
         self._notice(now)
         caught_up = self._catch_up(now)

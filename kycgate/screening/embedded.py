@@ -5,7 +5,7 @@ Watches nothing: `live` decides which versions are in force and builds another o
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from kycgate.core.claims import Address
@@ -13,6 +13,7 @@ from kycgate.core.policy import ListVersion
 from kycgate.screening.backend import Answer
 from kycgate.screening.entries import Entry, ListData
 from kycgate.screening.ftm import entity
+from kycgate.screening.library import Library, each_party_once
 from kycgate.screening.lists import Band, Hit
 from kycgate.screening.matching.document import explanation
 from kycgate.screening.matching.matcher import Match, Matcher, Query
@@ -59,6 +60,14 @@ class Embedded:
             match.by,
             entity(entry) | _scored(match, screened),
         )
+
+
+def recalled(library: Library, versions: Iterable[tuple[str, str]]) -> Embedded:
+    """The engine over (list, version) pairs that a decision carries, however old they are.
+
+    Raises NotFound for a version the library has never kept, Unavailable for a damaged one.
+    """
+    return Embedded(each_party_once([library.version(*each) for each in versions]))
 
 
 def _scored(match: Match, screened: Screened) -> dict[str, Any]:

@@ -89,13 +89,14 @@ class Yente:
         """Look which version is in force, at most twice a minute. Raises Unavailable."""
         if self._monotonic() - self._looked_at < _CATALOG_S:
             return
+        # Before asking: a service that hangs is not asked again at every step.
+        self._looked_at = self._monotonic()
         found = self._ask("GET", "/catalog")
         with _expected("/catalog"):
             datasets = {each["name"]: each for each in found["datasets"]}
             if self._dataset not in datasets:
                 raise Unavailable(f"yente has no collection {self._dataset!r}")
             self._versions = (_version(datasets[self._dataset]),)
-        self._looked_at = self._monotonic()
 
     def in_force(self) -> dict[str, str]:
         """The collection and its version."""
@@ -180,6 +181,8 @@ class Yente:
         # A process that never ticks (a command) must know what it screens against, too.
         if not self._versions:
             self.refresh(0)
+        if not self._versions:
+            raise Unavailable("yente has not said yet which lists it has")
 
     def _hit(self, found: Mapping[str, Any], certain: bool, matched: str) -> Hit:
         datasets = [str(each) for each in found["datasets"]]

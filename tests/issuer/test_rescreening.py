@@ -10,11 +10,13 @@ import pytest
 
 from kycgate.core.attestation import InvalidAttestation, SignedAttestation, ValidAttestation
 from kycgate.core.claims import Account
-from kycgate.errors import Unavailable
+from kycgate.errors import NotFound, Unavailable
+from kycgate.issuer.checks import screen
 from kycgate.issuer.issuing import IssuingRules
 from kycgate.issuer.rescreening import DONE, SETTLE_S, Rescreening
 from kycgate.screening.backend import Screening
 from kycgate.screening.controls import load_countries
+from kycgate.screening.embedded import recalled
 from kycgate.screening.library import Library
 from kycgate.screening.live import LiveLists
 from kycgate.store.base import Case, Store
@@ -288,3 +290,35 @@ def test_reading_for_the_index_stands_in_the_log_once_a_batch_without_names(
         "reader": "rescreening", "count": 2, "at": NOW + 61
     }  # fmt: skip
     assert len(log.of("evidence_read")) == before
+
+
+# -- looking back ----------------------------------------------------------------------------------
+
+
+def test_what_was_found_is_found_again_with_the_versions_the_evidence_carries(
+    world: World,
+) -> None:
+    publish(world.library, NOBODY, party(8, "Ada Okafor"), now=NOW + 60)
+    world.settle(NOW + 61)
+    case = open_person(world.office, ADA, now=NOW + 90, name="Ada Okafor")
+    kept = world.office.identity.case_view(case.id, reader="mara", now=NOW + 91)["screenings"][-1]
+    assert [each["entry"] for each in kept["findings"]] == ["T-8"]
+    # The party is off the list by now: today the case would be clear.
+    publish(world.library, NOBODY, party(9, "Wholly Different"), now=NOW + 120)
+    world.settle(NOW + 121)
+    told = world.office.identity.book.details(case, reader="mara", now=NOW + 130)
+
+    def screened(screener: Screening) -> list[dict[str, object]]:
+        found = screen(told, [ADA], screener, countries=load_countries(), now=NOW)
+        return [each.document() for each in found.findings]
+
+    assert screened(world.office.lists) == []
+    versions = [(each["name"], each["version"]) for each in kept["lists"]]
+    then = Screening(recalled(world.library, versions))
+    assert screened(then) == kept["findings"]
+    assert {(each.name, each.version) for each in then.versions} == set(versions)
+
+
+def test_a_version_the_library_never_kept_can_not_be_looked_back_to(world: World) -> None:
+    with pytest.raises(NotFound):
+        recalled(world.library, [(NAMES, "0" * 12)])

@@ -36,7 +36,6 @@ from tests.store.samples import (
     entry,
 )
 
-CLEARANCE = Clearance(SUBJECT.id, b"k" * 32, CASE.id, "rosa", NOW)
 
 CALLS: dict[str, Callable[[Store], object]] = {
     "ping": lambda s: s.ping(),
@@ -61,7 +60,7 @@ CALLS: dict[str, Callable[[Store], object]] = {
     "add_case": lambda s: s.add_case(CASE, OPENED),
     "case": lambda s: s.case(CASE.id),
     "cases_changed": lambda s: s.cases_changed(since=NOW),
-    "add_clearance": lambda s: s.add_clearance(CLEARANCE),
+    "add_clearance": lambda s: s.add_clearance(Clearance(SUBJECT.id, b"c", CASE.id, "r", NOW)),
     "clearances_of": lambda s: s.clearances_of(SUBJECT.id),
     "cases": lambda s: s.cases(),
     "move_case": lambda s: s.move_case(CASE, from_state="draft", event=OPENED),

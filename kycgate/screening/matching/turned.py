@@ -105,6 +105,7 @@ class NameRows:
         costs = [_costs(name) for name in names]
         self._conflict = np.array([each.conflict for each in costs], dtype=np.float32)
         self._omitted = np.array([each.omitted for each in costs], dtype=np.float32)
+        self._added = np.array([each.added for each in costs], dtype=np.float32)
         vocabulary, words, rows = _Vocabulary(), list[int](), list[int]()
         boned = set[str]()
         self._count = np.zeros(len(names), dtype=np.int64)
@@ -237,7 +238,7 @@ class NameRows:
         right = np.maximum(wanted.totals[number] - of_listed - for_listed, 0.0)
         conflict = np.minimum(left, right)
         lost = conflict * self._conflict[row]
-        lost += (np.maximum(left, right) - conflict) * self._omitted[row]
+        lost += (left - conflict) * self._added[row] + (right - conflict) * self._omitted[row]
         weight = np.maximum(np.minimum(of_listed, of_own), shared)
         score = shared / (weight + lost + 1e-9)
         if self._person:
