@@ -36,7 +36,6 @@ from tests.store.samples import (
     entry,
 )
 
-
 CALLS: dict[str, Callable[[Store], object]] = {
     "ping": lambda s: s.ping(),
     "version": lambda s: s.version(),
