@@ -182,3 +182,50 @@ def test_nobody_is_asked_for_a_second_opinion_unless_a_node_is_named(tmp_path: P
     config = load_config(write(tmp_path, SOUND), environ={"PATH": ""})
     assert config.screening.oracle_rpc == ()
     assert config.screening.oracle.hex() == "40c57923924b5c5c5455c48d93317139addac8fb"
+
+
+# -- further chains --------------------------------------------------------------------------------
+
+ESCROW = f"""
+[settlement]
+mode = "escrow"
+rpc = ["http://127.0.0.1:1"]
+chain_id = 31337
+escrow = "0x{"11" * 20}"
+revoker = "0x{"22" * 20}"
+token = "0x{"33" * 20}"
+provider = "0x{"44" * 20}"
+"""
+
+
+def chain(number: int) -> str:
+    return f"""
+[[chain]]
+id = {number}
+rpc = ["http://127.0.0.1:2"]
+eas = "0x4200000000000000000000000000000000000021"
+revoker = "0x{"55" * 20}"
+revoker_key = "file:revoker.key"
+"""
+
+
+def test_further_chains_are_read_in_their_order(tmp_path: Path) -> None:
+    path = write(tmp_path, SOUND + ESCROW + chain(10) + chain(8453))
+    config = load_config(path, environ={"PATH": ""})
+    assert [each.id for each in config.chains] == [10, 8453]
+    assert config.chains[0].rpc == ("http://127.0.0.1:2",)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (ESCROW + chain(10) + chain(10), "names a chain twice"),
+        (ESCROW + chain(31337), "or the settlement's own"),
+        (chain(10), 'needs [settlement] mode = "escrow"'),
+        (ESCROW + chain(10).replace("[[chain]]", "[chain]"), "needs double brackets"),
+        (ESCROW + chain(10).replace("revoker_key", "revoker_kee"), "chain.revoker_kee: unknown"),
+        (ESCROW + chain(10).replace("id = 10", ""), "chain.id: is missing"),
+    ],
+)
+def test_a_wrong_further_chain_is_named(tmp_path: Path, text: str, said: str) -> None:
+    assert any(said in each for each in problems(tmp_path, SOUND + text))
