@@ -246,6 +246,16 @@ class CaseBook:
     def _read(self, case: Case, raw: dict[str, Any], now: int) -> Details:
         return parse_details(Kind(case.kind), raw, countries=self.countries, now=now)
 
+    def shown(self, case: Case, *, reader: str, now: int) -> frozenset[tuple[str, ...]]:
+        """The hits a reviewer of the case may have seen: `Finding.shown` of every screening."""
+        kept = [each for each in self.evidence(case) if each.kind == SCREENING]
+        documents = self._vault.open_many(kept, reader=reader, now=now) if kept else []
+        return frozenset(
+            (finding["role"], finding["list"], finding["entry"], finding["digest"])
+            for document in documents
+            for finding in (document or {}).get("findings", [])
+        )
+
     def clear(self, case: Case, findings: Sequence[Finding], reviewer: str, now: int) -> None:
         """Remember that these are somebody else, for as long as entry and details stay the same."""
         for finding in findings:

@@ -107,6 +107,11 @@ class Finding:
         return self.asked + rfc8785.dumps([self.hit.list, self.hit.entry_id, self.hit.digest])
 
     @property
+    def shown(self) -> tuple[str, ...]:
+        """By what a reviewer's copy of it is known again."""
+        return (self.role, self.hit.list, self.hit.entry_id, self.hit.digest)
+
+    @property
     def final(self) -> bool:
         """Whether an attestation can't wait for a reviewer."""
         return self.role == WALLET or (self.role != OPINION and str(self.hit.band) == _BLOCK)

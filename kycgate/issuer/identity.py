@@ -152,8 +152,10 @@ class Identity:
         self._require_lists(now)
         told = book.details(case, reader=reviewer, now=now)
         screening = self._screen(case, told, now)
+        shown = book.shown(case, reader=reviewer, now=now) if screening.findings else frozenset()
         book.keep_screening(case, screening, now)
-        self._stop_on_hits(case, screening, verdict, now)
+        unseen = any(finding.shown not in shown for finding in screening.findings)
+        self._stop_on_hits(case, screening, verdict, now, unseen=unseen)
         others = (*screening.findings, *screening.cleared)
         verdict["cleared"] = [list(finding.key) for finding in others]
         # Epochs first: a revocation from here on voids what is signed below.
@@ -337,10 +339,12 @@ class Identity:
             )
 
     def _stop_on_hits(
-        self, case: Case, screening: Screening, verdict: dict[str, Any], now: int
+        self, case: Case, screening: Screening, verdict: dict[str, Any], now: int, *, unseen: bool
     ) -> None:
+        """`unseen`: a list has changed since; no reviewer can mean a hit they were not shown."""
         codes = screening.codes()
-        if not codes or (Code.SCREENING_HIT_WALLET not in codes and "despite_hit" in verdict):
+        answered = "despite_hit" in verdict and not unseen
+        if not codes or (Code.SCREENING_HIT_WALLET not in codes and answered):
             return
         self._book.flag(case, codes, verdict["reviewer"], now)
         raise Refused(

@@ -23,6 +23,7 @@ import requests
 
 from kycgate.core.claims import Address, Kind
 from kycgate.core.policy import ListVersion
+from kycgate.core.wire import require_shallow
 from kycgate.errors import Malformed, Unavailable
 from kycgate.screening.backend import Answer
 from kycgate.screening.entries import Identifier
@@ -219,9 +220,12 @@ class Yente:
         if len(body) > _MOST:
             raise Unavailable(f"yente's answer to {path} exceeds {_MOST} bytes")
         try:
+            require_shallow(body, field="yente")
             return json.loads(body)
-        except ValueError as error:
-            raise Unavailable(f"yente answered {path} with something else than JSON") from error
+        except (ValueError, Malformed) as error:
+            raise Unavailable(
+                f"yente answered {path} with something else than plain JSON"
+            ) from error
 
     def _session(self) -> requests.Session:
         # A Session is not promised to be safe for several threads.

@@ -10,7 +10,7 @@ import pytest
 
 from kycgate.core.attestation import InvalidAttestation, SignedAttestation, ValidAttestation
 from kycgate.core.claims import Account
-from kycgate.errors import NotFound, Unavailable
+from kycgate.errors import NotFound, Refused, Unavailable
 from kycgate.issuer.checks import screen
 from kycgate.issuer.issuing import IssuingRules
 from kycgate.issuer.rescreening import DONE, SETTLE_S, Rescreening
@@ -186,11 +186,27 @@ def test_a_clearance_tells_a_thief_neither_name_nor_entry(world: World, database
         assert secret not in files
 
 
+def test_a_hit_that_came_after_the_reviewer_looked_is_not_cleared_by_their_word(
+    world: World,
+) -> None:
+    case, _ = attested(world, ADA, "Ada Okafor")
+    publish(world.library, NOBODY, party(6, "Ada Okafor"), now=NOW + 60)
+    world.settle(NOW + 61)
+    both = (party(6, "Ada Okafor"), party(7, "Ada Okafor", country="ng"))
+    publish(world.library, NOBODY, *both, now=NOW + 90)
+    world.settle(NOW + 91)
+    with pytest.raises(Refused):
+        approve(world.office, world.case(case), now=NOW + 120, despite_hit="the 1952 one")
+    assert world.store.clearances_of(case.subject_id) == frozenset()
+    # Now both have been shown.
+    assert approve(world.office, world.case(case), now=NOW + 130, despite_hit="neither")
+
+
 def test_a_listed_wallet_can_not_be_cleared(world: World) -> None:
     case, _ = attested(world, ADA, "Ada Okafor")
     publish_wallets(world.library, "0x" + ADA.address.hex(), now=NOW + 60)
     world.settle(NOW + 61)
-    with pytest.raises(Exception, match="wallet"):
+    with pytest.raises(Refused, match="wallet"):
         approve(world.office, world.case(case), now=NOW + 100, despite_hit="not hers")
 
 
@@ -222,7 +238,7 @@ def test_a_job_killed_half_way_does_the_rest_and_nothing_twice(world: World, log
     publish_wallets(
         world.library, *("0x" + account(0x500 + n).address.hex() for n in range(3)), now=NOW + 60
     )
-    rescreen, seen = world.office.identity.rescreen, []
+    rescreen, seen = world.office.identity.rescreen, list[str]()
 
     class Dying:
         book = world.office.identity.book

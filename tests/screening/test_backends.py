@@ -238,6 +238,7 @@ def altered(change: Callable[[dict[str, Any]], object]) -> str:
         {"status": 302, "headers": {"Location": "https://elsewhere.example/"}},
         {"body": "<html>"},
         {"body": "[]"},
+        {"body": "[" * 100_000},
         {"body": altered(lambda each: each["responses"].clear())},
         {"body": altered(lambda each: each["responses"]["q"].update(status=400))},
         {"body": altered(lambda each: each["responses"]["q"].pop("results"))},
