@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kycgate.cli.output import Exit, add_json_flag, say
+from kycgate.core.wire import require_shallow
 from kycgate.errors import Malformed, Unavailable
 
 if TYPE_CHECKING:
@@ -55,8 +56,10 @@ class _Exchange:
 
 def _read(path: Path) -> tuple[_Exchange, ...]:
     try:
-        entries = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError) as error:
+        said = path.read_bytes()
+        require_shallow(said, field="CAPTURE.json")
+        entries = json.loads(said)
+    except (OSError, ValueError) as error:
         raise Malformed(f"{path} can't be read: {error}.", field="CAPTURE.json") from error
     if not isinstance(entries, list):
         raise Malformed("The capture is not a list of requests.", field="CAPTURE.json")

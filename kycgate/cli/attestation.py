@@ -238,8 +238,6 @@ class _ChainView:
         self, *, issuer: Address, domain: bytes, uid: bytes, account: Address, epoch: int
     ) -> Code | None:
         """Raises Unavailable when the chain does not answer, or is another chain."""
-        if int.from_bytes(self._ask("eth_chainId", []), "big") != self.domain.chain_id:
-            raise Unavailable(f"{self.url} is not chain {self.domain.chain_id}")
         # The two marks of DESIGN 4.3: this attestation, and everything up to the account's epoch.
         epoch_mark = keccak(word_address(account) + word_uint(epoch))
         if self._marked(issuer, uid):
@@ -249,25 +247,21 @@ class _ChainView:
         return None
 
     def _marked(self, by: Address, mark: bytes) -> bool:
-        data = "0x" + (_GET_REVOKE_OFFCHAIN + word_address(by) + mark).hex()
-        call = {"to": checksum(self.domain.eas), "data": data}
-        answer = self._ask("eth_call", [call, "latest"])
+        # Imported here: most verifications ask no chain.
+        from kycgate.chain import Chain, Reverted
+
+        chain = Chain([self.url], self.domain.chain_id, timeout_s=_RPC_TIMEOUT_S)
+        try:
+            answer = chain.call(self.domain.eas, _GET_REVOKE_OFFCHAIN + word_address(by) + mark)
+        except Reverted as error:
+            raise Unavailable(f"{checksum(self.domain.eas)} refused the question") from error
+        finally:
+            chain.close()
         if len(answer) != 32:
-            raise Unavailable(f"no EAS contract at {call['to']} on chain {self.domain.chain_id}")
+            place = f"{checksum(self.domain.eas)} on chain {self.domain.chain_id}"
+            raise Unavailable(f"no EAS contract at {place}")
         since = int.from_bytes(answer, "big")
         return since != 0 and (self.at is None or since <= self.at)
-
-    def _ask(self, method: str, params: list[Any]) -> bytes:
-        # Imported here: most verifications ask no chain.
-        import requests
-
-        request = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
-        try:
-            answer = requests.post(self.url, json=request, timeout=_RPC_TIMEOUT_S).json()["result"]
-            digits = answer.removeprefix("0x")
-            return bytes.fromhex(digits.zfill(len(digits) + len(digits) % 2))
-        except (requests.RequestException, ValueError, KeyError, TypeError, AttributeError) as e:
-            raise Unavailable(f"{self.url} did not answer {method}") from e
 
 
 # -- sign ----------------------------------------------------------------------------------------

@@ -24,7 +24,7 @@ from kycgate.core.attestation import (
 from kycgate.core.claims import SCHEMA_UID, Address, checksum, parse_address
 from kycgate.core.permit import SignedPermit
 from kycgate.core.trust import TrustedIssuer, TrustList
-from kycgate.core.wire import digest, hex_bytes, uint
+from kycgate.core.wire import digest, hex_bytes, require_shallow, uint
 from kycgate.errors import Malformed, Refused
 from kycgate.keys import Signer, load_secret, load_signer
 from kycgate.settlement.exports import access_token, argument_types, identity_claim
@@ -232,6 +232,7 @@ def run_token(args: argparse.Namespace) -> int:
 
 def _arguments(function: str, text: str) -> list[Any]:
     types = argument_types(function)
+    require_shallow(text.encode(), field="--arguments")
     try:
         values = json.loads(text)
     except ValueError as e:

@@ -23,6 +23,7 @@ from kycgate.client.questions import ask_details
 from kycgate.client.session import read_job
 from kycgate.client.sessions import SessionFile, state_file
 from kycgate.core.permit import SignedPermit
+from kycgate.core.wire import require_shallow
 from kycgate.errors import Malformed, TooLarge, Unavailable
 from kycgate.keys import Signer, load_signer
 
@@ -241,14 +242,17 @@ def _signer(args: argparse.Namespace) -> Signer:
 def _read_details(path: str) -> dict[str, Any]:
     """A file of the form {"kind": …, "details": {…}}; what is inside `details` the gate checks."""
     try:
-        raw = Path(path).read_bytes()
-        document = json.loads(raw)
+        with Path(path).open("rb") as file:
+            raw = file.read(_DETAILS_MOST + 1)
     except OSError as error:
         raise Malformed("can't be read", field=path, remedy="give a JSON file") from error
-    except ValueError as error:
-        raise Malformed("not JSON", field=path, remedy="give a JSON file") from error
     if len(raw) > _DETAILS_MOST:
         raise TooLarge("too large", field=path, remedy=f"at most {_DETAILS_MOST} bytes")
+    require_shallow(raw, field=path)
+    try:
+        document = json.loads(raw)
+    except ValueError as error:
+        raise Malformed("not JSON", field=path, remedy="give a JSON file") from error
     whole = isinstance(document, dict) and set(document) == {"kind", "details"}
     if not whole or not isinstance(document["details"], dict):
         raise Malformed("not a case", field=path, remedy='{"kind": "person", "details": {…}}')

@@ -175,7 +175,7 @@ class Answer(BaseHTTPRequestHandler):
             data = bytes.fromhex(request["params"][0]["data"][2:])
             since = self.server.marks.get(data[4:], 0)
             result = "0x" + word_uint(since).hex() if self.server.contract else "0x"
-        body = json.dumps({"jsonrpc": "2.0", "id": 1, "result": result}).encode()
+        body = json.dumps({"jsonrpc": "2.0", "id": request["id"], "result": result}).encode()
         self.send_response(200)
         self.send_header("content-length", str(len(body)))
         self.end_headers()

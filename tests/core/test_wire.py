@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import kycgate
 from kycgate.core.wire import DEPTH_MOST, read_object, require_shallow
 from kycgate.errors import Malformed
 
@@ -83,3 +86,33 @@ def test_no_door_crashes_where_a_library_has_raised_the_recursion_limit() -> Non
     )
     assert done.returncode == 0, done.stderr[-500:]
     assert done.stdout.count("nested too deep") == 3
+
+
+OWN_WORDS = {
+    "chain/abi.py": "compiled contracts, shipped",
+    "cli/adapter.py": "counts depth; the other one is our own canonical form",
+    "client/sessions.py": "our own file, mode 0600",
+    "core/decision.py": "our own canonical form",
+    "gateway/records.py": "our own canonical form, from the store",
+    "issuer/rescreening.py": "our own setting, from the store",
+    "issuer/vault.py": "our own seal, authenticated",
+    "keys.py": "the operator's keystore, bounded",
+    "screening/library.py": "our own files, checked by hash",
+    "screening/ownership/streams.py": "measures depth as it reads",
+    "screening/sources/shipped.py": "shipped with the package",
+    "settlement/follower.py": "our own cursor, from the store",
+    "store/tables.py": "our own columns",
+}
+
+
+def test_every_reader_of_json_counts_its_depth_or_reads_our_own_words() -> None:
+    package = Path(kycgate.__file__).parent
+    parsing = re.compile(r"json\.loads\(|\.json\(\)|raw_decode\(|JSONDecoder\(")
+    unguarded = {
+        str(path.relative_to(package))
+        for path in package.rglob("*.py")
+        if "demo" not in path.parts
+        and parsing.search(text := path.read_text())
+        and "require_shallow(" not in text
+    }
+    assert unguarded <= OWN_WORDS.keys()
