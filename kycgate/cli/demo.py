@@ -111,6 +111,8 @@ def _document(
 
 def _stay(args: argparse.Namespace, world: World) -> None:
     config = world.directory / "kycgate.toml"
+    # As it was called: a fresh checkout has it in .venv/bin, not on the search path.
+    program = sys.argv[0] if Path(sys.argv[0]).name == "kycgate" else "kycgate"
     _tell(
         args,
         "",
@@ -120,8 +122,8 @@ def _stay(args: argparse.Namespace, world: World) -> None:
         f"  API description      {world.control_url}/v1/openapi.json",
         f"  health               {world.control_url}/healthz",
         f"  chain (RPC)          {world.anvil.url}",
-        f"  reviewer             kycgate cases list --state all --config {config}",
-        f"  decision log         kycgate audit verify --config {config}",
+        f"  reviewer             {program} cases list --state all --config {config}",
+        f"  decision log         {program} audit verify --config {config}",
         "Ctrl-C ends it.",
     )
     ended = threading.Event()
