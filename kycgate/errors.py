@@ -113,6 +113,14 @@ class Code(StrEnum):
     ASSERTION_REPLAYED = "assertion_replayed"
     # The world
     DEPENDENCY = "dependency"
+    # Owners: what was told beside what registers say
+    REGISTERED_IDENTITY = "registered_identity_differs"
+    REGISTERED_NAME = "registered_name_differs"
+    REGISTERED_COUNTRY = "registered_country_differs"
+    REGISTERED_PARENT = "registered_parent_differs"
+    REGISTERED_INACTIVE = "registered_inactive"
+    REGISTER_UNAVAILABLE = "register_unavailable"
+    REGION_UNKNOWN = "region_unknown"
 
 
 _DECLINED = frozenset(
@@ -149,6 +157,13 @@ _REVIEW = frozenset(
         Code.GPU_UNKNOWN,
         Code.OWNERSHIP_UNKNOWN,
         Code.NOT_CHECKED,
+        Code.REGISTERED_IDENTITY,
+        Code.REGISTERED_NAME,
+        Code.REGISTERED_COUNTRY,
+        Code.REGISTERED_PARENT,
+        Code.REGISTERED_INACTIVE,
+        Code.REGISTER_UNAVAILABLE,
+        Code.REGION_UNKNOWN,
     }
 )
 

@@ -32,6 +32,7 @@ from kycgate.store.base import (
     Case,
     CaseEvent,
     Clearance,
+    DecisionFacts,
     IssuedAttestation,
     Job,
     Key,
@@ -43,6 +44,7 @@ from kycgate.store.base import (
     SealedEvidence,
     SentTransaction,
     Session,
+    Standing,
     Subject,
 )
 
@@ -68,6 +70,8 @@ class MemoryStore:
         self._events: list[CaseEvent] = []
         self._evidence: dict[str, SealedEvidence] = {}
         self._clearances: dict[tuple[str, bytes], Clearance] = {}
+        self._standings: dict[str, Standing] = {}
+        self._facts: dict[str, DecisionFacts] = {}
         self._attestations: list[IssuedAttestation] = []
         self._revoked_issuers: set[str] = set()
         self._revoked: set[tuple[str, bytes, bytes]] = set()
@@ -287,6 +291,43 @@ class MemoryStore:
     def clearances_of(self, subject_id: str) -> frozenset[bytes]:
         with self._open():
             return frozenset(key for subject, key in self._clearances if subject == subject_id)
+
+    # -- owners ----------------------------------------------------------------------------------
+
+    def put_standing(self, standing: Standing) -> None:
+        with self._open():
+            if standing.case_id not in self._cases:
+                raise Conflict("no such case")
+            before = self._standings.get(standing.case_id)
+            self._standings[standing.case_id] = standing
+            if before is None or before.body != standing.body:
+                self._version += 1
+
+    def standing(self, case_id: str) -> Standing | None:
+        with self._open():
+            return self._standings.get(case_id)
+
+    def drop_standing(self, case_id: str) -> None:
+        with self._open():
+            if self._standings.pop(case_id, None) is not None:
+                self._version += 1
+
+    def add_facts(self, facts: DecisionFacts) -> None:
+        with self._open():
+            if facts.decision_id in self._facts:
+                raise Conflict("the decision is there")
+            self._facts[facts.decision_id] = facts
+
+    def facts(self, decision_id: str) -> DecisionFacts | None:
+        with self._open():
+            return self._facts.get(decision_id)
+
+    def drop_facts(self, *, before: int) -> int:
+        with self._open():
+            gone = [each.decision_id for each in self._facts.values() if each.at < before]
+            for decision_id in gone:
+                del self._facts[decision_id]
+            return len(gone)
 
     # -- attestations and revocation -------------------------------------------------------------
 

@@ -19,7 +19,7 @@ from kycgate.screening.ownership.parties import Gap, Party, PartyKind, Register,
 from kycgate.screening.ownership.register import MemoryRegister
 from kycgate.screening.ownership.snapshot import Snapshot
 
-PARTIES_MOST = 1_000
+PARTIES_MOST = 300
 """Parties above one company; beyond, nobody can be called clear without a person looking."""
 
 STATED = "stated"
@@ -71,8 +71,8 @@ class Merged:
     ids: Mapping[str, str]
     """stated id → id in the merged graph: other where two statements are about one party"""
     register: MergedRegister
-    registered: frozenset[str]
-    """ids of which a register knows something"""
+    registered: Mapping[str, tuple[Party, ...]]
+    """id → what registers say of that party, for those of which one knows something"""
     owned: bool
     """whether a register says who owns the subject, and how much"""
     differences: tuple[Difference, ...]
@@ -243,8 +243,11 @@ class _Merging:
         subject = self._ids[self._start]
         everything = self._register(groups, range(len(self._sources)))
         registers = range(1 if self._told else 0, len(self._sources))
-        known = frozenset(id_ for id_, nodes in groups.items() if any(n[0] in registers
-                                                                      for n in nodes))  # fmt: skip
+        known = {
+            id_: found
+            for id_, nodes in groups.items()
+            if (found := tuple(self._parties[node] for node in nodes if node[0] in registers))
+        }
         owned = any(
             stake.ownership is not None and stake.ownership.stated
             for node in groups.get(subject, ())
@@ -255,8 +258,8 @@ class _Merging:
         if self._told and subject in known:
             differences += self._parents_differ(groups, subject, registers)
         ids = {node[1]: id_ for node, id_ in self._ids.items() if self._told and not node[0]}
-        found = tuple(differences)
-        return Merged(subject, self._at, ids, everything, known, owned, found, self._cut)
+        told = tuple(differences)
+        return Merged(subject, self._at, ids, everything, known, owned, told, self._cut)
 
     def _register(self, groups: dict[str, list[Node]], sources: range) -> MergedRegister:
         parties, stakes, gaps = list[Party](), dict[Stake, None](), dict[str, list[Gap]]()

@@ -161,6 +161,22 @@ _OWNER: Schema = {
     },
     "required": ["name", "kind", "country", "share"],
     "additionalProperties": False,
+    "examples": [
+        {
+            "name": "Straits Holdings Ltd.",
+            "kind": "organisation",
+            "country": "SG",
+            "share": 60,
+            "owners": [
+                {
+                    "name": "Mei Tan",
+                    "kind": "person",
+                    "country": "SG",
+                    "share": {"min": 25, "max": 50},
+                }
+            ],
+        }
+    ],
 }
 _PERSON: Schema = {
     "type": "object",
