@@ -8,7 +8,7 @@ from __future__ import annotations
 from kycgate.config import Config
 from kycgate.errors import Malformed
 from kycgate.screening.controls import load_countries
-from kycgate.screening.ownership.live import LiveRegisters, build_apart
+from kycgate.screening.ownership.live import BuilderApart, LiveRegisters
 from kycgate.screening.ownership.sources import Source
 
 
@@ -27,7 +27,13 @@ def ownership_sources(config: Config) -> tuple[Source, ...]:
 def live_registers(config: Config) -> LiveRegisters | None:
     """The registers as the gate uses them; None where none is configured."""
     sources = ownership_sources(config)
-    return LiveRegisters(sources, builder=build_apart) if sources else None
+    return LiveRegisters(sources, builder=BuilderApart()) if sources else None
+
+
+def restricted() -> frozenset[int]:
+    """D:5, Macau beside it, and Hong Kong, which has China's groups."""
+    countries = load_countries()
+    return countries.group("D:5") | {countries.numeric("MO"), countries.numeric("HK")}
 
 
 def country_of(code: str) -> int:

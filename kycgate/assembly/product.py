@@ -18,6 +18,7 @@ from typing import Any
 from kycgate.assembly.chains import escrow_follower, home_chain, permit_office, publishers
 from kycgate.assembly.control import web_parts
 from kycgate.assembly.market import Credentials, Market, gate_parts, open_asserter
+from kycgate.assembly.ownership import live_registers, restricted
 from kycgate.assembly.rules import domain, live_lists, open_signer, oracle, rental_policy
 from kycgate.audit import DecisionLog
 from kycgate.chain import Chain
@@ -29,6 +30,7 @@ from kycgate.gateway.gate import Gate
 from kycgate.gateway.stopping import JobStopper
 from kycgate.issuer.identity import Identity
 from kycgate.issuer.issuing import Issuer, IssuingRules
+from kycgate.issuer.ownership import OwnershipDesk
 from kycgate.issuer.rescreening import Rescreening
 from kycgate.issuer.vault import Vault
 from kycgate.keys import load_secret
@@ -37,6 +39,7 @@ from kycgate.screening.controls import (
     CountryTable,
     load_countries,
 )
+from kycgate.screening.ownership.live import LiveRegisters
 from kycgate.settlement.follower import Follower
 from kycgate.settlement.permits import Permits
 from kycgate.settlement.revocations import Publishers
@@ -82,6 +85,7 @@ class Services:
     follower: Follower | None
     stopper: JobStopper
     rescreening: Rescreening
+    registers: LiveRegisters | None
     web: WebParts
 
     def tick(self, now: int) -> None:
@@ -93,6 +97,11 @@ class Services:
     def tick_lists(self, now: int) -> None:
         """Notice a change of the lists, and screen again whom it may concern."""
         _each(lambda: self.rescreening.run(now=now))
+
+    def tick_registers(self, now: int) -> None:
+        """Notice other register files; reading them anew takes as long as it takes."""
+        if self.registers is not None:
+            self.registers.refresh(now)
 
     def tick_chain(self, now: int) -> None:
         """One round of the work on chains, which may take seconds: publish, follow."""
@@ -212,6 +221,7 @@ def background(services: Services) -> Iterator[None]:
             ("decisions", services.tick),
             ("lists", services.tick_lists),
             ("chains", services.tick_chain),
+            ("registers", services.tick_registers),
         )
     ]
     for thread in threads:
@@ -220,6 +230,8 @@ def background(services: Services) -> Iterator[None]:
         yield
     finally:
         leave.set()
+        if services.registers is not None:
+            services.registers.close()
         for thread in threads:
             thread.join()
 
@@ -270,6 +282,15 @@ def _assemble(config: Config, store: Store) -> Services:
         log=log,
         oracle=oracle(config),
     )
+    registers = live_registers(config)
+    identity.book.owners = OwnershipDesk(
+        store,
+        screener=screener,
+        countries=countries,
+        blind=vault.blind,
+        registers=registers,
+        restricted=restricted(),
+    )
     chain = home_chain(config)
     permits = permit_office(config, store, permit_key)
     market = Market(config)
@@ -314,5 +335,6 @@ def _assemble(config: Config, store: Store) -> Services:
             asserter=asserter,
         ),
         rescreening=Rescreening(store, identity, lists),
+        registers=registers,
         web=web_parts(config, store, log, identity, gate, screener, permits, chain, revocations),
     )

@@ -71,6 +71,7 @@ def _add_source(parser: argparse.ArgumentParser) -> None:
 
 def run_explain(args: argparse.Namespace) -> int:
     """Exit 0 clear, 1 restricted or blocked, 2 unknown."""
+    from kycgate.assembly.ownership import restricted
     from kycgate.screening.controls import load_countries
     from kycgate.screening.ownership.graph import document
 
@@ -78,7 +79,7 @@ def run_explain(args: argparse.Namespace) -> int:
     at = _day(args.at)
     graph, entity = _asked(args, at)
     listed = {id_ for text in args.listed for id_ in graph.register.find(text) or (text,)}
-    explanation = graph.explain(entity, listed, at=at, restricted=_restricted())
+    explanation = graph.explain(entity, listed, at=at, restricted=restricted())
     if args.svg:
         from kycgate.screening.ownership.svg import draw
 
@@ -101,14 +102,6 @@ def run_export(args: argparse.Namespace) -> int:
     json.dump(statements, sys.stdout, indent=2)
     sys.stdout.write("\n")
     return Exit.YES
-
-
-def _restricted() -> frozenset[int]:
-    """D:5, Macau beside it, and Hong Kong, which has China's groups."""
-    from kycgate.screening.controls import load_countries
-
-    countries = load_countries()
-    return countries.group("D:5") | {countries.numeric("MO"), countries.numeric("HK")}
 
 
 def _day(text: str | None) -> date:

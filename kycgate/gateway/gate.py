@@ -32,7 +32,7 @@ from kycgate.gateway.adapters.base import ACTIONS, Kind, Route
 from kycgate.gateway.canonical import CleanRequest, answer_fields, canonical
 from kycgate.gateway.memory import Memory, WouldWait
 from kycgate.gateway.onward import body_digest, identity_fields, json_body, readable, with_origin
-from kycgate.gateway.parts import GateParts
+from kycgate.gateway.parts import GateParts, Ownership
 from kycgate.gateway.proving import SCOPES, Caller, Prover
 from kycgate.gateway.records import Passage, Records
 from kycgate.gateway.repeats import Repeats
@@ -332,6 +332,7 @@ class Gate:
         passage.job = job
         policy = passage.policy = self._parts.policy()
         evidence = passage.evidence = self._evidence(account, job, now, passage.view.client_ip)
+        passage.ownership = self._ownership(account, now).digest
         passage.decision = decide(job, evidence, policy, now)
         if isinstance(passage.decision, Allow) or policy.mode is Mode.OBSERVE:
             return
@@ -357,6 +358,7 @@ class Gate:
     ) -> Evidence:
         """What is known of the renter; `client_ip` None where nobody is connected (a dry run)."""
         place = None if client_ip is None else self._parts.network.where(client_ip)
+        owners = self._ownership(account, now)
         return Evidence(
             account=account,
             attestation=self._attestation(account, now),
@@ -364,8 +366,20 @@ class Gate:
             network_country=None if place is None else place.country,
             wallet_proof_at=self._parts.store.wallet_proof_at(account.key),
             lists=self._parts.lists(),
-            regions=frozenset() if place is None else place.regions,
+            regions=owners.regions if place is None else owners.regions | place.regions,
+            share_gap=owners.gap,
+            listed_share=owners.share,
         )
+
+    def _ownership(self, account: Account, now: int) -> Ownership:
+        """What the account's case says of its owners, from memory until the store moves."""
+
+        def load() -> tuple[Ownership, int]:
+            return self._parts.ownership(account, now), now + self._parts.limits.memory_s
+
+        found = self._memory.recall(("ownership", account), load, now=now, wait=True)
+        assert found is not None
+        return found
 
     def _attestation(
         self, account: Account, now: int

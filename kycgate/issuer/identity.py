@@ -28,7 +28,7 @@ from kycgate.issuer.cases import (
     parse_text,
     transition,
 )
-from kycgate.issuer.checks import Oracle, Screener, Screening, doubts, screen
+from kycgate.issuer.checks import Oracle, Screener, Screening, screen
 from kycgate.issuer.issuing import DAY_S, Issuer
 from kycgate.issuer.vault import Entropy, Log, Vault
 from kycgate.store.base import Case, Store
@@ -118,7 +118,7 @@ class Identity:
         transition(State(case.state), Action.SUBMIT)
         told = book.details(case, reader=RENTER, now=now)
         screening = self._screen(case, told, now)
-        codes = (*screening.codes(), *doubts(told), *self._stale_code(now))
+        codes = (*screening.codes(), *book.doubts(told, now=now), *self._stale_code(now))
         book.keep_screening(case, screening, now)
         book.note("case_submitted", case, now, lists=screening.versions())
         case = book.move(case, Action.SUBMIT, RENTER, now, screened_at=now)
@@ -227,6 +227,24 @@ class Identity:
         _check_reviewer(reader)
         return view.case_view(self._book, self._issuer, case_id, reader=reader, now=now)
 
+    # -- owners ----------------------------------------------------------------------------------
+
+    def owner_is_listed(
+        self, case_id: str, role: str, *, reviewer: str, reason: str, now: int
+    ) -> Case:
+        """A reviewer has found that an owner is the listed party of that name.
+
+        The hit then stops nobody by itself: rules weigh the share, at the gate, by their dates.
+        """
+        book = self._book
+        case = book.case(case_id)
+        verdict = _verdict("owner is listed", reviewer, reason) | {"role": role}
+        if book.owners is None:
+            raise Conflict("owners are not followed here")
+        told = book.details(case, reader=reviewer, now=now)
+        book.acknowledge(case, book.owners.hits_of(case, told, role, now=now), verdict, now)
+        return book.case(case_id)
+
     # -- the attestation -------------------------------------------------------------------------
 
     def attestation(self, account: Account, *, now: int) -> SignedAttestation | None:
@@ -270,6 +288,9 @@ class Identity:
             if screening.findings:
                 self._stop(case, screening, RENEWAL, now)
                 return None
+            if doubts := book.new_doubts(case, told, now=now):
+                book.flag(case, doubts, RENEWAL, now)
+                return None
             case = book.move(case, Action.RENEW, RENEWAL, now, screened_at=now)
         except Conflict:
             return None  # decided by somebody else meanwhile: theirs stands
@@ -301,7 +322,8 @@ class Identity:
         except NotFound:
             return None  # the subject was erased: nothing is left to screen
         accounts = book.accounts(case)
-        screening = screen(told, accounts, screener, countries=book.countries, now=now)
+        also = book.also(told, now=now)
+        screening = screen(told, accounts, screener, countries=book.countries, now=now, also=also)
         screening = book.uncleared(case, screening)
         known = case.state == State.REVIEW and {*screening.codes()} <= {*case.reason_codes}
         alive = any(self._issuer.live(each, now=now) for each in accounts)
@@ -324,6 +346,7 @@ class Identity:
             countries=book.countries,
             now=now,
             oracle=self._oracle,
+            also=book.also(told, now=now),
         )
         return book.uncleared(case, screening)
 

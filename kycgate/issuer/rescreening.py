@@ -86,6 +86,7 @@ class Rescreening:
         self._read_to: tuple[int, str] = (-1, "")
         self._store_version = -1
         self._recent: dict[str, tuple[int, str]] = {}
+        self._registers: dict[str, str] = {}
         self._change: _Change | None = None
         self._turn = threading.Lock()
 
@@ -137,6 +138,7 @@ class Rescreening:
 
     def _catch_up(self, now: int) -> bool:
         """Read cases changed since the last look into the index; True once there are no more."""
+        self._follow_registers()
         version = self._store.version()
         if version == self._store_version:
             return True
@@ -154,6 +156,14 @@ class Rescreening:
         self._store_version = version
         return True
 
+    def _follow_registers(self) -> None:
+        """Other registers name other owners: everybody is read again."""
+        owners = self._book.owners
+        registers = {} if owners is None else dict(owners.versions)
+        if registers != self._registers:
+            self._registers, self._recent = registers, {}
+            self._read_to, self._store_version = (-1, ""), -1
+
     def _unread(self) -> list[Case]:
         found = self._book.changed(since=0, after=self._read_to, limit=BATCH)
         if found:
@@ -169,15 +179,17 @@ class Rescreening:
                 self._index.remove(case.id)
         approved = [case for case in cases if attested(case)]
         told = self._book.told(approved, reader=RESCREENING, now=now)
-        subjects = [self._subject(case, details) for case, details in told if details is not None]
+        subjects = [
+            self._subject(case, details, now) for case, details in told if details is not None
+        ]
         if not subjects:
             return
         added = self._index.add(subjects)
         if self._change is not None:
             self._change.waiting.extend(self._concerned(self._change.delta, added))
 
-    def _subject(self, case: Case, told: Details) -> Indexed:
-        named = parties(told)
+    def _subject(self, case: Case, told: Details, now: int) -> Indexed:
+        named = (*parties(told), *self._book.also(told, now=now))
         countries = [self._book.countries.alpha2(p.country) if p.country else "" for p in named]
         return Indexed(
             case.id,

@@ -9,6 +9,7 @@ from typing import Any
 
 from kycgate.core.claims import Account, Kind
 from kycgate.issuer.casebook import DECISION, DETAILS, SCREENING, CaseBook
+from kycgate.issuer.cases import parse_details
 from kycgate.issuer.issuing import Issuer
 from kycgate.store.base import Case, CaseEvent
 
@@ -29,6 +30,11 @@ def case_view(
         document = book.open(evidence, reader=reader, now=now)
         opened.setdefault(evidence.kind, []).append(document)
     told = opened.pop(DETAILS, [None])
+    owners = None
+    if book.owners is not None and told[-1] is not None:
+        kind = Kind(case.kind)
+        details = parse_details(kind, told[-1], countries=book.countries, now=now)
+        owners = book.owners.view(case, details, now=now)
     return summary(book, case) | {
         "erased": erased,
         "details": told[-1],
@@ -36,6 +42,7 @@ def case_view(
         "decisions": opened.pop(DECISION, []),
         "evidence": opened,
         "attestations": [_attested(book, issuer, each, now) for each in book.accounts(case)],
+        "ownership": owners,
         "history": [_step(event) for event in book.history(case)],
     }
 

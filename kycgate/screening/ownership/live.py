@@ -9,10 +9,12 @@ from __future__ import annotations
 import logging
 import subprocess
 import sys
+import tempfile
 import threading
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from kycgate.errors import KycgateError, Malformed, Unavailable
 from kycgate.screening.ownership.sources import (
@@ -29,11 +31,20 @@ from kycgate.screening.ownership.sources import (
 BUILD_S: Final = 3_600
 """How long reading a whole register may take before it counts as hung."""
 
+_POLL_S: Final = 0.2
 AGAIN_S: Final = 3_600
 """Files that could not be read are tried again after this long, or once they change."""
 
-Builder = Callable[[Source], None]
-"""Makes the kept file of a source anew. Raises KycgateError saying why it can't."""
+
+class Builder(Protocol):
+    """Makes the kept file of a source anew."""
+
+    def __call__(self, source: Source) -> None:
+        """Raises KycgateError saying why it can't."""
+
+    def close(self) -> None:
+        """Stop. May be called from another thread."""
+
 
 _log = logging.getLogger("kycgate")
 
@@ -58,15 +69,23 @@ class LiveRegisters:
         self._current: dict[str, Opened] = {}
         self._seen: dict[str, Print] = {}
         self._failed: dict[str, tuple[Print, int]] = {}
-        self._turn = threading.Lock()
+        self._turn, self._swap = threading.Lock(), threading.Lock()
 
     def current(self) -> Registers:
-        """What is in use. Raises Unavailable while one that is configured was never read."""
+        """What is in use, recalled at the first question. Raises Unavailable while one that is
+        configured was never read."""
+        for source in self._sources:
+            if source.kind not in self._current:
+                self._take_last_good(source)
         held = self._current
         missing = [each.kind for each in self._sources if each.kind not in held]
         if missing:
             raise Unavailable(f"the {missing[0]} register is still being read")
         return Registers(tuple(held[each.kind] for each in self._sources))
+
+    def close(self) -> None:
+        """Stop reading a register anew, if that is going on."""
+        self._builder.close()
 
     def refresh(self, now: int) -> None:
         """Look at the files; recall, or have built, what has changed. Takes as long as that."""
@@ -112,8 +131,9 @@ class LiveRegisters:
             return  # nothing was ever kept: it is built below
 
     def _use(self, found: Opened) -> None:
-        # One assignment: who asks meanwhile has the old ones or the new ones.
-        self._current = {**self._current, found.source.kind: found}
+        with self._swap:
+            # One assignment: who asks meanwhile has the old ones or the new ones.
+            self._current = {**self._current, found.source.kind: found}
         self._failed.pop(found.source.kind, None)
 
     def _complain(self, source: Source, error: KycgateError, now: int) -> None:
@@ -146,15 +166,36 @@ def status(source: Source) -> dict[str, Any]:
     return document | {"failure": failure(source)}
 
 
-def build_apart(source: Source) -> None:
+class BuilderApart:
     """Builds in a process of its own: a gate must not stop answering while a register is read."""
-    words = [sys.executable, "-m", "kycgate", "ownership", "load", "--kept", str(source.kept)]
-    words += [f"--{source.kind}", *map(str, source.files)]
-    try:
-        done = subprocess.run(
-            words, capture_output=True, text=True, timeout=BUILD_S, check=False, errors="replace"
-        )
-    except (OSError, subprocess.SubprocessError) as e:
-        raise Unavailable(f"it could not be read: {type(e).__name__}") from e
-    if done.returncode:
-        raise Unavailable((done.stderr.strip().splitlines() or ["it could not be read"])[-1][:400])
+
+    def __init__(self) -> None:
+        self._left = threading.Event()
+
+    def close(self) -> None:
+        """Stop what is being built; nothing is built any more."""
+        self._left.set()
+
+    def __call__(self, source: Source) -> None:
+        """Raises Unavailable with the last thing the process said."""
+        words = [sys.executable, "-m", "kycgate", "ownership", "load", "--kept", str(source.kept)]
+        words += [f"--{source.kind}", *map(str, source.files)]
+        with tempfile.TemporaryFile() as said:
+            try:
+                child = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=said)
+            except OSError as e:
+                raise Unavailable(f"it could not be read: {type(e).__name__}") from e
+            if self._wait(child):
+                said.seek(0)
+                lines = said.read(65_536).decode(errors="replace").strip().splitlines()
+                raise Unavailable((lines or ["it could not be read"])[-1][:400])
+
+    def _wait(self, child: subprocess.Popen[bytes]) -> int:
+        """Its exit code. Ends it where it takes too long, or where nobody waits any more."""
+        until = time.monotonic() + BUILD_S
+        while child.poll() is None:
+            if self._left.wait(_POLL_S) or time.monotonic() > until:
+                child.kill()
+                child.wait()
+                raise Unavailable("reading it was stopped")
+        return child.returncode

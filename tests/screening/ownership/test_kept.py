@@ -12,7 +12,7 @@ import pytest
 from kycgate.errors import KycgateError, Malformed, Unavailable
 from kycgate.screening.ownership.graph import OwnershipGraph, document
 from kycgate.screening.ownership.kept import head_of, recall
-from kycgate.screening.ownership.live import LiveRegisters, build_apart, status
+from kycgate.screening.ownership.live import BuilderApart, LiveRegisters, status
 from kycgate.screening.ownership.parties import plain_number
 from kycgate.screening.ownership.sources import Source, build, last_good, opened, read
 from tests.screening.ownership.test_bods import shenzhen, wire
@@ -149,6 +149,9 @@ class Built:
         self.times += 1
         build(source, country_of=country_of, now=NOW)
 
+    def close(self) -> None:
+        """Nothing goes on."""
+
 
 def test_a_gate_reads_in_the_background_and_follows_changes(gleif: Source, bods: Source) -> None:
     builder = Built()
@@ -211,11 +214,24 @@ def test_sources_that_are_gone_leave_the_register_in_use(gleif: Source) -> None:
 
 
 def test_the_builder_is_a_process_of_its_own(gleif: Source) -> None:
+    build_apart = BuilderApart()
     build_apart(gleif)
     assert opened(gleif) is not None
     (gleif.files[0] / "lei-data.xml").write_bytes(b"<LEIData><LEIRecord>")
     with pytest.raises(KycgateError, match=r"lei-data\.xml"):
         build_apart(gleif)
+
+
+def test_a_gate_that_stops_waits_for_no_register(gleif: Source) -> None:
+    apart = BuilderApart()
+    apart.close()
+    with pytest.raises(Unavailable, match="stopped"):
+        apart(gleif)
+
+
+def test_a_process_without_a_background_recalls_what_is_kept(gleif: Source) -> None:
+    build(gleif, country_of=country_of, now=NOW)
+    assert LiveRegisters([gleif], builder=Built()).current().versions
 
 
 def test_the_kept_file_needs_no_permission_to_write_the_sources(gleif: Source) -> None:
