@@ -229,6 +229,16 @@ class Identity:
 
     # -- owners ----------------------------------------------------------------------------------
 
+    def owners(self, case_id: str, *, reader: str, now: int) -> dict[str, Any]:
+        """What was told of owners beside what registers say; the reading is logged."""
+        _check_reviewer(reader)
+        return view.owners(self._book, case_id, reader=reader, now=now)
+
+    def owners_svg(self, case_id: str, *, reader: str, now: int) -> str:
+        """The same, drawn."""
+        _check_reviewer(reader)
+        return view.owners_svg(self._book, case_id, reader=reader, now=now)
+
     def owner_is_listed(
         self, case_id: str, role: str, *, reviewer: str, reason: str, now: int
     ) -> Case:

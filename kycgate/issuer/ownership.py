@@ -29,7 +29,7 @@ from kycgate.issuer.cases import (
 )
 from kycgate.issuer.checks import OPINION, WALLET, Finding, Screener, Screening, is_owner, names
 from kycgate.issuer.picture import Picture, picture, region_missing, regions
-from kycgate.screening.ownership.graph import Explanation, OwnershipGraph, document
+from kycgate.screening.ownership.graph import Explanation, OwnershipGraph, document, step
 from kycgate.screening.ownership.headquarters import Parent
 from kycgate.screening.ownership.listed import Listing, listed_share, regimes_of
 from kycgate.screening.ownership.parties import Register
@@ -197,12 +197,16 @@ class OwnershipDesk:
             return None
         seen = self._picture(told, now)
         stored = self._store.standing(case.id)
+        explanation = self.explain(case, told, now=now)
+        snapshot = explanation.snapshot
+        above = snapshot.closure(explanation.entity.id)
         return {
+            "chain": [step(snapshot, each) for id_ in above for each in snapshot.holdings(id_)],
             "differences": seen.differences(self._countries),
             "registers": dict(self.versions),
             "unread": seen.unread,
             "standing": None if stored is None else _read(stored),
-            **document(self.explain(case, told, now=now), country_name=self._countries.alpha2),
+            **document(explanation, country_name=self._countries.alpha2),
         }
 
     def explain(self, case: Case, told: Organisation, *, now: int) -> Explanation:

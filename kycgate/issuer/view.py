@@ -8,9 +8,12 @@ from __future__ import annotations
 from typing import Any
 
 from kycgate.core.claims import Account, Kind
+from kycgate.errors import Conflict
 from kycgate.issuer.casebook import DECISION, DETAILS, SCREENING, CaseBook
-from kycgate.issuer.cases import parse_details
+from kycgate.issuer.cases import Organisation, parse_details
 from kycgate.issuer.issuing import Issuer
+from kycgate.issuer.ownership import OwnershipDesk
+from kycgate.screening.ownership.svg import draw
 from kycgate.store.base import Case, CaseEvent
 
 
@@ -45,6 +48,30 @@ def case_view(
         "ownership": owners,
         "history": [_step(event) for event in book.history(case)],
     }
+
+
+def owners(book: CaseBook, case_id: str, *, reader: str, now: int) -> dict[str, Any]:
+    """What was told of owners beside what registers say. Raises NotFound, Conflict."""
+    case, desk = book.case(case_id), _desk(book)
+    found = desk.view(case, book.details(case, reader=reader, now=now), now=now)
+    if found is None:
+        raise Conflict("a person has no owners")
+    return found
+
+
+def owners_svg(book: CaseBook, case_id: str, *, reader: str, now: int) -> str:
+    """The same as a picture. Raises NotFound, Conflict."""
+    case, desk = book.case(case_id), _desk(book)
+    told = book.details(case, reader=reader, now=now)
+    if not isinstance(told, Organisation):
+        raise Conflict("a person has no owners")
+    return draw(desk.explain(case, told, now=now), country_name=book.countries.alpha2)
+
+
+def _desk(book: CaseBook) -> OwnershipDesk:
+    if book.owners is None:
+        raise Conflict("owners are not followed here")
+    return book.owners
 
 
 def summary(book: CaseBook, case: Case) -> dict[str, Any]:
