@@ -56,7 +56,8 @@ class Evidence:
     `network_country` ISO 3166-1 numeric, None if nobody looked; `wallet_proof_at` Unix seconds of
     the account's last own signature; `lists` the screening lists behind the attestation;
     `listed_share` how much listed owners hold, None if nobody knows; `regions` where in a country
-    somebody is, as far as it is known; `share_gap` what of the owners is not known, without names.
+    somebody is, as far as it is known; `share_gap` what of the owners is not known, without names;
+    `owners` digest of the record that both stand in.
     """
 
     account: Account | None
@@ -68,6 +69,7 @@ class Evidence:
     listed_share: ListedShare | None = None
     regions: frozenset[Region] = frozenset()
     share_gap: str = ""
+    owners: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,6 +295,7 @@ def explain(decision: Decision) -> dict[str, Any]:
         ],
         "listed_share": _share(evidence.listed_share),
         "listed_share_unknown": evidence.share_gap or None,
+        "owners": evidence.owners,
         "regions": _regions(evidence),
         "reasons": [_reason(decision, n) for n in range(len(decision.reasons))],
         "notes": [{"code": str(note.code), "text": note.text} for note in decision.notes],

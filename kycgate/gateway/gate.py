@@ -332,7 +332,6 @@ class Gate:
         passage.job = job
         policy = passage.policy = self._parts.policy()
         evidence = passage.evidence = self._evidence(account, job, now, passage.view.client_ip)
-        passage.ownership = self._ownership(account, now).digest
         passage.decision = decide(job, evidence, policy, now)
         if isinstance(passage.decision, Allow) or policy.mode is Mode.OBSERVE:
             return
@@ -358,24 +357,29 @@ class Gate:
     ) -> Evidence:
         """What is known of the renter; `client_ip` None where nobody is connected (a dry run)."""
         place = None if client_ip is None else self._parts.network.where(client_ip)
+        # The attestation first: renewing it looks at the owners anew.
+        attestation = self._attestation(account, now)
         owners = self._ownership(account, now)
         return Evidence(
             account=account,
-            attestation=self._attestation(account, now),
+            attestation=attestation,
             gpu=self._parts.classify(job.gpu_model or ""),
             network_country=None if place is None else place.country,
             wallet_proof_at=self._parts.store.wallet_proof_at(account.key),
             lists=self._parts.lists(),
             regions=owners.regions if place is None else owners.regions | place.regions,
-            share_gap=owners.gap,
             listed_share=owners.share,
+            share_gap=owners.gap,
+            owners=owners.digest,
         )
 
     def _ownership(self, account: Account, now: int) -> Ownership:
         """What the account's case says of its owners, from memory until the store moves."""
 
         def load() -> tuple[Ownership, int]:
-            return self._parts.ownership(account, now), now + self._parts.limits.memory_s
+            found = self._parts.ownership(account, now)
+            # That nothing is recorded is told, never remembered.
+            return found, now + (self._parts.limits.memory_s if found.digest else 0)
 
         found = self._memory.recall(("ownership", account), load, now=now, wait=True)
         assert found is not None

@@ -60,8 +60,6 @@ class Passage:
     evidence: Evidence | None = None
     decision: Decision | None = None
     decision_id: str | None = None
-    ownership: str | None = None
-    """Digest of what was recorded of the renter's owners."""
 
     def clean(self) -> CleanRequest:
         assert self.request is not None
@@ -354,7 +352,7 @@ class Records:
             "request": None if passage.job is None else passage.job.digest().hex(),
             "job": None if job is None else job.id.hex(),
             "decision": self._name(passage),
-            "ownership": passage.ownership,
+            "ownership": None if evidence is None else evidence.owners,
             "facts": self._facts(passage),
             "deployment": None if route is None else route.resource,
         }

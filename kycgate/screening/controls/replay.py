@@ -138,6 +138,7 @@ def _evidence(told: Mapping[str, Any], countries: CountryTable) -> Evidence:
             for code in ([codes] if isinstance(codes, str) else codes)
         ),
         told.get("listed_share_unknown") or "",
+        told.get("owners"),
     )
 
 
