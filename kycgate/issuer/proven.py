@@ -53,6 +53,8 @@ class Proven:
     """with the issuing country; kept only as a keyed digest, to know the same document again"""
     document: Mapping[str, Any] = field(default_factory=dict)
     """everything else that was established, as RFC 8785 JSON values: sealed, never shown outside"""
+    doubts: tuple[Code, ...] = ()
+    """what the source could not tell: where there is one a person decides, never the rules alone"""
 
 
 class Office(Protocol):
