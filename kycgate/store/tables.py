@@ -26,7 +26,7 @@ from sqlalchemy import (
     text,
 )
 
-REVISION = "0004"
+REVISION = "0005"
 """The migration these tables describe. A database already there needs no Alembic at start."""
 
 metadata = MetaData()
@@ -420,6 +420,33 @@ rentals = Table(
     _time("seen_at"),
     Index("rentals_by_job", "job"),
     Index("rentals_by_block", "chain_id", "escrow", "block"),
+)
+
+# -- presentations of credentials ------------------------------------------------------------------
+
+presentations = Table(
+    "presentations",
+    metadata,
+    _text("id", primary_key=True),
+    _text("account"),
+    _bytes("session"),
+    _text("mode"),
+    Column("kinds", Words, nullable=False),
+    _text("state"),
+    _bytes("sealed"),
+    _time("created_at"),
+    _time("expires_at"),
+    _time("keep_until"),
+    _bytes("code_hash"),
+    _text("reason"),
+    _time("checked_at"),
+    CheckConstraint(
+        "state IN ('waiting', 'received', 'proving', 'accepted', 'refused')",
+        name="presentations_state",
+    ),
+    Index("presentations_by_account", "account"),
+    Index("presentations_by_state", "state", "checked_at", "created_at"),
+    Index("presentations_by_keeping", "keep_until"),
 )
 
 # -- decision log, outbox, settings ------------------------------------------------------------

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 from urllib.parse import urlsplit
 
 from kycgate.core.attestation import SignedAttestation
@@ -20,7 +20,7 @@ from kycgate.core.signature import Invalid, Undecided, Valid
 from kycgate.errors import Misconfigured
 from kycgate.issuer.proven import Means
 from kycgate.issuer.view import Standing
-from kycgate.store.base import Case, Store
+from kycgate.store.base import Case, Presentation, Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +102,54 @@ class PermitDesk(Protocol):
         """
 
 
+class Begun(Protocol):
+    """A request to a wallet: `request` for the browser, or `request_uri` and `link`."""
+
+    @property
+    def presentation(self) -> Presentation: ...
+    @property
+    def request(self) -> dict[str, Any] | None: ...
+    @property
+    def request_uri(self) -> str | None: ...
+    @property
+    def link(self) -> str | None: ...
+
+
+class Presentations(Protocol):
+    """Asks renters' wallets for credentials and takes their answers. Raises Malformed, NotFound,
+    Conflict, Refused, Unavailable. `session` names the session that began, and must finish.
+    """
+
+    def begin(
+        self,
+        account: Account,
+        *,
+        mode: Literal["dc", "redirect"],
+        family: str | None,
+        session: bytes,
+        now: int,
+    ) -> Begun: ...
+
+    def look(self, account: Account, presentation_id: str) -> Presentation: ...
+
+    def respond(
+        self, account: Account, presentation_id: str, response: str, *, session: bytes, now: int
+    ) -> Presentation: ...
+
+    def finish(
+        self, account: Account, presentation_id: str, code: str, *, session: bytes, now: int
+    ) -> Presentation: ...
+
+    def request_object(
+        self, presentation_id: str, *, wallet_nonce: str | None, now: int
+    ) -> str: ...
+
+    def direct(self, presentation_id: str, response: str, *, now: int) -> str:
+        """Where the wallet sends the person's browser, as `declined`."""
+
+    def declined(self, presentation_id: str, *, now: int) -> str: ...
+
+
 ContractWallet = Callable[[Account, bytes, bytes], Valid | Invalid | Undecided]
 """(contract account, digest, signature) → whether the contract accepts it, asked on its chain.
 "No" and "no answer" are different answers."""
@@ -170,6 +218,8 @@ class WebParts:
     lifetimes: Lifetimes = Lifetimes()
     ways: tuple[Callable[[], tuple[Way, ...]], ...] = ()
     """what each room offers to prove identity with, asked at each visit"""
+    presentations: Presentations | None = None
+    """None: no root is pinned, wallet credentials are not offered"""
 
     def __post_init__(self) -> None:
         problems = []
