@@ -14,7 +14,7 @@ from typing import Any, Final, Protocol
 
 import rfc8785
 
-from kycgate.core.claims import Account
+from kycgate.core.claims import Account, Kind
 from kycgate.core.policy import ListedShare, Place, Regime, Region
 from kycgate.core.wire import require_shallow
 from kycgate.errors import Code, Conflict, Malformed, NotFound, Unavailable
@@ -148,6 +148,16 @@ class OwnershipDesk:
         attested = self._store.current_attestation(account.key, now=now)
         stored = None if attested is None else self._store.standing(attested.case_id)
         return UNKNOWN if stored is None else read_standing(stored)
+
+    def check(self, case: Case) -> str | None:
+        """How far the owners are known, in a word a renter may read; None for a person."""
+        stored = self._store.standing(case.id)
+        if case.kind != Kind.ORGANISATION or stored is None:
+            return None
+        raw = _read(stored)
+        if raw["codes"] or (raw["share"] is not None and raw["share"]["max"]):
+            return "under_review"
+        return "not_told" if raw["gap"] else "known"
 
     def _put(self, case: Case, body: bytes, now: int) -> None:
         self._store.put_standing(Standing(case.id, now, body))
