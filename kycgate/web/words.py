@@ -30,7 +30,7 @@ _REASONS = {
     "credential_altered": "The credential is not what its issuer signed.",
     "credential_not_yet_valid": "The credential is not valid yet.",
     "credential_expired": "The credential, or the document behind it, has expired.",
-    "credential_holder": "The wallet did not prove that the credential is its own, for this request.",
+    "credential_holder": "The wallet did not prove, for this request, whose credential it is.",
     "credential_incomplete": "The wallet did not show everything that is needed.",
     "credential_revoked": "The issuer has withdrawn this credential.",
     "credential_suspended": "The issuer has suspended this credential.",
