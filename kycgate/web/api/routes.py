@@ -7,7 +7,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from kycgate.web.api import cases, description, jobs, keys, presentations, signin, status
+from kycgate.web.api import (
+    cases,
+    description,
+    jobs,
+    keys,
+    presentations,
+    signin,
+    status,
+    ways,
+)
 from kycgate.web.parts import WebParts
 from kycgate.web.wire import Answer, Call
 
@@ -31,6 +40,8 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "/v1/cases", cases.open_case),
     Route("GET", "/v1/cases", cases.list_cases),
     Route("GET", "/v1/cases/<id>", cases.one_case),
+    Route("PUT", "/v1/cases/<id>", cases.amend_case),
+    Route("GET", "/v1/ways", ways.list_ways),
     Route("POST", "/v1/presentations", presentations.begin),
     Route("GET", "/v1/presentations/<id>", presentations.one),
     Route("POST", "/v1/presentations/<id>/response", presentations.respond),
