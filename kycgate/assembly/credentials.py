@@ -5,11 +5,13 @@ Decides nothing: it opens the roots, the certificate and the safe that the confi
 
 from __future__ import annotations
 
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 from cryptography import x509
 
 from kycgate.config import Config
+from kycgate.core.claims import Level
 from kycgate.errors import Misconfigured
 from kycgate.issuer.credentials.asking import Client, read_client
 from kycgate.issuer.credentials.chain import Trust, read_roots
@@ -19,9 +21,10 @@ from kycgate.issuer.credentials.query import CredentialType
 from kycgate.issuer.credentials.safe import Safe
 from kycgate.issuer.credentials.statuses import FetchedStatuses
 from kycgate.issuer.credentials.verdict import Environment
-from kycgate.issuer.proven import Office
+from kycgate.issuer.proven import Means, Office
 from kycgate.keys import load_pem, load_secret
 from kycgate.store import Store
+from kycgate.web.parts import Way, WebParts
 
 
 def open_presentations(
@@ -45,6 +48,23 @@ def open_presentations(
     statuses = FetchedStatuses(frozenset(given.status_hosts))
     safe = Safe(load_secret(config.key(config.keys.vault)))
     return Presentations(store, office, statuses, settings, safe)
+
+
+def offered(
+    parts: WebParts, presentations: Presentations | None, environment: Environment
+) -> WebParts:
+    """The control plane with the verifier behind it, and the way it is among the others."""
+    if presentations is None:
+        return parts
+    way = Way(
+        id="credential",
+        means=Means.CREDENTIAL,
+        level=Level.HIGH,
+        minutes=1,
+        live=environment is Environment.LIVE,
+        title="Show a credential from the wallet on your phone",
+    )
+    return replace(parts, presentations=presentations, ways=(*parts.ways, lambda: (way,)))
 
 
 def _trusts(config: Config, environment: Environment) -> dict[CredentialType, Trust]:

@@ -298,7 +298,8 @@ class Presentations:
             case = self._office.prove(account, proven, now=now)
         except (Refused, Malformed, Conflict) as no:
             return self._refuse(proving, Reason(no.code, no.message), now)
-        if doubts and case.state == "approved":
+        rests = (case.proof_source, case.proof_reference) == (SOURCE, proving.id)
+        if doubts and case.state == "approved" and rests:
             # An office that decides over a doubt by rules alone is corrected, not believed.
             self._office.withdraw(SOURCE, proving.id, code=doubts[0], now=now)
             text = "the office approved over a doubt; the proof was taken back"

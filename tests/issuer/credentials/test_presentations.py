@@ -112,7 +112,7 @@ def test_a_credential_in_a_browser_proves_its_holder(
     assert (proven.name, proven.birth_date, proven.country) == ("Ada Lovelace", "1985-12-10", 250)
     assert (proven.source, proven.reference) == ("openid4vp", begun.presentation.id)
     assert (proven.level, proven.live) == (Level.HIGH, False)
-    assert proven.document_number == "FR:TEST-0001"
+    assert proven.document_number == "250:TEST0001"
     assert proven.document["format"] == str(kind)
     assert proven.doubts == ()
 

@@ -167,7 +167,8 @@ class MemoryOffice:
         if (account, proven) not in self.proofs:
             self.proofs.append((account, proven))
         state = "review" if proven.doubts else self.state
-        return Case("case-1", "subject-1", account.key, 1, state, now, now)
+        case = Case("case-1", "subject-1", account.key, 1, state, now, now)
+        return replace(case, proof_source=proven.source, proof_reference=proven.reference)
 
     def withdraw(self, source: str, reference: str, *, code: Code, now: int) -> Case | None:
         if self.down:
