@@ -15,6 +15,7 @@ from kycgate.store.base import (
     Key,
     LogEntry,
     OutboxItem,
+    ProviderEvent,
     Refusal,
     RentalState,
     Revocations,
@@ -23,6 +24,7 @@ from kycgate.store.base import (
     Session,
     Store,
     Subject,
+    Verification,
 )
 
 __all__ = [
@@ -35,6 +37,7 @@ __all__ = [
     "Key",
     "LogEntry",
     "OutboxItem",
+    "ProviderEvent",
     "Refusal",
     "RentalState",
     "Revocations",
@@ -43,6 +46,7 @@ __all__ = [
     "Session",
     "Store",
     "Subject",
+    "Verification",
     "open_store",
 ]
 

@@ -26,7 +26,7 @@ from sqlalchemy import (
     text,
 )
 
-REVISION = "0003"
+REVISION = "0006"
 """The migration these tables describe. A database already there needs no Alembic at start."""
 
 metadata = MetaData()
@@ -382,6 +382,47 @@ rentals = Table(
     _time("seen_at"),
     Index("rentals_by_job", "job"),
     Index("rentals_by_block", "chain_id", "escrow", "block"),
+)
+
+# -- hosted identity providers -----------------------------------------------------------------
+
+verifications = Table(
+    "verifications",
+    metadata,
+    _text("id", primary_key=True),
+    _text("account"),
+    _text("provider"),
+    _text("reference"),
+    _text("state"),
+    _time("started_at"),
+    _time("expires_at"),
+    _time("polled_at"),
+    Column("poll_at", BigInteger),
+    Column("ended_at", BigInteger),
+    _text("note"),
+    _time("busy_until"),
+    # One open visit per account and provider, whatever races with whatever.
+    Index(
+        "verifications_open",
+        "account",
+        "provider",
+        unique=True,
+        sqlite_where=text("ended_at IS NULL"),
+        postgresql_where=text("ended_at IS NULL"),
+    ),
+    Index("verifications_by_reference", "provider", "reference"),
+    Index("verifications_by_poll", "poll_at"),
+    Index("verifications_by_start", "provider", "started_at"),
+)
+
+provider_events = Table(
+    "provider_events",
+    metadata,
+    _text("provider", primary_key=True),
+    _text("event_id", primary_key=True),
+    _time("received_at"),
+    _bytes("digest"),
+    Index("provider_events_by_time", "received_at"),
 )
 
 # -- decision log, outbox, settings ------------------------------------------------------------

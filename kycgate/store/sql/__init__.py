@@ -19,11 +19,12 @@ from kycgate.store.sql.migrate import migrate
 from kycgate.store.sql.outbox import Outbox
 from kycgate.store.sql.settling import Settling
 from kycgate.store.sql.signin import SignIn
+from kycgate.store.sql.verifications import Verifications
 
 _PING = select(literal(1))
 
 
-class SqlStore(SignIn, Accounts, Attestations, Jobs, Settling, Log, Outbox):
+class SqlStore(SignIn, Accounts, Attestations, Jobs, Settling, Verifications, Log, Outbox):
     """Every part over one database."""
 
     def ping(self) -> None:
