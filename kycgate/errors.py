@@ -111,6 +111,11 @@ class Code(StrEnum):
     ASSERTION_AUDIENCE = "assertion_audience"
     ASSERTION_REQUEST = "assertion_request"
     ASSERTION_REPLAYED = "assertion_replayed"
+    # Hosted identity providers, imports
+    VERIFICATION_LIMIT = "verification_limit"
+    IDENTITY_REFUSED = "identity_refused"
+    IDENTITY_WITHDRAWN = "identity_withdrawn"
+    TEST_ENVIRONMENT = "test_environment"
     # The world
     DEPENDENCY = "dependency"
 
@@ -131,6 +136,7 @@ _DECLINED = frozenset(
         Code.REVOKED_EPOCH,
         Code.REVOKED_ATTESTATION,
         Code.POLICY_EMPTY,
+        Code.IDENTITY_REFUSED,
     }
 )
 _MISSING = {
@@ -149,6 +155,7 @@ _REVIEW = frozenset(
         Code.GPU_UNKNOWN,
         Code.OWNERSHIP_UNKNOWN,
         Code.NOT_CHECKED,
+        Code.IDENTITY_WITHDRAWN,
     }
 )
 
