@@ -114,10 +114,11 @@ class Code(StrEnum):
     # Hosted identity providers, imports
     VERIFICATION_LIMIT = "verification_limit"
     IDENTITY_REFUSED = "identity_refused"
-    IDENTITY_WITHDRAWN = "identity_withdrawn"
-    TEST_ENVIRONMENT = "test_environment"
     # The world
     DEPENDENCY = "dependency"
+    # Proof of identity
+    PROOF_SANDBOX = "proof_sandbox"
+    PROOF_WITHDRAWN = "proof_withdrawn"
 
 
 _DECLINED = frozenset(
@@ -155,7 +156,7 @@ _REVIEW = frozenset(
         Code.GPU_UNKNOWN,
         Code.OWNERSHIP_UNKNOWN,
         Code.NOT_CHECKED,
-        Code.IDENTITY_WITHDRAWN,
+        Code.PROOF_WITHDRAWN,
     }
 )
 

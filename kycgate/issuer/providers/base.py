@@ -144,4 +144,4 @@ def other_environment(name: str, *, live: bool) -> Refused:
     text = f"{name}: a {'sandbox' if live else 'live'} event or result in a" + (
         " live gate" if live else " test gate"
     )
-    return Refused(text, reasons=(Reason(Code.TEST_ENVIRONMENT, text),))
+    return Refused(text, reasons=(Reason(Code.PROOF_SANDBOX, text),))

@@ -185,7 +185,7 @@ class Persona:
             name=name,
             birth_date=reading.day(reading.member(document, "birthdate")),
             country=home or issuer,
-            document_number=reading.numbered(number, issuer, self._countries),
+            document_number=reading.document_number(number, issuer),
             valid_until=reading.last_second(ends),
             document={
                 "document_type": reading.text(reading.member(document, "id-class"), 40),

@@ -12,6 +12,7 @@ from datetime import UTC, date, datetime
 from typing import Any, Final, Protocol
 
 from kycgate.errors import Malformed, Unavailable
+from kycgate.issuer.proven import numbered
 from kycgate.issuer.providers.base import NOTE_MOST
 
 _NAME_MOST: Final = 400
@@ -91,14 +92,12 @@ def country(value: object, countries: Countries) -> int:
         return 0
 
 
-def numbered(value: object, issuer: int, countries: Countries) -> str | None:
-    """A document's number with the country that issued it, one spelling for all providers."""
+def document_number(value: object, issuer: int) -> str | None:
+    """A document's number as every source spells it."""
     number = text(value, _NUMBER_MOST)
-    if number is None:
+    if number is None or not re.search(r"[0-9A-Za-z]", number):
         return None
-    plain = re.sub(r"[^0-9A-Z]", "", number.upper())
-    where = countries.alpha2(issuer) if issuer else "XX"
-    return f"{where}:{plain}" if plain else None
+    return numbered(issuer, number)
 
 
 def day(value: object) -> str | None:

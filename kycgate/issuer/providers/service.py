@@ -47,7 +47,6 @@ from kycgate.issuer.providers.visit import (
     LIFE_S,
     LIVING,
     Limits,
-    Outlook,
     State,
     next_look,
     proven,
@@ -56,6 +55,10 @@ from kycgate.store.base import OutboxItem, ProviderEvent, Store, Verification
 
 WORK: Final = "provider_event"
 """The outbox kind of what webhooks ask for."""
+NEED: Final = "identity"
+"""The item a case is given back for."""
+_REFUSED: Final = "The identity check was refused. Choose another way, or write to the operator."
+_MORE: Final = "The identity check needs you again: open it and go on where you left."
 _DAY_S: Final = 86_400
 _CLAIM_S: Final = 120
 """Longer than every call to a provider that one look makes."""
@@ -69,10 +72,7 @@ _log = logging.getLogger("kycgate.providers")
 
 
 class Verifications:
-    """Every configured provider behind one door. Thread-safe; processes may share a store.
-
-    `heard` is told when a visit needs the renter again, or was refused.
-    """
+    """Every configured provider behind one door. Thread-safe; processes may share a store."""
 
     def __init__(
         self,
@@ -83,7 +83,6 @@ class Verifications:
         return_url: str,
         live: bool,
         limits: Limits,
-        heard: Callable[[Outlook, int], None] | None = None,
         entropy: Callable[[int], bytes] = secrets.token_bytes,
     ) -> None:
         """Raises Malformed where a provider belongs to the other environment."""
@@ -93,7 +92,6 @@ class Verifications:
         self._return_url = return_url
         self._live = live
         self._limits = limits
-        self._heard = heard
         self._entropy = entropy
         for each in providers:
             if each.live is not live:
@@ -123,8 +121,7 @@ class Verifications:
         for _ in range(2):
             found = self._begin(account, chosen, now)
             if found.state == State.REFUSED:
-                text = "the provider refused this check: another way, or the operator, may help"
-                raise Refused(text, reasons=(Reason(Code.IDENTITY_REFUSED, text),))
+                raise Refused(_REFUSED, reasons=(Reason(Code.IDENTITY_REFUSED, _REFUSED),))
             link = self._link(chosen, found, now)
             if link is not None:
                 return self._linked(found, link), link
@@ -315,7 +312,7 @@ class Verifications:
         """A passed visit. Looked at again, or deleted over there, it stands; a no takes it back."""
         if outcome not in (Outcome.REFUSED, Outcome.RETRY, Outcome.OPEN):
             return visit
-        self._withdraw(visit, Code.IDENTITY_WITHDRAWN, now)
+        self._withdraw(visit, Code.PROOF_WITHDRAWN, now)
         return replace(visit, state=State.WITHDRAWN)
 
     def _withdraw(self, visit: Verification, code: Code, now: int) -> None:
@@ -350,10 +347,11 @@ class Verifications:
         return moved
 
     def _tell(self, visit: Verification, now: int) -> None:
-        if self._heard is not None:
-            account, state = Account.from_key(visit.account), State(visit.state)
-            told = Outlook(account, visit.provider, visit.reference, state, visit.note)
-            self._heard(told, now)
+        """The renter reads in the case what to do; the provider's inward reasons stay there."""
+        default = _REFUSED if visit.state == State.REFUSED else _MORE
+        needs = [(NEED, visit.note or default)]
+        account = Account.from_key(visit.account)
+        self._office.need(account, needs, source=visit.provider, now=now)
 
     # -- keeping ---------------------------------------------------------------------------------
 

@@ -212,7 +212,7 @@ class StripeIdentity:
             name=name,
             birth_date=reading.parts_day(reading.member(outputs, "dob")),
             country=home or issuer,
-            document_number=reading.numbered(number, issuer, self._countries),
+            document_number=reading.document_number(number, issuer),
             valid_until=reading.last_second(ends),
             document={
                 "document_type": reading.text(reading.member(document, "type"), 40),

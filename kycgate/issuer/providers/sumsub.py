@@ -198,7 +198,7 @@ class Sumsub:
             name=name,
             birth_date=reading.day(reading.member(info, "dob")),
             country=lives,
-            document_number=reading.numbered(number, issuer, self._countries),
+            document_number=reading.document_number(number, issuer),
             valid_until=reading.last_second(ends),
             document={
                 "document_type": kind,

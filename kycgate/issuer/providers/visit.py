@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from kycgate.core.claims import Account
 from kycgate.issuer.proven import Means, Proven
 from kycgate.issuer.providers.base import Outcome, Provider, Result
 from kycgate.store.base import Verification
@@ -58,17 +57,6 @@ class Limits:
     """by one account, with all providers together"""
     everybody: int = 500
     """with one provider: many wallets are cheap to make"""
-
-
-@dataclass(frozen=True, slots=True)
-class Outlook:
-    """What a case is told of a visit that ended without a proof."""
-
-    account: Account
-    source: str
-    reference: str
-    state: State
-    note: str
 
 
 def next_look(visit: Verification, now: int) -> int | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import hmac
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ from kycgate.issuer.providers.persona import Persona, PersonaKeys
 from kycgate.issuer.providers.service import Verifications
 from kycgate.issuer.providers.stripe import StripeIdentity, StripeKeys
 from kycgate.issuer.providers.sumsub import Sumsub, SumsubKeys
-from kycgate.issuer.providers.visit import Limits, Outlook
+from kycgate.issuer.providers.visit import Limits
 from kycgate.screening.controls import load_countries
 from kycgate.store.base import Case, Store
 
@@ -120,7 +120,6 @@ class World:
     http: responses.RequestsMock
     office: MemoryOffice
     visits: Verifications = field(init=False)
-    told: list[Outlook] = field(default_factory=list)
     state: dict[str, dict[str, Any]] = field(default_factory=dict)
     """what each provider says of its one visit"""
     down: dict[str, int | Exception] = field(default_factory=dict)
@@ -157,7 +156,6 @@ class World:
             return_url=RETURN,
             live=self.live,
             limits=self.limits,
-            heard=lambda told, _: self.told.append(told),
         )
 
     def _answer(
@@ -264,6 +262,8 @@ class MemoryOffice:
 
     proven: list[tuple[Account, Proven]] = field(default_factory=list)
     withdrawn: list[tuple[str, str, Code]] = field(default_factory=list)
+    needed: list[tuple[Account, str, str, str]] = field(default_factory=list)
+    """(account, source, item, text)"""
     trouble: Exception | None = None
 
     def prove(self, account: Account, proven: Proven, *, now: int) -> Case:
@@ -273,6 +273,12 @@ class MemoryOffice:
         if (proven.source, proven.reference) not in known:
             self.proven.append((account, copy.deepcopy(proven)))
         return Case("case", "subject", account.key, 1, "submitted", now, now)
+
+    def need(
+        self, account: Account, needs: Sequence[tuple[str, str]], *, source: str, now: int
+    ) -> Case | None:
+        self.needed += [(account, source, item, text) for item, text in needs]
+        return None
 
     def withdraw(self, source: str, reference: str, *, code: Code, now: int) -> Case | None:
         if self.trouble is not None:

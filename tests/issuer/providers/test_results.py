@@ -34,7 +34,7 @@ def test_a_pass_establishes_name_birth_country_document_and_its_end(
     assert claimed.name.lower() == "zoe sorensen"
     assert claimed.birth_date == "1989-07-16"
     assert claimed.country == 276, "where they live, not who issued the passport"
-    assert claimed.document_number == "DK:LGXX359T8", "one spelling, whoever read it"
+    assert claimed.document_number == "208:LGXX359T8", "one spelling, whoever read it"
     assert claimed.valid_until == 1_946_332_799, "to the end of the day it names"
     assert dict(claimed.document) | DANISH == dict(claimed.document)
     assert found.decided_at is not None

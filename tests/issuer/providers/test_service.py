@@ -162,7 +162,7 @@ def test_a_pass_that_turns_into_a_no_is_taken_back(world: World, name: str) -> N
     visit = begin(world, name)
     tell(world, name, "passed", n=1)
     tell(world, name, "refused", n=2, now=NOW + DAY)
-    assert world.office.withdrawn == [(name, REFERENCES[name], Code.IDENTITY_WITHDRAWN)]
+    assert world.office.withdrawn == [(name, REFERENCES[name], Code.PROOF_WITHDRAWN)]
     assert state(world, visit) == State.WITHDRAWN
 
 
@@ -240,10 +240,9 @@ def test_a_retry_tells_the_renter_what_to_mend_and_keeps_the_visit(world: World)
     found = world.visits.of(ALICE, visit)
     assert found.state == State.NEEDS
     assert found.note == "We do not accept screenshots. Upload an original photo."
-    [told] = world.told
-    assert (told.account, told.state, told.note) == (ALICE, State.NEEDS, found.note)
+    assert world.office.needed == [(ALICE, "sumsub", "identity", found.note)]
     tell(world, "sumsub", "retry", n=2)
-    assert len(world.told) == 1, "told once"
+    assert len(world.office.needed) == 1, "told once"
     assert begin(world, "sumsub") == visit
     tell(world, "sumsub", "passed", n=3)
     assert world.visits.of(ALICE, visit).note == ""
@@ -254,7 +253,9 @@ def test_a_retry_tells_the_renter_what_to_mend_and_keeps_the_visit(world: World)
 def test_a_final_no_is_told_and_no_second_visit_begun(world: World, name: str) -> None:
     visit = begin(world, name)
     tell(world, name, "refused", n=1)
-    assert [each.state for each in world.told] == [State.REFUSED]
+    [(who, source, _, text)] = world.office.needed
+    assert (who, source) == (ALICE, name)
+    assert "another way" in text
     with pytest.raises(Refused) as refusal:
         begin(world, name)
     assert refusal.value.code == Code.IDENTITY_REFUSED

@@ -186,7 +186,7 @@ def test_a_sandbox_event_in_a_live_gate_is_refused(name: str, flag: str, live: b
     body = json.dumps(said).encode()
     with pytest.raises(Refused) as refusal:
         make(name, live=live).read_event(signed(name, body), body, now=NOW)
-    assert refusal.value.code == Code.TEST_ENVIRONMENT
+    assert refusal.value.code == Code.PROOF_SANDBOX
 
 
 def test_a_stripe_event_that_does_not_say_its_mode_is_refused() -> None:
