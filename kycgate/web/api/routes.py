@@ -7,9 +7,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from kycgate.web.api import cases, description, jobs, keys, signin, status
+from kycgate.web.api import cases, description, jobs, keys, providers, signin, status
 from kycgate.web.parts import WebParts
-from kycgate.web.wire import Answer, Call
+from kycgate.web.wire import BODY_LIMIT, Answer, Call
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +19,8 @@ class Route:
     method: str
     rule: str
     answer: Callable[[WebParts, Call], Answer]
+    body_limit: int = BODY_LIMIT
+    """bytes; more is refused before it is read"""
 
 
 ROUTES: tuple[Route, ...] = (
@@ -31,6 +33,15 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "/v1/cases", cases.open_case),
     Route("GET", "/v1/cases", cases.list_cases),
     Route("GET", "/v1/cases/<id>", cases.one_case),
+    Route("POST", "/v1/verifications", providers.start),
+    Route("GET", "/v1/verifications/<id>", providers.one),
+    Route(
+        "POST",
+        "/v1/webhooks/<provider>",
+        providers.webhook,
+        body_limit=providers.WEBHOOK_MOST,
+    ),
+    Route("POST", "/v1/imports", providers.take_import),
     Route("POST", "/v1/keys", keys.make_key),
     Route("GET", "/v1/keys", keys.list_keys),
     Route("DELETE", "/v1/keys/<id>", keys.revoke_key),
