@@ -117,8 +117,16 @@ class Code(StrEnum):
     # The world
     DEPENDENCY = "dependency"
     # Proof of identity
+    IDENTITY_UNPROVEN = "identity_unproven"
+    VERIFICATION_DUE = "verification_due"
+    PROOF_MISMATCH = "proof_mismatch"
+    PROOF_COUNTRY = "proof_country"
+    PROOF_OUTDATED = "proof_outdated"
     PROOF_SANDBOX = "proof_sandbox"
     PROOF_WITHDRAWN = "proof_withdrawn"
+    DOCUMENT_SHARED = "document_shared"
+    EARLIER_DECISION = "earlier_decision"
+    AUTHORITY_UNPROVEN = "authority_unproven"
 
 
 _DECLINED = frozenset(
@@ -146,6 +154,8 @@ _MISSING = {
     Code.LEVEL_TOO_LOW: "higher_level",
     Code.PROOF_MISSING: "wallet_proof",
     Code.WALLET_PROOF_STALE: "fresh_wallet_proof",
+    Code.IDENTITY_UNPROVEN: "identity_proof",
+    Code.VERIFICATION_DUE: "identity_proof",
 }
 _REVIEW = frozenset(
     {
@@ -156,7 +166,12 @@ _REVIEW = frozenset(
         Code.GPU_UNKNOWN,
         Code.OWNERSHIP_UNKNOWN,
         Code.NOT_CHECKED,
+        Code.PROOF_MISMATCH,
+        Code.PROOF_COUNTRY,
         Code.PROOF_WITHDRAWN,
+        Code.DOCUMENT_SHARED,
+        Code.EARLIER_DECISION,
+        Code.AUTHORITY_UNPROVEN,
     }
 )
 

@@ -14,6 +14,9 @@ _REASONS = {
     "missing:higher_level": "This hardware needs a higher level of identity proof.",
     "missing:wallet_proof": "The request did not prove which account is asking.",
     "missing:fresh_wallet_proof": "The last wallet signature is too old: please sign in again.",
+    "missing:identity_proof": "The account has to prove who stands behind it.",
+    "proof_sandbox": "This proof of identity was made for trying things out, not for real use.",
+    "proof_outdated": "This proof of identity, or the document behind it, is no longer valid.",
     "key_unknown": "The API key is not one this gate issued.",
     "key_revoked": "The API key was revoked.",
     "key_expired": "The API key has expired.",
@@ -26,19 +29,20 @@ _REASONS = {
     "screening_stale": "The operator's records are being refreshed.",
     "dependency": "Something the gate depends on did not answer. Nothing was decided.",
     "verification_limit": "As many identity checks as one day allows were begun: try tomorrow.",
-    "proof_sandbox": "The message belongs to another environment than this gate.",
     "route_unknown": "The gate does not know this kind of request, so it does not pass it on.",
 }
 _STATES = {
     "not_started": "Not started: no identity case has been opened for this account.",
     "in_progress": "In progress: the case is open but not handed in.",
     "checking": "Checking: the operator is looking at what you gave.",
+    "more_needed": "More is needed: see what is asked for, and hand the case in again.",
     "approved": "Approved: this account may rent what the rules allow.",
     "refused": "Refused: the operator did not approve the case. You may appeal to the operator.",
     "revoked": "Revoked: an earlier approval no longer holds. You may appeal to the operator.",
 }
 _RENTER_STATES = {
     "draft": "in_progress",
+    "needs": "more_needed",
     "submitted": "checking",
     "review": "checking",
     "approved": "approved",

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from kycgate.web.api import cases, description, jobs, keys, providers, signin, status
+from kycgate.web.api import cases, description, jobs, keys, providers, signin, status, ways
 from kycgate.web.parts import WebParts
 from kycgate.web.wire import BODY_LIMIT, Answer, Call
 
@@ -33,6 +33,8 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "/v1/cases", cases.open_case),
     Route("GET", "/v1/cases", cases.list_cases),
     Route("GET", "/v1/cases/<id>", cases.one_case),
+    Route("PUT", "/v1/cases/<id>", cases.amend_case),
+    Route("GET", "/v1/ways", ways.list_ways),
     Route("POST", "/v1/verifications", providers.start),
     Route("GET", "/v1/verifications/<id>", providers.one),
     Route(
