@@ -46,8 +46,10 @@ from kycgate.issuer.providers.visit import (
     FOLLOWS,
     LIFE_S,
     LIVING,
+    STANDING,
     Limits,
     State,
+    ended,
     next_look,
     proven,
 )
@@ -59,6 +61,9 @@ NEED: Final = "identity"
 """The item a case is given back for."""
 _REFUSED: Final = "The identity check was refused. Choose another way, or write to the operator."
 _MORE: Final = "The identity check needs you again: open it and go on where you left."
+_OUTDATED: Final = "The document has expired, or will not do: begin again with one still valid."
+_OTHER: Final = "What was proven there can't be taken here: choose another way."
+_TAKES_BACK: Final = frozenset({Outcome.REFUSED, Outcome.RETRY, Outcome.OPEN})
 _DAY_S: Final = 86_400
 _CLAIM_S: Final = 120
 """Longer than every call to a provider that one look makes."""
@@ -158,7 +163,7 @@ class Verifications:
         raise Unavailable("the visit could not be begun: try again")
 
     def _link(self, provider: Provider, found: Verification, now: int) -> Link | None:
-        if found.state == State.CHECKING:
+        if found.state in (State.CHECKING, State.PROVING):
             raise Conflict("the provider is looking at what was handed in: nothing to do now")
         # Our id is the provider's idempotency key: a crash between its answer and our store leaves
         # no second visit there.
@@ -281,11 +286,12 @@ class Verifications:
             return True
         try:
             result = self._ask(current, now)
-            self._put(self._follow(current, result, now), now)
+            followed = self._follow(current, result, now)
         except KycgateError:
             # What was known stays, and is asked for again.
-            self._put(current, now)
+            self._put(self._store.verification(visit.id) or current, now)
             raise
+        self._put(followed, now)
         return True
 
     def _ask(self, visit: Verification, now: int) -> Result | None:
@@ -301,22 +307,17 @@ class Verifications:
         outcome = Outcome.GONE if result is None else result.outcome
         if visit.state == State.WITHDRAWN:
             return visit  # what was taken back is given again by a reviewer only
+        if visit.state in STANDING and outcome in _TAKES_BACK:
+            self._office.withdraw(
+                visit.provider, visit.reference, code=Code.PROOF_WITHDRAWN, now=now
+            )
+            return replace(visit, state=State.WITHDRAWN, ended_at=visit.ended_at or now)
         if visit.state == State.APPROVED:
-            return self._standing(visit, outcome, now)
+            return visit  # looked at again, or deleted over there: it stands
         if result is not None and outcome is Outcome.PASSED:
             return self._passed(visit, result, now)
         note = "" if result is None else result.note
         return self._unproven(visit, FOLLOWS[outcome], note, now)
-
-    def _standing(self, visit: Verification, outcome: Outcome, now: int) -> Verification:
-        """A passed visit. Looked at again, or deleted over there, it stands; a no takes it back."""
-        if outcome not in (Outcome.REFUSED, Outcome.RETRY, Outcome.OPEN):
-            return visit
-        self._withdraw(visit, Code.PROOF_WITHDRAWN, now)
-        return replace(visit, state=State.WITHDRAWN)
-
-    def _withdraw(self, visit: Verification, code: Code, now: int) -> None:
-        self._office.withdraw(visit.provider, visit.reference, code=code, now=now)
 
     def _passed(self, visit: Verification, result: Result, now: int) -> Verification:
         if result.live is not self._live:
@@ -327,21 +328,26 @@ class Verifications:
         if established is None:
             _log.error("visit %s at %s passed without a name", visit.id, visit.provider)
             return self._unproven(visit, State.CHECKING, "", now)
-        self._office.prove(Account.from_key(visit.account), established, now=now)
-        return replace(visit, state=State.APPROVED, note="", ended_at=visit.ended_at or now)
+        visit = replace(visit, state=State.PROVING, note="")
+        # Before the office has it: a crash in between must not hide from a later no what it undoes.
+        self._store.put_verification(visit)
+        try:
+            self._office.prove(Account.from_key(visit.account), established, now=now)
+        except Refused as refusal:
+            outdated = refusal.code is Code.PROOF_OUTDATED
+            _log.error("visit %s: the office refused the proof (%s)", visit.id, refusal.code)
+            return self._unproven(visit, State.FAILED, _OUTDATED if outdated else _OTHER, now)
+        return replace(visit, state=State.APPROVED, ended_at=visit.ended_at or now)
 
     def _unproven(self, visit: Verification, state: State, note: str, now: int) -> Verification:
         if visit.ended_at is not None and state in LIVING:
             return visit  # another visit may be open: what has ended does not open again
-        if state is State.REFUSED:
-            # Also where no proof is known of: a crash may have come between the office and us.
-            self._withdraw(visit, Code.IDENTITY_REFUSED, now)
         moved = replace(visit, state=state, note=note)
         if state in LIVING and now >= visit.expires_at:
-            moved = _ended(visit, now)
+            moved = ended(visit, now)
         elif state is State.FAILED:
             moved = replace(moved, ended_at=visit.ended_at or now)
-        told = moved.state in (State.NEEDS, State.REFUSED)
+        told = moved.note or moved.state in (State.NEEDS, State.REFUSED)
         if told and (moved.state, moved.note) != (visit.state, visit.note):
             self._tell(moved, now)
         return moved
@@ -358,7 +364,7 @@ class Verifications:
     def _put(self, visit: Verification, now: int) -> None:
         """Store it as looked at now, with the moment of the next look, and let go of it."""
         if now >= visit.expires_at:
-            visit = _ended(visit, now)
+            visit = ended(visit, now)
         at = next_look(visit, now)
         self._store.put_verification(replace(visit, polled_at=now, poll_at=at, busy_until=0))
 
@@ -369,13 +375,5 @@ class Verifications:
         if not self._store.claim_verification(visit.id, until=now + _CLAIM_S, now=now):
             raise Conflict("this check is being looked at: try again in a minute")
         current = self._store.verification(visit.id) or visit
-        self._put(current if current.state == State.REFUSED else _ended(current, now), now)
-
-
-def _ended(visit: Verification, now: int) -> Verification:
-    """The account may begin another. A refusal stays one, and holds the place until then."""
-    if visit.ended_at is not None:
-        return visit
-    if visit.state == State.REFUSED:
-        return replace(visit, ended_at=now)
-    return replace(visit, state=State.EXPIRED, note="", ended_at=now)
+        # A refusal holds the place until its time: the next visit would be refused as well.
+        self._put(current if current.state == State.REFUSED else ended(current, now), now)

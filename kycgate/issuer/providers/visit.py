@@ -6,7 +6,7 @@ Pure: asks nobody and stores nothing.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
@@ -32,6 +32,8 @@ class State(StrEnum):
     OPEN = "open"
     CHECKING = "checking"
     NEEDS = "needs"
+    PROVING = "proving"
+    """passed, and on its way to the identity office, which may have it already"""
     APPROVED = "approved"
     REFUSED = "refused"
     EXPIRED = "expired"
@@ -40,6 +42,8 @@ class State(StrEnum):
 
 
 LIVING: Final = frozenset({State.OPEN, State.CHECKING, State.NEEDS})
+STANDING: Final = frozenset({State.PROVING, State.APPROVED})
+"""A no of the provider takes something back."""
 FOLLOWS: Final[Mapping[Outcome, State]] = {
     Outcome.OPEN: State.OPEN,
     Outcome.CHECKING: State.CHECKING,
@@ -69,6 +73,15 @@ def next_look(visit: Verification, now: int) -> int | None:
     at = now + max(FIRST_LOOK_S, min(SLOWEST_LOOK_S, age // 2))
     # The last look is at its end, so that it ends on time.
     return min(at, visit.expires_at) if now < visit.expires_at else at
+
+
+def ended(visit: Verification, now: int) -> Verification:
+    """The account may begin another. What the provider last said of this one stays."""
+    if visit.ended_at is not None:
+        return visit
+    if visit.state in (State.REFUSED, State.PROVING):
+        return replace(visit, ended_at=now)
+    return replace(visit, state=State.EXPIRED, note="", ended_at=now)
 
 
 def proven(visit: Verification, provider: Provider, result: Result, now: int) -> Proven | None:

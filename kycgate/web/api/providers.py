@@ -20,7 +20,7 @@ WEBHOOK_MOST = 256 * 1024
 _ID = r"[0-9a-f]{32}"
 _PROVIDER = r"[a-z][a-z0-9_-]{0,31}"
 # What has been taken back is looked at by a person: the case says what comes of it.
-_OUTWARD = {"withdrawn": "checking"}
+_OUTWARD = {"withdrawn": "checking", "proving": "checking"}
 _WORDS = {
     "open": "Open: follow the link and finish the check there.",
     "checking": "Checking: the provider or the operator is looking at what you gave.",

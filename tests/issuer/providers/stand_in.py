@@ -264,7 +264,7 @@ class MemoryOffice:
     withdrawn: list[tuple[str, str, Code]] = field(default_factory=list)
     needed: list[tuple[Account, str, str, str]] = field(default_factory=list)
     """(account, source, item, text)"""
-    trouble: Exception | None = None
+    trouble: BaseException | None = None
 
     def prove(self, account: Account, proven: Proven, *, now: int) -> Case:
         if self.trouble is not None:

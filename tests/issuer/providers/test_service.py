@@ -18,6 +18,7 @@ from kycgate.errors import (
     Conflict,
     Malformed,
     NotFound,
+    Reason,
     Refused,
     Unauthenticated,
     Unavailable,
@@ -210,14 +211,38 @@ def test_a_second_look_or_a_deletion_over_there_takes_nothing_back(world: World,
 
 
 def test_a_crash_between_the_proof_and_its_record_loses_no_revocation(world: World) -> None:
-    """The office has the proof, the visit does not know: a no must still reach the office."""
+    """The office has the proof, the visit was never put: a no must still reach the office."""
     visit = begin(world, "sumsub")
-    tell(world, "sumsub", "passed", n=1)
-    found = world.store.verification(visit)
-    assert found is not None
-    world.store.put_verification(replace(found, state=State.OPEN, ended_at=None))
-    tell(world, "sumsub", "refused", n=2)
+    world.says("sumsub", "passed")
+    put = world.store.put_verification
+    world.store.put_verification = lambda found: (  # type: ignore[method-assign]
+        put(found) if found.state != State.APPROVED else crash()
+    )
+    world.heard("sumsub", n=1)
+    with pytest.raises(KeyboardInterrupt):
+        world.visits.run(now=NOW)
+    world.store.put_verification = put  # type: ignore[method-assign]
+    assert (state(world, visit), len(world.office.proven)) == (State.PROVING, 1)
+    tell(world, "sumsub", "refused", n=2, now=NOW + 300)
     assert [each[1] for each in world.office.withdrawn] == [REFERENCES["sumsub"]]
+    assert state(world, visit) == State.WITHDRAWN
+
+
+def crash() -> None:
+    raise KeyboardInterrupt
+
+
+def test_a_crash_before_the_proof_loses_no_approval(world: World) -> None:
+    visit = begin(world, "sumsub")
+    world.says("sumsub", "passed")
+    world.office.trouble = KeyboardInterrupt()
+    world.heard("sumsub", n=1)
+    with pytest.raises(KeyboardInterrupt):
+        world.visits.run(now=NOW)
+    world.office.trouble = None
+    assert state(world, visit) == State.PROVING
+    world.visits.run(now=NOW + 300)
+    assert (state(world, visit), len(world.office.proven)) == (State.APPROVED, 1)
 
 
 def test_two_workers_follow_one_answer_at_a_time(world: World) -> None:
@@ -574,11 +599,25 @@ def test_while_the_office_takes_no_proof_it_is_offered_again(
     world.office.trouble = trouble
     world.heard("stripe")
     world.visits.run(now=NOW)
-    assert state(world, visit) == State.OPEN
+    assert state(world, visit) == State.PROVING
     world.office.trouble = None
     world.visits.run(now=NOW + 60)
     assert len(world.office.proven) == 1
     assert state(world, visit) == State.APPROVED
+
+
+def test_a_proof_the_office_refuses_tells_the_renter_and_makes_room(world: World) -> None:
+    """The document has expired by the operator's rules, whatever the provider accepts."""
+    visit = begin(world, "stripe")
+    reason = Reason(Code.PROOF_OUTDATED, "the document has expired")
+    world.office.trouble = Refused("no", reasons=(reason,))
+    tell(world, "stripe", "passed", n=1)
+    found = world.visits.of(ALICE, visit)
+    assert found.state == State.FAILED
+    assert "expired" in found.note
+    assert [text for *_, text in world.office.needed] == [found.note]
+    world.says("stripe", "open")
+    assert begin(world, "stripe") != visit
 
 
 def test_a_withdrawal_the_office_could_not_take_is_offered_again(world: World) -> None:
