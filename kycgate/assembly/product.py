@@ -18,6 +18,7 @@ from typing import Any
 from kycgate.assembly.chains import escrow_follower, home_chain, permit_office, publishers
 from kycgate.assembly.control import web_parts
 from kycgate.assembly.market import Credentials, Market, gate_parts, open_asserter
+from kycgate.assembly.providers import open_imports, open_verifications
 from kycgate.assembly.rules import domain, live_lists, open_signer, oracle, rental_policy
 from kycgate.assembly.verifying import keep_apart, verification_rules
 from kycgate.audit import DecisionLog
@@ -30,6 +31,7 @@ from kycgate.gateway.gate import Gate
 from kycgate.gateway.stopping import JobStopper
 from kycgate.issuer.identity import Identity
 from kycgate.issuer.issuing import Issuer, IssuingRules
+from kycgate.issuer.providers.service import Verifications
 from kycgate.issuer.rescreening import Rescreening
 from kycgate.issuer.vault import Vault
 from kycgate.keys import load_secret
@@ -83,6 +85,7 @@ class Services:
     follower: Follower | None
     stopper: JobStopper
     rescreening: Rescreening
+    verifications: Verifications | None
     web: WebParts
 
     def tick(self, now: int) -> None:
@@ -94,6 +97,15 @@ class Services:
     def tick_lists(self, now: int) -> None:
         """Notice a change of the lists, and screen again whom it may concern."""
         _each(lambda: self.rescreening.run(now=now))
+
+    def tick_providers(self, now: int) -> None:
+        """One round of asking identity providers, any of whom may be silent for seconds."""
+        verifications = self.verifications
+        if verifications is None:
+            return
+        _each(lambda: verifications.run(now=now))
+        if now % _SWEEP_S == 0:
+            _each(lambda: verifications.sweep(now=now))
 
     def tick_chain(self, now: int) -> None:
         """One round of the work on chains, which may take seconds: publish, follow."""
@@ -213,6 +225,7 @@ def background(services: Services) -> Iterator[None]:
             ("decisions", services.tick),
             ("lists", services.tick_lists),
             ("chains", services.tick_chain),
+            ("providers", services.tick_providers),
         )
     ]
     for thread in threads:
@@ -273,6 +286,7 @@ def _assemble(config: Config, store: Store) -> Services:
         oracle=oracle(config),
         rules=verification_rules(config),
     )
+    verifications = open_verifications(config, store, identity, countries)
     chain = home_chain(config)
     permits = permit_office(config, store, permit_key)
     market = Market(config)
@@ -317,5 +331,18 @@ def _assemble(config: Config, store: Store) -> Services:
             asserter=asserter,
         ),
         rescreening=Rescreening(store, identity, lists),
-        web=web_parts(config, store, log, identity, gate, screener, permits, chain, revocations),
+        verifications=verifications,
+        web=web_parts(
+            config,
+            store,
+            log,
+            identity,
+            gate,
+            screener,
+            permits,
+            chain,
+            revocations,
+            verifications=verifications,
+            imports=open_imports(config, identity.book),
+        ),
     )

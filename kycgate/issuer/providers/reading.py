@@ -78,7 +78,8 @@ def note(value: object) -> str:
     if not isinstance(value, str):
         return ""
     spaced = " ".join(value[: 4 * NOTE_MOST].split())
-    return "".join(each for each in spaced if unicodedata.category(each)[0] != "C")[:NOTE_MOST]
+    plain = "".join(each for each in spaced if unicodedata.category(each)[0] != "C")[:NOTE_MOST]
+    return plain.strip() if any(each.isalnum() for each in plain) else ""
 
 
 def country(value: object, countries: Countries) -> int:

@@ -57,7 +57,7 @@ from kycgate.store.base import OutboxItem, ProviderEvent, Store, Verification
 
 WORK: Final = "provider_event"
 """The outbox kind of what webhooks ask for."""
-NEED: Final = "identity"
+NEED: Final = "proof"
 """The item a case is given back for."""
 _REFUSED: Final = "The identity check was refused. Choose another way, or write to the operator."
 _MORE: Final = "The identity check needs you again: open it and go on where you left."

@@ -265,7 +265,7 @@ def test_a_retry_tells_the_renter_what_to_mend_and_keeps_the_visit(world: World)
     found = world.visits.of(ALICE, visit)
     assert found.state == State.NEEDS
     assert found.note == "We do not accept screenshots. Upload an original photo."
-    assert world.office.needed == [(ALICE, "sumsub", "identity", found.note)]
+    assert world.office.needed == [(ALICE, "sumsub", "proof", found.note)]
     tell(world, "sumsub", "retry", n=2)
     assert len(world.office.needed) == 1, "told once"
     assert begin(world, "sumsub") == visit
