@@ -38,6 +38,7 @@ from kycgate.store.base import (
     Key,
     LogEntry,
     OutboxItem,
+    Presentation,
     ProviderEvent,
     Refusal,
     RentalState,
@@ -87,6 +88,7 @@ class MemoryStore:
         self._outbox: dict[int, OutboxItem] = {}
         self._outbox_count = 0
         self._settings: dict[str, str] = {}
+        self._presentations: dict[str, Presentation] = {}
         self._verifications: dict[str, Verification] = {}
         self._provider_events: dict[tuple[str, str], ProviderEvent] = {}
 
@@ -148,7 +150,10 @@ class MemoryStore:
             self._nonces = {key: end for key, end in self._nonces.items() if end >= old}
             self._claims = {key: end for key, end in self._claims.items() if end >= old}
             self._sessions = {k: s for k, s in self._sessions.items() if s.expires_at >= old}
-            return before - len(self._nonces) - len(self._claims) - len(self._sessions)
+            asked = self._presentations
+            self._presentations = {k: p for k, p in asked.items() if p.keep_until >= now}
+            left = len(self._nonces) + len(self._claims) + len(self._sessions)
+            return before - left + len(asked) - len(self._presentations)
 
     # -- sessions --------------------------------------------------------------------------------
 
@@ -622,6 +627,47 @@ class MemoryStore:
             item = self._outbox.get(item_id)
             if item is not None:
                 self._outbox[item_id] = replace(item, due_at=due_at, attempts=item.attempts + 1)
+
+    # -- presentations ---------------------------------------------------------------------------
+
+    def add_presentation(self, presentation: Presentation) -> None:
+        with self._open():
+            if presentation.id in self._presentations:
+                raise Conflict("that presentation exists")
+            self._presentations[presentation.id] = presentation
+
+    def presentation(self, presentation_id: str) -> Presentation | None:
+        with self._open():
+            return self._presentations.get(presentation_id)
+
+    def move_presentation(self, presentation: Presentation, *, from_state: str) -> None:
+        with self._open():
+            held = self._presentations.get(presentation.id)
+            if held is None or held.state != from_state:
+                raise Conflict("the presentation is in another state, or gone")
+            self._presentations[presentation.id] = presentation
+
+    def presentations_proving(self, *, before: int, limit: int = 100) -> list[Presentation]:
+        with self._open():
+            held = self._presentations.values()
+            found = [p for p in held if p.state == "proving" and p.checked_at < before]
+            return sorted(found, key=lambda p: (p.created_at, p.id))[:limit]
+
+    def presentations_to_check(self, *, before: int, limit: int = 100) -> list[Presentation]:
+        with self._open():
+            found = [
+                p
+                for p in self._presentations.values()
+                if p.state == "accepted" and 0 < p.checked_at < before
+            ]
+            return sorted(found, key=lambda p: (p.checked_at, p.id))[:limit]
+
+    def forget_presentations(self, account: str) -> int:
+        with self._open():
+            mine = [p.id for p in self._presentations.values() if p.account == account]
+            for each in mine:
+                del self._presentations[each]
+            return len(mine)
 
     def setting(self, name: str) -> str | None:
         with self._open():

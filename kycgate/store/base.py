@@ -304,6 +304,34 @@ class RentalState:
     seen_at: int
 
 
+# -- presentations of credentials ------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Presentation:
+    """One request to a renter's wallet, from asking to outcome."""
+
+    id: str
+    account: str
+    session: bytes
+    """SHA-256 of the token of the session that began it; empty: a signed request did"""
+    mode: Literal["dc", "redirect"]
+    kinds: tuple[str, ...]
+    state: Literal["waiting", "received", "proving", "accepted", "refused"]
+    """received: answered, the session that began it has yet to return; proving: all is there"""
+    sealed: bytes
+    """what only the gate opens; empty once there is nothing left to remember"""
+    created_at: int
+    expires_at: int
+    keep_until: int
+    """when the record may be forgotten"""
+    code_hash: bytes = b""
+    """SHA-256 of the code the returning browser must bring"""
+    reason: str = ""
+    checked_at: int = 0
+    """when the answer was complete, then when its status was last asked; 0: it has none"""
+
+
 # -- hosted identity providers ---------------------------------------------------------------------
 
 
@@ -364,7 +392,8 @@ class Store(Protocol):
         """Atomic. True the first time this caller-chosen nonce is seen in the scope."""
 
     def sweep(self, *, now: int) -> int:
-        """Forget nonces, claims and sessions an hour past their expiry; returns how many.
+        """Forget nonces, claims and sessions an hour past their expiry, and presentations past
+        theirs; returns how many.
 
         Strangers ask for nonces: without a sweep every few minutes they fill the disk.
         """
@@ -551,6 +580,21 @@ class Store(Protocol):
 
     def rentals_after(self, chain_id: int, escrow: str, block: int) -> list[RentalState]:
         """Those of this escrow read above that block."""
+
+    # -- presentations of credentials ------------------------------------------------------------
+    def add_presentation(self, presentation: Presentation) -> None: ...
+    def presentation(self, presentation_id: str) -> Presentation | None: ...
+    def move_presentation(self, presentation: Presentation, *, from_state: str) -> None:
+        """Atomic. Writes it if it still is in from_state, else Conflict: an answer counts once."""
+
+    def presentations_proving(self, *, before: int, limit: int = 100) -> list[Presentation]:
+        """Those answered in full before this moment whose outcome is open, oldest first."""
+
+    def presentations_to_check(self, *, before: int, limit: int = 100) -> list[Presentation]:
+        """Accepted ones with a status last asked before this moment, longest unasked first."""
+
+    def forget_presentations(self, account: str) -> int:
+        """All of the account's, whatever their state; returns how many."""
 
     # -- hosted identity providers ---------------------------------------------------------------
     def begin_verification(

@@ -422,6 +422,33 @@ rentals = Table(
     Index("rentals_by_block", "chain_id", "escrow", "block"),
 )
 
+# -- presentations of credentials ------------------------------------------------------------------
+
+presentations = Table(
+    "presentations",
+    metadata,
+    _text("id", primary_key=True),
+    _text("account"),
+    _bytes("session"),
+    _text("mode"),
+    Column("kinds", Words, nullable=False),
+    _text("state"),
+    _bytes("sealed"),
+    _time("created_at"),
+    _time("expires_at"),
+    _time("keep_until"),
+    _bytes("code_hash"),
+    _text("reason"),
+    _time("checked_at"),
+    CheckConstraint(
+        "state IN ('waiting', 'received', 'proving', 'accepted', 'refused')",
+        name="presentations_state",
+    ),
+    Index("presentations_by_account", "account"),
+    Index("presentations_by_state", "state", "checked_at", "created_at"),
+    Index("presentations_by_keeping", "keep_until"),
+)
+
 # -- hosted identity providers -----------------------------------------------------------------
 
 verifications = Table(

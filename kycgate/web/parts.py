@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 from urllib.parse import urlsplit
 
 from kycgate.core.attestation import SignedAttestation
@@ -22,7 +22,7 @@ from kycgate.issuer.imports import Imported
 from kycgate.issuer.proven import Means
 from kycgate.issuer.providers.base import Headers, Link
 from kycgate.issuer.view import Standing
-from kycgate.store.base import Case, Store, Verification
+from kycgate.store.base import Case, Presentation, Store, Verification
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +102,54 @@ class PermitDesk(Protocol):
         """The permit of an accepted job of this account; None when there is no such job or
         permit.
         """
+
+
+class Begun(Protocol):
+    """A request to a wallet: `request` for the browser, or `request_uri` and `link`."""
+
+    @property
+    def presentation(self) -> Presentation: ...
+    @property
+    def request(self) -> dict[str, Any] | None: ...
+    @property
+    def request_uri(self) -> str | None: ...
+    @property
+    def link(self) -> str | None: ...
+
+
+class Presentations(Protocol):
+    """Asks renters' wallets for credentials and takes their answers. Raises Malformed, NotFound,
+    Conflict, Refused, Unavailable. `session` names the session that began, and must finish.
+    """
+
+    def begin(
+        self,
+        account: Account,
+        *,
+        mode: Literal["dc", "redirect"],
+        family: str | None,
+        session: bytes,
+        now: int,
+    ) -> Begun: ...
+
+    def look(self, account: Account, presentation_id: str) -> Presentation: ...
+
+    def respond(
+        self, account: Account, presentation_id: str, response: str, *, session: bytes, now: int
+    ) -> Presentation: ...
+
+    def finish(
+        self, account: Account, presentation_id: str, code: str, *, session: bytes, now: int
+    ) -> Presentation: ...
+
+    def request_object(
+        self, presentation_id: str, *, wallet_nonce: str | None, now: int
+    ) -> str: ...
+
+    def direct(self, presentation_id: str, response: str, *, now: int) -> str:
+        """Where the wallet sends the person's browser, as `declined`."""
+
+    def declined(self, presentation_id: str, *, now: int) -> str: ...
 
 
 ContractWallet = Callable[[Account, bytes, bytes], Valid | Invalid | Undecided]
@@ -193,6 +241,8 @@ class WebParts:
     lifetimes: Lifetimes = Lifetimes()
     ways: tuple[Callable[[], tuple[Way, ...]], ...] = ()
     """what each room offers to prove identity with, asked at each visit"""
+    presentations: Presentations | None = None
+    """None: no root is pinned, wallet credentials are not offered"""
     verifications: Verifications | None = None
     """None: no hosted identity provider"""
     imports: Imports | None = None

@@ -17,6 +17,7 @@ from kycgate.store.sql.jobs import Jobs
 from kycgate.store.sql.log import Log
 from kycgate.store.sql.migrate import migrate
 from kycgate.store.sql.outbox import Outbox
+from kycgate.store.sql.presentations import Presentations
 from kycgate.store.sql.proving import Proving
 from kycgate.store.sql.settling import Settling
 from kycgate.store.sql.signin import SignIn
@@ -25,7 +26,18 @@ from kycgate.store.sql.verifications import Verifications
 _PING = select(literal(1))
 
 
-class SqlStore(SignIn, Accounts, Proving, Attestations, Jobs, Settling, Verifications, Log, Outbox):
+class SqlStore(
+    SignIn,
+    Accounts,
+    Proving,
+    Presentations,
+    Verifications,
+    Attestations,
+    Jobs,
+    Settling,
+    Log,
+    Outbox,
+):
     """Every part over one database."""
 
     def ping(self) -> None:

@@ -7,7 +7,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from kycgate.web.api import cases, description, jobs, keys, providers, signin, status, ways
+from kycgate.web.api import (
+    cases,
+    description,
+    jobs,
+    keys,
+    presentations,
+    providers,
+    signin,
+    status,
+    ways,
+)
 from kycgate.web.parts import WebParts
 from kycgate.web.wire import BODY_LIMIT, Answer, Call
 
@@ -35,6 +45,12 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/v1/cases/<id>", cases.one_case),
     Route("PUT", "/v1/cases/<id>", cases.amend_case),
     Route("GET", "/v1/ways", ways.list_ways),
+    Route("POST", "/v1/presentations", presentations.begin),
+    Route("GET", "/v1/presentations/<id>", presentations.one),
+    Route("POST", "/v1/presentations/<id>/response", presentations.respond),
+    Route("GET", "/v1/presentations/<id>/request", presentations.request_object),
+    Route("POST", "/v1/presentations/<id>/request", presentations.request_object),
+    Route("POST", "/v1/presentations/<id>/direct", presentations.direct),
     Route("POST", "/v1/verifications", providers.start),
     Route("GET", "/v1/verifications/<id>", providers.one),
     Route(

@@ -81,6 +81,7 @@ _REASON_EXAMPLE = {
     "code": "under_review",
     "text": "A person at the operator has to look at this first.",
 }
+_PRESENTATION_ID: Schema = {"type": "string", "pattern": "^[0-9a-f]{32}$"}
 _CASE_EXAMPLE = {
     "id": "c_5f1d7a",
     "kind": "organisation",
@@ -354,6 +355,76 @@ SCHEMAS: dict[str, Schema] = {
     ),
     "Cases": record(
         {"cases": {"type": "array", "items": ref("Case")}}, example={"cases": [_CASE_EXAMPLE]}
+    ),
+    "PresentationRequest": record(
+        {
+            "mode": {"enum": ["dc", "redirect"]},
+            "kind_of": {"enum": ["pid", "mdl"], "description": "whatever is accepted, if left out"},
+        },
+        optional=("kind_of",),
+        example={"mode": "dc"},
+    ),
+    "NewPresentation": record(
+        {
+            "id": _PRESENTATION_ID,
+            "expires_at": TIME,
+            "request": {
+                "type": "object",
+                "description": "mode dc: for navigator.credentials.get({digital: request})",
+            },
+            "request_uri": TEXT,
+            "deep_link": {"type": "string", "description": "mode redirect: opens the wallet"},
+        },
+        optional=("request", "request_uri", "deep_link"),
+        example={
+            "id": "5c" * 16,
+            "expires_at": _NOW + 600,
+            "request": {"requests": [{"protocol": "openid4vp-v1-unsigned", "data": {}}]},
+        },
+    ),
+    "Presentation": record(
+        {
+            "id": _PRESENTATION_ID,
+            "state": {"enum": ["waiting", "received", "accepted", "refused", "expired"]},
+            "mode": {"enum": ["dc", "redirect"]},
+            "expires_at": TIME,
+            "code": TEXT,
+            "reason": TEXT,
+        },
+        optional=("code", "reason"),
+        example={"id": "5c" * 16, "state": "waiting", "mode": "dc", "expires_at": _NOW + 600},
+    ),
+    "PresentationResponse": record(
+        {
+            "protocol": {"enum": ["openid4vp-v1-unsigned", "openid4vp-v1-signed"]},
+            "data": {
+                "type": "object",
+                "properties": {"response": line(60_000)},
+                "required": ["response"],
+            },
+            "response_code": line(100),
+        },
+        optional=("protocol", "data", "response_code"),
+        example={"protocol": "openid4vp-v1-unsigned", "data": {"response": "eyJhbGciOi…"}},
+    ),
+    "RequestObject": {
+        "type": "string",
+        "description": "a JWT of type oauth-authz-req+jwt",
+        "examples": ["eyJhbGciOi…"],
+    },
+    "WalletNonce": {
+        "type": "object",
+        "properties": {"wallet_nonce": line(512)},
+        "examples": [{"wallet_nonce": "8f2c61d09a7b4e55"}],
+    },
+    "DirectPost": {
+        "type": "object",
+        "properties": {"response": line(60_000), "error": TEXT},
+        "examples": [{"response": "eyJhbGciOi…"}],
+    },
+    "DirectAnswer": record(
+        {"redirect_uri": TEXT},
+        example={"redirect_uri": "https://gate.example/back#presentation=…&response_code=…"},
     ),
     "VerificationRequest": record({"provider": line(32)}, example={"provider": "sumsub"}),
     "NewVerification": record(
