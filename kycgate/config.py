@@ -15,7 +15,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -133,16 +132,16 @@ def _stand_in(value: Any) -> str:
     return f"http://{parts.netloc}"
 
 
-def _words(value: Any) -> dict[str, str]:
+def _words(value: Any) -> tuple[tuple[str, str], ...]:
     if not isinstance(value, dict) or not all(
         isinstance(each, str) and each for each in value.values()
     ):
         raise _Wrong('needs a table of texts, as in { account = "x" }')
-    return value
+    return tuple(value.items())
 
 
-def _keys(value: Any) -> dict[str, str]:
-    return {name: _key(spec) for name, spec in _words(value).items()}
+def _keys(value: Any) -> tuple[tuple[str, str], ...]:
+    return tuple((name, _key(spec)) for name, spec in _words(value))
 
 
 def _digest(value: Any) -> Digest:
@@ -383,8 +382,9 @@ class FurtherProvider:
     name: str = _setting(_text)
     environment: str = _setting(_ENVIRONMENT, "live")
     level: int = _setting(_PROVIDER_LEVEL, 2)
-    settings: dict[str, str] = _setting(_words, MappingProxyType({}))
-    secrets: dict[str, str] = _setting(_keys, MappingProxyType({}))
+    settings: tuple[tuple[str, str], ...] = _setting(_words, ())
+    secrets: tuple[tuple[str, str], ...] = _setting(_keys, ())
+    """names and `file:PATH` or `env:NAME`"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,6 @@ Takes no decision about anybody. Keys are opened here and go no further than the
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 
 from kycgate.chain import Chain
 from kycgate.config import Config, Import
@@ -85,9 +84,9 @@ def _providers(config: Config, countries: Countries) -> list[Provider]:
         found.append(_stripe(config, countries))
     for each in config.providers:
         live, level = each.environment == "live", Level(each.level)
-        opened = {name: _secret(config, spec) for name, spec in each.secrets.items()}
-        settings: Mapping[str, str] = dict(each.settings)
-        found.append(open_named(each.name, Offered(live, level, countries, settings, opened)))
+        opened = {name: _secret(config, spec) for name, spec in each.secrets}
+        offered = Offered(live, level, countries, dict(each.settings), opened)
+        found.append(open_named(each.name, offered))
     return found
 
 
