@@ -318,6 +318,10 @@ def test_an_import_that_pins_nobody_is_refused(config: Path) -> None:
     assert "import.issuers" in problem(config, (line, "issuers = []"))
 
 
+def test_the_check_of_a_configuration_says_which_ways_it_offers(config: Path) -> None:
+    assert check_config(config)["identity"] == "live: sumsub, persona, stripe"
+
+
 def test_without_providers_the_gate_works_and_offers_none(config: Path) -> None:
     config.write_text(config.read_text().replace(PROVIDERS, ""))
     with open_services(config) as services:

@@ -150,10 +150,16 @@ def check_config(path: str | Path) -> dict[str, Any]:
             "lists": ", ".join(
                 f"{each.name} of {_day(each.as_of)}" for each in services.screener.versions
             ),
+            "identity": _offered(services),
             "settlement": config.settlement.mode,
         }
         services.store.ping()
         return facts
+
+
+def _offered(services: Services) -> str:
+    ways = [way.id for ask in services.web.ways for way in ask()]
+    return f"{services.config.identity.environment}: " + (", ".join(ways) or "reviewed cases only")
 
 
 # -- serving ---------------------------------------------------------------------------------------

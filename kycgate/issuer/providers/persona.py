@@ -50,6 +50,10 @@ _STATUSES: Final = {
     "declined": Outcome.REFUSED,
     "redacted": Outcome.GONE,
 }
+_FAILED: Final = (
+    "The check did not succeed. Begin another: a document still valid, good light, all corners"
+    " visible."
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,7 +155,8 @@ class Persona:
         """`GET /api/v1/inquiries/{id}`, with its verifications."""
         found = self._get(f"/api/v1/inquiries/{reference}?include=verifications")
         said = reading.member(found, "data", "attributes")
-        outcome = self._outcome(reading.member(said, "status"))
+        status = reading.member(said, "status")
+        outcome = self._outcome(status)
         decided = reading.member(said, "decisioned-at") or reading.member(said, "completed-at")
         return Result(
             reference=reading.required(
@@ -161,7 +166,7 @@ class Persona:
             live=self.live,
             outcome=outcome,
             decided_at=reading.moment(decided, now=now),
-            note="",
+            note=_FAILED if status == "failed" else "",
             claimed=self._claimed(found) if outcome is Outcome.PASSED else None,
         )
 
@@ -219,7 +224,7 @@ class Persona:
 def _passed_document(found: dict[str, Any]) -> Any:
     """The attributes of the newest government id that passed, among what belongs to the inquiry."""
     own = reading.member(found, "data", "relationships", "verifications", "data")
-    ids = {each.get("id") for each in own if isinstance(each, dict)} if type(own) is list else set()
+    ids = [reading.member(each, "id") for each in own] if isinstance(own, list) else []
     included = found.get("included")
     passed = [
         each

@@ -299,6 +299,11 @@ class Verifications:
             result = self._providers[visit.provider].fetch(visit.reference, now=now)
         except NotFound:
             return None
+        except KycgateError:
+            raise
+        except Exception as error:
+            # A door: whoever wrote the provider, its faults must not end the work for all others.
+            raise Unavailable(f"{visit.provider} failed ({type(error).__name__})") from error
         if result.reference != visit.reference or result.ours != visit.id:
             raise Unavailable(f"{visit.provider} answered about another visit than was asked for")
         return result

@@ -239,7 +239,7 @@ def _outcome(found: dict[str, Any]) -> Outcome:
     error = reading.member(found, "last_error", "code")
     if error is None:
         return Outcome.OPEN
-    return Outcome.REFUSED if error in _FINAL else Outcome.RETRY
+    return Outcome.REFUSED if str(error) in _FINAL else Outcome.RETRY
 
 
 def _note(found: dict[str, Any]) -> str:

@@ -291,6 +291,16 @@ def test_a_final_no_is_told_and_no_second_visit_begun(world: World, name: str) -
     assert state(world, visit) == State.REFUSED
 
 
+def test_an_inquiry_that_failed_is_told_and_another_may_begin(world: World) -> None:
+    """Persona closes an inquiry after too many tries: what to do stands in the case."""
+    first = begin(world, "persona")
+    tell(world, "persona", "gone", n=1)
+    [(who, source, _, text)] = world.office.needed
+    assert (who, source) == (ALICE, "persona")
+    assert text.startswith("The check did not succeed.")
+    assert begin(world, "persona") != first
+
+
 # -- links ---------------------------------------------------------------------------------------
 
 
@@ -653,6 +663,22 @@ def test_a_provider_taken_out_of_the_configuration_waits(world: World) -> None:
     assert world.office.proven == []
     world.visits.run(now=NOW + 3600)
     assert len(world.office.proven) == 1
+
+
+def test_a_provider_that_breaks_holds_up_no_other(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One written elsewhere, with a fault of its own."""
+    begin(world, "sumsub")
+    begin(world, "stripe", BOB)
+    world.says("stripe", "passed")
+    broken = world.visits.providers[0]
+    monkeypatch.setattr(broken, "fetch", lambda reference, *, now: {}["x"])
+    for name in ("sumsub", "stripe"):
+        world.heard(name)
+    world.visits.run(now=NOW)
+    assert [who for who, _ in world.office.proven] == [BOB]
+    assert len(world.store.due(WORK, now=NOW + DAY)) == 1
 
 
 def test_a_pass_that_names_nobody_waits_for_a_person(world: World) -> None:
