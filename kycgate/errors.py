@@ -129,6 +129,9 @@ class Code(StrEnum):
     PRESENTATION_EXPIRED = "presentation_expired"
     PRESENTATION_SESSION = "presentation_session"
     PRESENTATION_DECLINED = "presentation_declined"
+    # Hosted identity providers, imports
+    VERIFICATION_LIMIT = "verification_limit"
+    IDENTITY_REFUSED = "identity_refused"
     # The world
     DEPENDENCY = "dependency"
     # Proof of identity
@@ -160,6 +163,7 @@ _DECLINED = frozenset(
         Code.REVOKED_EPOCH,
         Code.REVOKED_ATTESTATION,
         Code.POLICY_EMPTY,
+        Code.IDENTITY_REFUSED,
     }
 )
 _MISSING = {

@@ -39,6 +39,7 @@ from kycgate.store.base import (
     LogEntry,
     OutboxItem,
     Presentation,
+    ProviderEvent,
     Refusal,
     RentalState,
     Revocations,
@@ -46,6 +47,7 @@ from kycgate.store.base import (
     SentTransaction,
     Session,
     Subject,
+    Verification,
 )
 
 _NONCE_GRACE_S = 3600
@@ -87,6 +89,8 @@ class MemoryStore:
         self._outbox_count = 0
         self._settings: dict[str, str] = {}
         self._presentations: dict[str, Presentation] = {}
+        self._verifications: dict[str, Verification] = {}
+        self._provider_events: dict[tuple[str, str], ProviderEvent] = {}
 
     # -- the world may break ---------------------------------------------------------------------
 
@@ -676,6 +680,87 @@ class MemoryStore:
     def keep_setting(self, name: str, value: str) -> str:
         with self._open():
             return self._settings.setdefault(name, value)
+
+    # -- hosted identity providers ---------------------------------------------------------------
+
+    def begin_verification(
+        self, verification: Verification, *, since: int, most: int, most_of_all: int
+    ) -> Verification | None:
+        with self._open():
+            whose = (verification.account, verification.provider)
+            known = list(self._verifications.values())
+            for each in known:
+                if (each.account, each.provider) == whose and each.ended_at is None:
+                    return each
+            lately = [each for each in known if each.started_at > since]
+            own = [each for each in lately if each.account == verification.account]
+            there = [each for each in lately if each.provider == verification.provider]
+            if len(own) >= most or len(there) >= most_of_all:
+                return None
+            self._verifications[verification.id] = verification
+            return verification
+
+    def verification(self, verification_id: str) -> Verification | None:
+        with self._open():
+            return self._verifications.get(verification_id)
+
+    def verification_by_reference(self, provider: str, reference: str) -> Verification | None:
+        with self._open():
+            for each in self._verifications.values():
+                if (each.provider, each.reference) == (provider, reference):
+                    return each
+            return None
+
+    def due_verifications(self, *, now: int, limit: int = 100) -> list[Verification]:
+        with self._open():
+            due = [
+                (each.poll_at, each.id, each)
+                for each in self._verifications.values()
+                if each.poll_at is not None and each.poll_at <= now and each.busy_until <= now
+            ]
+            return [each for _, _, each in sorted(due, key=lambda one: one[:2])][:limit]
+
+    def claim_verification(self, verification_id: str, *, until: int, now: int) -> bool:
+        with self._open():
+            found = self._verifications.get(verification_id)
+            if found is None or found.busy_until > now:
+                return False
+            self._verifications[verification_id] = replace(found, busy_until=until)
+            return True
+
+    def put_verification(self, verification: Verification) -> None:
+        with self._open():
+            if verification.id not in self._verifications:
+                raise NotFound("no such verification")
+            self._verifications[verification.id] = verification
+
+    def forget_verifications(self, account: str) -> int:
+        with self._open():
+            theirs = [each for each in self._verifications.values() if each.account == account]
+            for each in theirs:
+                ended = each.started_at if each.ended_at is None else each.ended_at
+                self._verifications[each.id] = replace(
+                    each, account="", reference="", note="", poll_at=None, ended_at=ended
+                )
+            return len(theirs)
+
+    def take_provider_event(
+        self, event: ProviderEvent, *, kind: str, payload: dict[str, Any], due_at: int
+    ) -> bool:
+        with self._open():
+            name = (event.provider, event.event_id)
+            known = self._provider_events.setdefault(name, event)
+            if known is not event and known.digest == event.digest:
+                return False
+            self.enqueue(kind, payload, due_at=due_at)
+            return True
+
+    def forget_provider_events(self, *, before: int) -> int:
+        with self._open():
+            old = [k for k, each in self._provider_events.items() if each.received_at < before]
+            for name in old:
+                del self._provider_events[name]
+            return len(old)
 
 
 class MemoryLog:

@@ -9,11 +9,14 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
+from kycgate.assembly.providers import provider_ways
 from kycgate.audit import DecisionLog
 from kycgate.chain import Chain, ContractWallets
 from kycgate.config import Config
 from kycgate.gateway.gate import Gate
 from kycgate.issuer.identity import Identity
+from kycgate.issuer.imports import Imports
+from kycgate.issuer.providers.service import Verifications
 from kycgate.screening.backend import Screening
 from kycgate.settlement.permits import Permits
 from kycgate.settlement.revocations import Publishers
@@ -54,6 +57,9 @@ def web_parts(
     permits: Permits | None,
     chain: Chain | None,
     revocations: Publishers | None,
+    *,
+    verifications: Verifications | None,
+    imports: Imports | None,
 ) -> WebParts:
     chains = {config.issuer.chain_id, config.settlement.chain_id, 1}
     return WebParts(
@@ -83,4 +89,7 @@ def web_parts(
             ),
         ),
         now=lambda: int(time.time()),
+        verifications=verifications,
+        imports=imports,
+        ways=(lambda: provider_ways(verifications),),
     )

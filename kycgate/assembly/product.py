@@ -19,6 +19,7 @@ from kycgate.assembly.chains import escrow_follower, home_chain, permit_office, 
 from kycgate.assembly.control import web_parts
 from kycgate.assembly.credentials import offered, open_presentations
 from kycgate.assembly.market import Credentials, Market, gate_parts, open_asserter
+from kycgate.assembly.providers import open_imports, open_verifications
 from kycgate.assembly.rules import domain, live_lists, open_signer, oracle, rental_policy
 from kycgate.assembly.verifying import keep_apart, verification_rules
 from kycgate.audit import DecisionLog
@@ -33,6 +34,7 @@ from kycgate.issuer.credentials.presentations import Presentations
 from kycgate.issuer.credentials.verdict import Environment
 from kycgate.issuer.identity import Identity
 from kycgate.issuer.issuing import Issuer, IssuingRules
+from kycgate.issuer.providers.service import Verifications
 from kycgate.issuer.rescreening import Rescreening
 from kycgate.issuer.vault import Vault
 from kycgate.keys import load_secret
@@ -88,6 +90,7 @@ class Services:
     stopper: JobStopper
     rescreening: Rescreening
     presentations: Presentations | None
+    verifications: Verifications | None
     web: WebParts
 
     def tick(self, now: int) -> None:
@@ -105,6 +108,15 @@ class Services:
         presentations = self.presentations
         if presentations is not None and now % _CREDENTIALS_S == 0:
             _each(lambda: presentations.run(now=now))
+
+    def tick_providers(self, now: int) -> None:
+        """One round of asking identity providers, any of whom may be silent for seconds."""
+        verifications = self.verifications
+        if verifications is None:
+            return
+        _each(lambda: verifications.run(now=now))
+        if now % _SWEEP_S == 0:
+            _each(lambda: verifications.sweep(now=now))
 
     def tick_chain(self, now: int) -> None:
         """One round of the work on chains, which may take seconds: publish, follow."""
@@ -149,10 +161,16 @@ def check_config(path: str | Path) -> dict[str, Any]:
             "lists": ", ".join(
                 f"{each.name} of {_day(each.as_of)}" for each in services.screener.versions
             ),
+            "identity": _offered(services),
             "settlement": config.settlement.mode,
         }
         services.store.ping()
         return facts
+
+
+def _offered(services: Services) -> str:
+    ways = [way.id for ask in services.web.ways for way in ask()]
+    return f"{services.config.identity.environment}: " + (", ".join(ways) or "reviewed cases only")
 
 
 # -- serving ---------------------------------------------------------------------------------------
@@ -225,6 +243,7 @@ def background(services: Services) -> Iterator[None]:
             ("lists", services.tick_lists),
             ("credentials", services.tick_credentials),
             ("chains", services.tick_chain),
+            ("providers", services.tick_providers),
         )
     ]
     for thread in threads:
@@ -287,6 +306,7 @@ def _assemble(config: Config, store: Store) -> Services:
     )
     environment = Environment(config.identity.environment)
     presentations = open_presentations(config, store, identity, environment)
+    verifications = open_verifications(config, store, identity, countries)
     chain = home_chain(config)
     permits = permit_office(config, store, permit_key)
     market = Market(config)
@@ -332,8 +352,21 @@ def _assemble(config: Config, store: Store) -> Services:
         ),
         rescreening=Rescreening(store, identity, lists),
         presentations=presentations,
+        verifications=verifications,
         web=offered(
-            web_parts(config, store, log, identity, gate, screener, permits, chain, revocations),
+            web_parts(
+                config,
+                store,
+                log,
+                identity,
+                gate,
+                screener,
+                permits,
+                chain,
+                revocations,
+                verifications=verifications,
+                imports=open_imports(config, identity.book),
+            ),
             presentations,
             environment,
         ),

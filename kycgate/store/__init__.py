@@ -17,6 +17,7 @@ from kycgate.store.base import (
     LogEntry,
     OutboxItem,
     Presentation,
+    ProviderEvent,
     Refusal,
     RentalState,
     Revocations,
@@ -25,6 +26,7 @@ from kycgate.store.base import (
     Session,
     Store,
     Subject,
+    Verification,
 )
 
 __all__ = [
@@ -39,6 +41,7 @@ __all__ = [
     "LogEntry",
     "OutboxItem",
     "Presentation",
+    "ProviderEvent",
     "Refusal",
     "RentalState",
     "Revocations",
@@ -47,6 +50,7 @@ __all__ = [
     "Session",
     "Store",
     "Subject",
+    "Verification",
     "open_store",
 ]
 

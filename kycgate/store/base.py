@@ -332,6 +332,48 @@ class Presentation:
     """when the answer was complete, then when its status was last asked; 0: it has none"""
 
 
+# -- hosted identity providers ---------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """One visit to a hosted identity provider. Holds no personal data.
+
+    `id` is ours, 128 random bits, and all the provider learns of the account; `reference` is the
+    provider's own id, empty until it has answered. Times are Unix seconds UTC.
+    """
+
+    id: str
+    account: str
+    provider: str
+    reference: str
+    state: str
+    """issuer.providers.service.State"""
+    started_at: int
+    expires_at: int
+    polled_at: int
+    """when the provider was last asked; 0 never"""
+    poll_at: int | None
+    """when it is asked next without being told to; None never"""
+    ended_at: int | None = None
+    """set: the account may begin another with this provider"""
+    note: str = ""
+    """what the renter may read: which thing to mend"""
+    busy_until: int = 0
+    """somebody works on it until then"""
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderEvent:
+    """A provider's message, remembered so that it counts once. Its content is not kept."""
+
+    provider: str
+    event_id: str
+    received_at: int
+    digest: bytes
+    """SHA-256 of the body as it came"""
+
+
 class Store(Protocol):
     """Everything the product remembers. See the module's promises."""
 
@@ -553,6 +595,44 @@ class Store(Protocol):
 
     def forget_presentations(self, account: str) -> int:
         """All of the account's, whatever their state; returns how many."""
+
+    # -- hosted identity providers ---------------------------------------------------------------
+    def begin_verification(
+        self, verification: Verification, *, since: int, most: int, most_of_all: int
+    ) -> Verification | None:
+        """Atomic. The account's one that has not ended with this provider, else stores this one.
+
+        None when the account has begun `most` since then with any provider, or all accounts
+        together `most_of_all` with this one.
+        """
+
+    def verification(self, verification_id: str) -> Verification | None: ...
+    def verification_by_reference(self, provider: str, reference: str) -> Verification | None: ...
+    def due_verifications(self, *, now: int, limit: int = 100) -> list[Verification]:
+        """Those whose `poll_at` has come and whom nobody works on, longest due first."""
+
+    def claim_verification(self, verification_id: str, *, until: int, now: int) -> bool:
+        """Atomic. True for the one caller that may work on it until then, or until it is put."""
+
+    def put_verification(self, verification: Verification) -> None:
+        """Takes the place of what was known of it."""
+
+    def forget_verifications(self, account: str) -> int:
+        """Forget whose they were, and which at the provider; returns how many.
+
+        What is left is about nobody, has ended, and counts towards `most_of_all`.
+        """
+
+    def take_provider_event(
+        self, event: ProviderEvent, *, kind: str, payload: dict[str, Any], due_at: int
+    ) -> bool:
+        """Atomic. Remembers the event and puts the work into the outbox.
+
+        False, and no work, when this event with this digest was taken before.
+        """
+
+    def forget_provider_events(self, *, before: int) -> int:
+        """Forget those received before; returns how many."""
 
     # -- outbox and settings ---------------------------------------------------------------------
     def enqueue(self, kind: str, payload: dict[str, Any], *, due_at: int) -> int: ...

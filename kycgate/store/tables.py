@@ -26,7 +26,7 @@ from sqlalchemy import (
     text,
 )
 
-REVISION = "0005"
+REVISION = "0006"
 """The migration these tables describe. A database already there needs no Alembic at start."""
 
 metadata = MetaData()
@@ -447,6 +447,47 @@ presentations = Table(
     Index("presentations_by_account", "account"),
     Index("presentations_by_state", "state", "checked_at", "created_at"),
     Index("presentations_by_keeping", "keep_until"),
+)
+
+# -- hosted identity providers -----------------------------------------------------------------
+
+verifications = Table(
+    "verifications",
+    metadata,
+    _text("id", primary_key=True),
+    _text("account"),
+    _text("provider"),
+    _text("reference"),
+    _text("state"),
+    _time("started_at"),
+    _time("expires_at"),
+    _time("polled_at"),
+    Column("poll_at", BigInteger),
+    Column("ended_at", BigInteger),
+    _text("note"),
+    _time("busy_until"),
+    # One open visit per account and provider, whatever races with whatever.
+    Index(
+        "verifications_open",
+        "account",
+        "provider",
+        unique=True,
+        sqlite_where=text("ended_at IS NULL"),
+        postgresql_where=text("ended_at IS NULL"),
+    ),
+    Index("verifications_by_reference", "provider", "reference"),
+    Index("verifications_by_poll", "poll_at"),
+    Index("verifications_by_start", "provider", "started_at"),
+)
+
+provider_events = Table(
+    "provider_events",
+    metadata,
+    _text("provider", primary_key=True),
+    _text("event_id", primary_key=True),
+    _time("received_at"),
+    _bytes("digest"),
+    Index("provider_events_by_time", "received_at"),
 )
 
 # -- decision log, outbox, settings ------------------------------------------------------------

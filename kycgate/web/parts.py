@@ -18,9 +18,11 @@ from kycgate.core.permit import SignedPermit
 from kycgate.core.policy import ListVersion
 from kycgate.core.signature import Invalid, Undecided, Valid
 from kycgate.errors import Misconfigured
+from kycgate.issuer.imports import Imported
 from kycgate.issuer.proven import Means
+from kycgate.issuer.providers.base import Headers, Link
 from kycgate.issuer.view import Standing
-from kycgate.store.base import Case, Presentation, Store
+from kycgate.store.base import Case, Presentation, Store, Verification
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +157,27 @@ ContractWallet = Callable[[Account, bytes, bytes], Valid | Invalid | Undecided]
 "No" and "no answer" are different answers."""
 
 
+class Verifications(Protocol):
+    """Visits to hosted identity providers. Raises Malformed, Conflict, Refused, NotFound,
+    Unavailable.
+    """
+
+    def start(self, account: Account, provider: str, *, now: int) -> tuple[Verification, Link]: ...
+
+    def of(self, account: Account, verification_id: str) -> Verification: ...
+
+    def receive(self, provider: str, headers: Headers, body: bytes, *, now: int) -> bool:
+        """A provider's message: proven and kept, nothing more, within milliseconds."""
+
+
+class Imports(Protocol):
+    """Records of other issuers, as evidence. Raises Malformed, Conflict, Unavailable."""
+
+    def find(self, account: Account, *, now: int) -> list[Imported]: ...
+    def take(self, account: Account, uid: Digest, *, now: int) -> Imported: ...
+    def take_signed(self, account: Account, document: bytes, *, now: int) -> Imported: ...
+
+
 class Publishing(Protocol):
     """How the revocations that must reach a chain are doing."""
 
@@ -220,6 +243,10 @@ class WebParts:
     """what each room offers to prove identity with, asked at each visit"""
     presentations: Presentations | None = None
     """None: no root is pinned, wallet credentials are not offered"""
+    verifications: Verifications | None = None
+    """None: no hosted identity provider"""
+    imports: Imports | None = None
+    """None: nobody else's records are taken"""
 
     def __post_init__(self) -> None:
         problems = []

@@ -44,6 +44,7 @@ _REASONS = {
     "not_owner": "This deployment belongs to another account.",
     "screening_stale": "The operator's records are being refreshed.",
     "dependency": "Something the gate depends on did not answer. Nothing was decided.",
+    "verification_limit": "As many identity checks as one day allows were begun: try tomorrow.",
     "route_unknown": "The gate does not know this kind of request, so it does not pass it on.",
 }
 _STATES = {

@@ -96,6 +96,13 @@ def test_live_answers_are_as_described(world: World, description: dict[str, Any]
     checks += [("post", "/v1/permits", renter.post("/v1/permits", job | terms))]
     checks += [("get", "/v1/permits", renter.get("/v1/permits?job=0x" + "00" * 32))]
     checks += [("get", "/v1/permits", renter.get("/v1/permits"))]
+    none = "/v1/verifications/" + "0" * 32
+    checks += [
+        ("post", "/v1/verifications", renter.post("/v1/verifications", {"provider": "x"})),
+        ("get", "/v1/verifications/{id}", renter.get(none)),
+        ("post", "/v1/webhooks/{provider}", renter.raw("/v1/webhooks/stripe", b"{}")),
+        ("post", "/v1/imports", renter.post("/v1/imports", {})),
+    ]
     made = renter.post("/v1/keys", {})
     checks += [("post", "/v1/keys", made), ("get", "/v1/keys", renter.get("/v1/keys"))]
     checks += [("delete", "/v1/keys/{id}", renter.delete(f"/v1/keys/{made.get_json()['id']}"))]

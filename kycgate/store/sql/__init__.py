@@ -21,11 +21,23 @@ from kycgate.store.sql.presentations import Presentations
 from kycgate.store.sql.proving import Proving
 from kycgate.store.sql.settling import Settling
 from kycgate.store.sql.signin import SignIn
+from kycgate.store.sql.verifications import Verifications
 
 _PING = select(literal(1))
 
 
-class SqlStore(SignIn, Accounts, Proving, Presentations, Attestations, Jobs, Settling, Log, Outbox):
+class SqlStore(
+    SignIn,
+    Accounts,
+    Proving,
+    Presentations,
+    Verifications,
+    Attestations,
+    Jobs,
+    Settling,
+    Log,
+    Outbox,
+):
     """Every part over one database."""
 
     def ping(self) -> None:

@@ -19,7 +19,7 @@ _PROBLEMS = {
     "403": "The caller may not do this",
     "404": "No such thing, or not the caller's to know of",
     "409": "Not possible in this state",
-    "413": "The body is larger than 64 KiB",
+    "413": "The body is larger than the route takes: 64 KiB unless it says otherwise",
     "503": "Something the gate depends on did not answer; nothing was decided",
 }
 _Security = tuple[dict[str, list[str]], ...]
@@ -169,6 +169,41 @@ _OPERATIONS = (
     ),
     _Operation(
         "post",
+        "/v1/verifications",
+        "Begin a check with a hosted provider, or go on with the open one under a fresh link",
+        "NewVerification",
+        201,
+        (*_BODY, 404, 409),
+        takes="VerificationRequest",
+    ),
+    _Operation(
+        "get",
+        "/v1/verifications/{id}",
+        "How a check of the account stands",
+        "Verification",
+        200,
+        (*_READ, 404),
+    ),
+    _Operation(
+        "post",
+        "/v1/webhooks/{provider}",
+        "A provider's message, at most 256 KiB: its signature is the only credential",
+        "Received",
+        200,
+        (400, 401, 403, 404, 413, 503),
+        security=(),
+    ),
+    _Operation(
+        "post",
+        "/v1/imports",
+        "Add a record of another issuer to the case, as evidence; without a body, look for some",
+        "Imports",
+        200,
+        (*_BODY, 404, 409),
+        takes="ImportRequest",
+    ),
+    _Operation(
+        "post",
         "/v1/keys",
         "Make a gate API key; the secret is shown once. Needs a fresh sign-in or a signature",
         "NewKey",
@@ -283,8 +318,10 @@ def _success(operation: _Operation) -> dict[str, Any]:
 
 def _parameters(operation: _Operation) -> list[dict[str, Any]]:
     found = []
-    if "{id}" in operation.path:
-        found.append({"name": "id", "in": "path", "required": True, "schema": {"type": "string"}})
+    for name in ("id", "provider"):
+        if f"{{{name}}}" in operation.path:
+            text = {"type": "string"}
+            found.append({"name": name, "in": "path", "required": True, "schema": text})
     if operation.query:
         word = {"type": "string", "pattern": "^0x[0-9a-fA-F]{64}$"}
         found.append({"name": operation.query, "in": "query", "required": True, "schema": word})

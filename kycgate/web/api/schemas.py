@@ -426,6 +426,78 @@ SCHEMAS: dict[str, Schema] = {
         {"redirect_uri": TEXT},
         example={"redirect_uri": "https://gate.example/back#presentation=…&response_code=…"},
     ),
+    "VerificationRequest": record({"provider": line(32)}, example={"provider": "sumsub"}),
+    "NewVerification": record(
+        {"id": TEXT, "url": {"type": "string", "format": "uri"}, "expires_at": TIME},
+        example={
+            "id": "0f1e2d3c4b5a69788796a5b4c3d2e1f0",
+            "url": "https://verify.stripe.com/start/live_x",
+            "expires_at": _NOW + 86_400,
+        },
+    ),
+    "Verification": record(
+        {
+            "id": TEXT,
+            "provider": TEXT,
+            "state": {
+                "enum": [
+                    "open",
+                    "checking",
+                    "needs",
+                    "approved",
+                    "refused",
+                    "expired",
+                    "failed",
+                ]
+            },
+            "state_text": TEXT,
+            "note": {**maybe(TEXT), "description": "what to mend, in words for the renter"},
+            "started_at": TIME,
+            "expires_at": TIME,
+        },
+        example={
+            "id": "0f1e2d3c4b5a69788796a5b4c3d2e1f0",
+            "provider": "sumsub",
+            "state": "needs",
+            "state_text": "More is needed: open the check again and mend what it says.",
+            "note": "Upload an original photo.",
+            "started_at": _NOW,
+            "expires_at": _NOW + 604_800,
+        },
+    ),
+    "Received": record({"received": {"const": True}}, example={"received": True}),
+    "ImportRequest": record(
+        {
+            "uid": BYTES32,
+            "attestation": {"type": "object", "description": "as the EAS SDK writes it, v2"},
+        },
+        optional=("uid", "attestation"),
+        example={"uid": _WORD},
+    ),
+    "Imports": record(
+        {
+            "records": {
+                "type": "array",
+                "items": record(
+                    {
+                        "case": TEXT,
+                        "source": TEXT,
+                        "uid": BYTES32,
+                        "schema": BYTES32,
+                        "fresh": {"type": "boolean"},
+                    },
+                    example={
+                        "case": "c_5f1d7a",
+                        "source": "coinbase",
+                        "uid": _WORD,
+                        "schema": _WORD,
+                        "fresh": True,
+                    },
+                ),
+            }
+        },
+        example={"records": []},
+    ),
     "KeyRequest": record(
         {
             "label": line(60),
