@@ -97,6 +97,13 @@ def _key(value: Any) -> str:
     return text
 
 
+def _country(value: Any) -> str:
+    text = _text(value)
+    if not re.fullmatch(r"[A-Z]{2}", text, re.ASCII):
+        raise _Wrong('needs a country of two capital letters, as in "DE"')
+    return text
+
+
 def _peer(value: Any) -> Network:
     try:
         network = ip_network(_text(value))
@@ -298,6 +305,32 @@ class Identity:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class VaultSettings:
+    """Who wraps the subjects' keys, and how long people's data is kept."""
+
+    keys: str = _setting(_text, "file")
+    """`file`: the key that keys.vault names; else a plug-in of the group kycgate.vault_keys"""
+    address: str = _setting(_text, "none")
+    """what the plug-in is given: for `command`, the absolute path of a program"""
+    also: tuple[str, ...] = _setting(_many(_key), ())
+    """keys that only open what was sealed under them, while a rotation is under way"""
+    retention_years: int = _setting(_number(0, 100), 10)
+    """after a renter's last transaction"""
+    draft_days: int = _setting(_number(1, 3650), 90)
+    """after which a case that was never handed in is forgotten"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetentionElsewhere:
+    """How long records of renters in one country are kept, one `[[retention]]` table each."""
+
+    country: str = _setting(_country)
+    years: int = _setting(_number(0, 100))
+    reason: str = _setting(_text)
+    """the law or rule that says so, as an auditor reads it"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """Everything the operator decides. `directory` is where relative paths start."""
 
@@ -311,6 +344,8 @@ class Config:
     screening: Screening
     policy: PolicyFile
     identity: Identity
+    vault: VaultSettings
+    retention: tuple[RetentionElsewhere, ...] = ()
 
     def path(self, text: str) -> Path:
         return self.directory / text
@@ -346,8 +381,10 @@ _SECTIONS: dict[str, type] = {
     "screening": Screening,
     "policy": PolicyFile,
     "identity": Identity,
+    "vault": VaultSettings,
 }
 _CHAINS = "chain"
+_RETENTION = "retention"
 
 
 # -- reading ---------------------------------------------------------------------------------------
@@ -403,10 +440,14 @@ def _build(
     raw: dict[str, Any], report: _Report, source: Path, environ: Mapping[str, str]
 ) -> Config:
     for name in raw:
-        if name not in (*_SECTIONS, _CHAINS):
+        if name not in (*_SECTIONS, _CHAINS, _RETENTION):
             report.add(name, None, f"unknown section; there are {', '.join(_SECTIONS)}")
     chains = tuple(
-        _section(_CHAINS, Elsewhere, table, report, {}) for table in _tables(raw, report)
+        _section(_CHAINS, Elsewhere, table, report, {}) for table in _tables(raw, _CHAINS, report)
+    )
+    retention = tuple(
+        _section(_RETENTION, RetentionElsewhere, table, report, {})
+        for table in _tables(raw, _RETENTION, report)
     )
     sections = {
         name: _section(name, kind, raw.get(name, {}), report, environ)
@@ -414,17 +455,24 @@ def _build(
     }
     if not report.problems:
         _cross_check(sections, chains, report)
+        _check_retention(retention, report)
     if report.problems:
         raise Misconfigured(tuple(report.problems))
-    return Config(directory=source.parent.resolve(), chains=chains, **sections)
+    return Config(directory=source.parent.resolve(), chains=chains, retention=retention, **sections)
 
 
-def _tables(raw: dict[str, Any], report: _Report) -> list[Any]:
-    tables = raw.get(_CHAINS, [])
+def _tables(raw: dict[str, Any], name: str, report: _Report) -> list[Any]:
+    tables = raw.get(name, [])
     if not isinstance(tables, list):
-        report.add(_CHAINS, None, f"needs double brackets: [[{_CHAINS}]]")
+        report.add(name, None, f"needs double brackets: [[{name}]]")
         return []
     return tables
+
+
+def _check_retention(retention: tuple[RetentionElsewhere, ...], report: _Report) -> None:
+    countries = [each.country for each in retention]
+    if len(set(countries)) != len(countries):
+        report.add(_RETENTION, "country", "names a country twice")
 
 
 def _section(name: str, kind: type, table: Any, report: _Report, environ: Mapping[str, str]) -> Any:
@@ -476,6 +524,8 @@ def _cross_check(sections: dict[str, Any], chains: tuple[Elsewhere, ...], report
         report.add("screening", "alarm_age_s", "must not exceed max_age_s")
     if sections["screening"].backend == "yente" and sections["screening"].yente_url is None:
         report.add("screening", "yente_url", 'is needed when backend = "yente"')
+    if sections["vault"].keys != "file" and sections["vault"].address == "none":
+        report.add("vault", "address", f'is needed with keys = "{sections["vault"].keys}"')
     used: dict[str, str] = {}
     for key in ("issuer", "permit", "log", "vault", "assertion"):
         spec = getattr(keys, key)

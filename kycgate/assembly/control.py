@@ -12,12 +12,16 @@ from typing import Any
 from kycgate.audit import DecisionLog
 from kycgate.chain import Chain, ContractWallets
 from kycgate.config import Config
+from kycgate.core.claims import Account
 from kycgate.gateway.gate import Gate
 from kycgate.issuer.identity import Identity
+from kycgate.issuer.portability import Portability
+from kycgate.issuer.retention import Erasure, Retention
 from kycgate.screening.backend import Screening
 from kycgate.settlement.permits import Permits
 from kycgate.settlement.revocations import Publishers
 from kycgate.store import Store
+from kycgate.web.api.documents import documents_way
 from kycgate.web.desk import Desk
 from kycgate.web.parts import WebParts, Words
 
@@ -44,6 +48,20 @@ class _Publishing:
         return [each.document() for each in self.publishers.status(now)]
 
 
+@dataclass(frozen=True, slots=True)
+class Me:
+    """A renter's rights over their own data."""
+
+    retention: Retention
+    portability: Portability
+
+    def export(self, account: Account, *, now: int) -> dict[str, Any]:
+        return self.portability.export(account, now=now)
+
+    def erase(self, account: Account, *, now: int) -> Erasure:
+        return self.retention.erase(account, now=now)
+
+
 def web_parts(
     config: Config,
     store: Store,
@@ -54,6 +72,8 @@ def web_parts(
     permits: Permits | None,
     chain: Chain | None,
     revocations: Publishers | None,
+    *,
+    me: Me,
 ) -> WebParts:
     chains = {config.issuer.chain_id, config.settlement.chain_id, 1}
     return WebParts(
@@ -76,6 +96,8 @@ def web_parts(
             operator=config.marketplace.name,
             contact=config.gate.public_url,
             marketplace=config.marketplace.name,
+            retention=f"{config.vault.retention_years} years after your last rental, unless the"
+            " law asks for longer",
             commands=(
                 "export IOCLOUD_BASE_URL={marketplace}",
                 "export IOCLOUD_API_KEY={key}",
@@ -83,4 +105,6 @@ def web_parts(
             ),
         ),
         now=lambda: int(time.time()),
+        ways=(lambda: (documents_way(live=config.identity.environment == "live"),),),
+        me=me,
     )

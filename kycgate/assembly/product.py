@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from kycgate.assembly.chains import escrow_follower, home_chain, permit_office, publishers
-from kycgate.assembly.control import web_parts
+from kycgate.assembly.control import Me, web_parts
 from kycgate.assembly.market import Credentials, Market, gate_parts, open_asserter
 from kycgate.assembly.rules import domain, live_lists, open_signer, oracle, rental_policy
+from kycgate.assembly.vaulting import open_retention, open_vault
 from kycgate.assembly.verifying import keep_apart, verification_rules
 from kycgate.audit import DecisionLog
 from kycgate.chain import Chain
@@ -30,9 +31,10 @@ from kycgate.gateway.gate import Gate
 from kycgate.gateway.stopping import JobStopper
 from kycgate.issuer.identity import Identity
 from kycgate.issuer.issuing import Issuer, IssuingRules
+from kycgate.issuer.portability import Portability
 from kycgate.issuer.rescreening import Rescreening
+from kycgate.issuer.retention import Retention
 from kycgate.issuer.vault import Vault
-from kycgate.keys import load_secret
 from kycgate.screening.backend import Screening
 from kycgate.screening.controls import (
     CountryTable,
@@ -45,6 +47,8 @@ from kycgate.store import Store, open_store
 from kycgate.web.parts import WebParts
 
 _TICK_S = 1.0
+_RETENTION_S = 3600
+"""People whose time is over are forgotten this often; each round may be repeated."""
 _SWEEP_S = 60
 """Used nonces and ended sessions are forgotten this often, so that strangers can't pile them up."""
 
@@ -83,6 +87,7 @@ class Services:
     follower: Follower | None
     stopper: JobStopper
     rescreening: Rescreening
+    retention: Retention
     web: WebParts
 
     def tick(self, now: int) -> None:
@@ -90,6 +95,8 @@ class Services:
         _each(lambda: self.stopper.run(now=now))
         if now % _SWEEP_S == 0:
             _each(lambda: self.store.sweep(now=now))
+        if now % _RETENTION_S == 0:
+            _each(lambda: self.retention.run(now=now))
 
     def tick_lists(self, now: int) -> None:
         """Notice a change of the lists, and screen again whom it may concern."""
@@ -250,7 +257,7 @@ def _assemble(config: Config, store: Store) -> Services:
     policy, countries = rental_policy(config), load_countries()
     lists = live_lists(config)
     screener = Screening(lists)
-    vault = Vault(store, load_secret(config.key(config.keys.vault)), log=log)
+    vault = open_vault(config, store, log)
     issuer = Issuer(
         store,
         issuer_key,
@@ -273,6 +280,7 @@ def _assemble(config: Config, store: Store) -> Services:
         oracle=oracle(config),
         rules=verification_rules(config),
     )
+    retention = open_retention(config, store, log, vault, identity.book, countries)
     chain = home_chain(config)
     permits = permit_office(config, store, permit_key)
     market = Market(config)
@@ -317,5 +325,17 @@ def _assemble(config: Config, store: Store) -> Services:
             asserter=asserter,
         ),
         rescreening=Rescreening(store, identity, lists),
-        web=web_parts(config, store, log, identity, gate, screener, permits, chain, revocations),
+        retention=retention,
+        web=web_parts(
+            config,
+            store,
+            log,
+            identity,
+            gate,
+            screener,
+            permits,
+            chain,
+            revocations,
+            me=Me(retention, Portability(store, vault=vault, book=identity.book)),
+        ),
     )

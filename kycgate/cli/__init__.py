@@ -20,6 +20,7 @@ _GROUPS = {
     "demo": "watch the whole story with real parts, then click around",
     "renter": "sign in, verify, get keys and permits, as a renter",
     "cases": "review cases: list, show, approve, refuse, revoke",
+    "vault": "who wraps the subjects' keys, how long data is kept",
     "keys": "make and show the operator's keys",
     "audit": "verify and export the decision log",
     "screen": "screen names and wallets, compare names",

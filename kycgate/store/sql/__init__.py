@@ -14,6 +14,7 @@ from kycgate.store.sql.accounts import Accounts
 from kycgate.store.sql.attestations import Attestations
 from kycgate.store.sql.database import Database
 from kycgate.store.sql.jobs import Jobs
+from kycgate.store.sql.keeping import Keeping
 from kycgate.store.sql.log import Log
 from kycgate.store.sql.migrate import migrate
 from kycgate.store.sql.outbox import Outbox
@@ -24,7 +25,7 @@ from kycgate.store.sql.signin import SignIn
 _PING = select(literal(1))
 
 
-class SqlStore(SignIn, Accounts, Proving, Attestations, Jobs, Settling, Log, Outbox):
+class SqlStore(SignIn, Accounts, Proving, Keeping, Attestations, Jobs, Settling, Log, Outbox):
     """Every part over one database."""
 
     def ping(self) -> None:

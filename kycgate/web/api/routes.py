@@ -7,9 +7,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from kycgate.web.api import cases, description, jobs, keys, signin, status, ways
+from kycgate.web.api import (
+    accounts,
+    cases,
+    description,
+    documents,
+    jobs,
+    keys,
+    me,
+    signin,
+    status,
+    ways,
+)
 from kycgate.web.parts import WebParts
-from kycgate.web.wire import Answer, Call
+from kycgate.web.wire import BODY_LIMIT, Answer, Call
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +30,8 @@ class Route:
     method: str
     rule: str
     answer: Callable[[WebParts, Call], Answer]
+    body_limit: int = BODY_LIMIT
+    """bytes; more is refused before it is read"""
 
 
 ROUTES: tuple[Route, ...] = (
@@ -33,6 +46,14 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/v1/cases/<id>", cases.one_case),
     Route("PUT", "/v1/cases/<id>", cases.amend_case),
     Route("GET", "/v1/ways", ways.list_ways),
+    Route("POST", "/v1/documents", documents.upload, documents.BODY_MOST),
+    Route("GET", "/v1/documents", documents.list_documents),
+    Route("POST", "/v1/accounts/challenge", accounts.challenge),
+    Route("POST", "/v1/accounts", accounts.link),
+    Route("GET", "/v1/accounts", accounts.list_accounts),
+    Route("GET", "/v1/me/export", me.export),
+    Route("GET", "/v1/me/uses", me.uses),
+    Route("DELETE", "/v1/me", me.erase),
     Route("POST", "/v1/keys", keys.make_key),
     Route("GET", "/v1/keys", keys.list_keys),
     Route("DELETE", "/v1/keys/<id>", keys.revoke_key),
