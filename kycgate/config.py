@@ -98,6 +98,13 @@ def _key(value: Any) -> str:
     return text
 
 
+def _country(value: Any) -> str:
+    text = _text(value)
+    if not re.fullmatch(r"[A-Z]{2}", text, re.ASCII):
+        raise _Wrong('needs a country of two capital letters, as in "DE"')
+    return text
+
+
 def _peer(value: Any) -> Network:
     try:
         network = ip_network(_text(value))
@@ -456,6 +463,32 @@ class Import:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class VaultSettings:
+    """Who wraps the subjects' keys, and how long people's data is kept."""
+
+    keys: str = _setting(_text, "file")
+    """`file`: the key that keys.vault names; else a plug-in of the group kycgate.vault_keys"""
+    address: str = _setting(_text, "none")
+    """what the plug-in is given: for `command`, the absolute path of a program"""
+    also: tuple[str, ...] = _setting(_many(_key), ())
+    """keys that only open what was sealed under them, while a rotation is under way"""
+    retention_years: int = _setting(_number(0, 100), 10)
+    """after a renter's last transaction"""
+    draft_days: int = _setting(_number(1, 3650), 90)
+    """after which a case that was never handed in is forgotten"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetentionElsewhere:
+    """How long records of renters in one country are kept, one `[[retention]]` table each."""
+
+    country: str = _setting(_country)
+    years: int = _setting(_number(0, 100))
+    reason: str = _setting(_text)
+    """the law or rule that says so, as an auditor reads it"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """Everything the operator decides. `directory` is where relative paths start."""
 
@@ -476,6 +509,8 @@ class Config:
     stripe: Stripe | None
     providers: tuple[FurtherProvider, ...]
     imports: tuple[Import, ...]
+    vault: VaultSettings
+    retention: tuple[RetentionElsewhere, ...]
 
     def path(self, text: str) -> Path:
         return self.directory / text
@@ -513,11 +548,17 @@ _SECTIONS: dict[str, type] = {
     "identity": Identity,
     "credentials": Credentials,
     "verifications": Verifications,
+    "vault": VaultSettings,
 }
 _CHAINS = "chain"
 _OFFERED: dict[str, type] = {"sumsub": Sumsub, "persona": Persona, "stripe": Stripe}
 """Sections that are there or not."""
-_REPEATED: dict[str, type] = {_CHAINS: Elsewhere, "provider": FurtherProvider, "import": Import}
+_REPEATED: dict[str, type] = {
+    _CHAINS: Elsewhere,
+    "provider": FurtherProvider,
+    "import": Import,
+    "retention": RetentionElsewhere,
+}
 """Tables in double brackets."""
 
 
@@ -592,6 +633,7 @@ def _build(
         _cross_check(sections, repeated[_CHAINS], report)
         _check_providers(sections, repeated["provider"], report)
         _check_imports(repeated["import"], report)
+        _check_retention(repeated["retention"], report)
     if report.problems:
         raise Misconfigured(tuple(report.problems))
     return Config(
@@ -599,6 +641,7 @@ def _build(
         chains=repeated[_CHAINS],
         providers=repeated["provider"],
         imports=repeated["import"],
+        retention=repeated["retention"],
         **sections,
     )
 
@@ -609,6 +652,12 @@ def _tables(name: str, raw: dict[str, Any], report: _Report) -> list[Any]:
         report.add(name, None, f"needs double brackets: [[{name}]]")
         return []
     return tables
+
+
+def _check_retention(retention: tuple[RetentionElsewhere, ...], report: _Report) -> None:
+    countries = [each.country for each in retention]
+    if len(set(countries)) != len(countries):
+        report.add("retention", "country", "names a country twice")
 
 
 def _section(name: str, kind: type, table: Any, report: _Report, environ: Mapping[str, str]) -> Any:
@@ -664,6 +713,8 @@ def _cross_check(sections: dict[str, Any], chains: tuple[Elsewhere, ...], report
     if (credentials.certificate is None) != (credentials.certificate_key is None):
         text = "needs certificate and certificate_key, both or neither"
         report.add("credentials", "certificate", text)
+    if sections["vault"].keys != "file" and sections["vault"].address == "none":
+        report.add("vault", "address", f'is needed with keys = "{sections["vault"].keys}"')
     used: dict[str, str] = {}
     for key in ("issuer", "permit", "log", "vault", "assertion"):
         spec = getattr(keys, key)

@@ -32,6 +32,7 @@ from kycgate.store.base import (
     Case,
     CaseEvent,
     Clearance,
+    Hold,
     IssuedAttestation,
     Job,
     KeptProof,
@@ -43,6 +44,7 @@ from kycgate.store.base import (
     Refusal,
     RentalState,
     Revocations,
+    SealedBlob,
     SealedEvidence,
     SentTransaction,
     Session,
@@ -74,6 +76,8 @@ class MemoryStore:
         self._evidence: dict[str, SealedEvidence] = {}
         self._clearances: dict[tuple[str, bytes], Clearance] = {}
         self._identity_proofs: dict[tuple[str, str], KeptProof] = {}
+        self._blobs: dict[str, SealedBlob] = {}
+        self._holds: dict[str, Hold] = {}
         self._attestations: list[IssuedAttestation] = []
         self._revoked_issuers: set[str] = set()
         self._revoked: set[tuple[str, bytes, bytes]] = set()
@@ -302,6 +306,61 @@ class MemoryStore:
     def clearances_of(self, subject_id: str) -> frozenset[bytes]:
         with self._open():
             return frozenset(key for subject, key in self._clearances if subject == subject_id)
+
+    # -- keeping and forgetting ------------------------------------------------------------------
+
+    def subjects_after(self, after: str, *, limit: int) -> list[Subject]:
+        with self._open():
+            return [self._subjects[key] for key in sorted(self._subjects) if key > after][:limit]
+
+    def restrict_subject(self, subject_id: str, until: int) -> None:
+        with self._open():
+            if subject_id not in self._subjects:
+                raise NotFound("no such subject")
+            held = self._subjects[subject_id]
+            self._subjects[subject_id] = replace(held, restricted_until=until)
+
+    def unlink_accounts(self, subject_id: str) -> None:
+        with self._open():
+            self._links = {key: each for key, each in self._links.items() if each[0] != subject_id}
+
+    def add_blob(self, blob: SealedBlob) -> None:
+        with self._open():
+            if blob.id in self._blobs or blob.case_id not in self._cases:
+                raise Conflict("that image exists, or is of no case")
+            self._blobs[blob.id] = blob
+
+    def blob(self, blob_id: str) -> SealedBlob | None:
+        with self._open():
+            return self._blobs.get(blob_id)
+
+    def blobs_of(self, case_id: str) -> list[SealedBlob]:
+        with self._open():
+            found = [replace(b, sealed=b"") for b in self._blobs.values() if b.case_id == case_id]
+            return sorted(found, key=lambda blob: (blob.created_at, blob.id))
+
+    def drop_blobs(self, subject_id: str) -> None:
+        with self._open():
+            kept = {key: b for key, b in self._blobs.items() if b.subject_id != subject_id}
+            self._blobs = kept
+
+    def add_hold(self, hold: Hold) -> None:
+        with self._open():
+            if hold.id in self._holds or hold.subject_id not in self._subjects:
+                raise Conflict("that hold exists, or is of nobody")
+            self._holds[hold.id] = hold
+
+    def holds_of(self, subject_id: str) -> list[Hold]:
+        with self._open():
+            found = [hold for hold in self._holds.values() if hold.subject_id == subject_id]
+            return sorted(found, key=lambda hold: (hold.placed_at, hold.id))
+
+    def release_hold(self, hold_id: str, *, at: int) -> None:
+        with self._open():
+            if hold_id not in self._holds:
+                raise NotFound("no such hold")
+            if self._holds[hold_id].released_at is None:
+                self._holds[hold_id] = replace(self._holds[hold_id], released_at=at)
 
     # -- proofs of identity ----------------------------------------------------------------------
 

@@ -16,11 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from kycgate.assembly.chains import escrow_follower, home_chain, permit_office, publishers
-from kycgate.assembly.control import web_parts
+from kycgate.assembly.control import Me, web_parts
 from kycgate.assembly.credentials import offered, open_presentations
 from kycgate.assembly.market import Credentials, Market, gate_parts, open_asserter
 from kycgate.assembly.providers import open_imports, open_verifications
 from kycgate.assembly.rules import domain, live_lists, open_signer, oracle, rental_policy
+from kycgate.assembly.vaulting import open_retention, open_vault
 from kycgate.assembly.verifying import keep_apart, verification_rules
 from kycgate.audit import DecisionLog
 from kycgate.chain import Chain
@@ -34,10 +35,11 @@ from kycgate.issuer.credentials.presentations import Presentations
 from kycgate.issuer.credentials.verdict import Environment
 from kycgate.issuer.identity import Identity
 from kycgate.issuer.issuing import Issuer, IssuingRules
+from kycgate.issuer.portability import Portability
 from kycgate.issuer.providers.service import Verifications
 from kycgate.issuer.rescreening import Rescreening
+from kycgate.issuer.retention import Retention
 from kycgate.issuer.vault import Vault
-from kycgate.keys import load_secret
 from kycgate.screening.backend import Screening
 from kycgate.screening.controls import (
     CountryTable,
@@ -51,6 +53,8 @@ from kycgate.web.parts import WebParts
 
 _TICK_S = 1.0
 _CREDENTIALS_S = 30
+_RETENTION_S = 3600
+"""People whose time is over are forgotten this often; each round may be repeated."""
 _SWEEP_S = 60
 """Used nonces and ended sessions are forgotten this often, so that strangers can't pile them up."""
 
@@ -91,6 +95,7 @@ class Services:
     rescreening: Rescreening
     presentations: Presentations | None
     verifications: Verifications | None
+    retention: Retention
     web: WebParts
 
     def tick(self, now: int) -> None:
@@ -98,6 +103,8 @@ class Services:
         _each(lambda: self.stopper.run(now=now))
         if now % _SWEEP_S == 0:
             _each(lambda: self.store.sweep(now=now))
+        if now % _RETENTION_S == 0:
+            _each(lambda: self.retention.run(now=now))
 
     def tick_lists(self, now: int) -> None:
         """Notice a change of the lists, and screen again whom it may concern."""
@@ -281,7 +288,7 @@ def _assemble(config: Config, store: Store) -> Services:
     policy, countries = rental_policy(config), load_countries()
     lists = live_lists(config)
     screener = Screening(lists)
-    vault = Vault(store, load_secret(config.key(config.keys.vault)), log=log)
+    vault = open_vault(config, store, log)
     issuer = Issuer(
         store,
         issuer_key,
@@ -307,6 +314,7 @@ def _assemble(config: Config, store: Store) -> Services:
     environment = Environment(config.identity.environment)
     presentations = open_presentations(config, store, identity, environment)
     verifications = open_verifications(config, store, identity, countries)
+    retention = open_retention(config, store, log, vault, identity.book, countries)
     chain = home_chain(config)
     permits = permit_office(config, store, permit_key)
     market = Market(config)
@@ -353,6 +361,7 @@ def _assemble(config: Config, store: Store) -> Services:
         rescreening=Rescreening(store, identity, lists),
         presentations=presentations,
         verifications=verifications,
+        retention=retention,
         web=offered(
             web_parts(
                 config,
@@ -366,6 +375,7 @@ def _assemble(config: Config, store: Store) -> Services:
                 revocations,
                 verifications=verifications,
                 imports=open_imports(config, identity.book),
+                me=Me(retention, Portability(store, vault=vault, book=identity.book)),
             ),
             presentations,
             environment,

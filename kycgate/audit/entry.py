@@ -74,6 +74,8 @@ VOCABULARY: Final = frozenset(
         "source",
         "means",
         "items",
+        "hold",
+        "country",
     }
 )
 

@@ -168,6 +168,7 @@ subjects = Table(
     _number("kind"),
     _time("created_at"),
     _bytes("wrapped_key"),
+    _time("restricted_until", nullable=True),
 )
 
 account_links = Table(
@@ -251,6 +252,34 @@ clearances = Table(
     _text("case_id"),
     _text("reviewer"),
     _time("decided_at"),
+)
+
+blobs = Table(
+    "blobs",
+    metadata,
+    _text("id", primary_key=True),
+    Column("case_id", Text, ForeignKey("cases.id"), nullable=False),
+    Column("subject_id", Text, ForeignKey("subjects.id"), nullable=False),
+    _text("kind"),
+    _text("media"),
+    _number("size"),
+    _bytes("sealed"),
+    _time("created_at"),
+    Index("blobs_by_case", "case_id", "created_at"),
+    Index("blobs_by_subject", "subject_id"),
+)
+
+holds = Table(
+    "holds",
+    metadata,
+    _text("id", primary_key=True),
+    Column("subject_id", Text, ForeignKey("subjects.id"), nullable=False),
+    _time("until"),
+    _bytes("reason"),
+    _text("placed_by"),
+    _time("placed_at"),
+    _time("released_at", nullable=True),
+    Index("holds_by_subject", "subject_id", "placed_at"),
 )
 
 # Without foreign keys: a source may take back what never came.

@@ -14,6 +14,7 @@ from kycgate.store.sql.accounts import Accounts
 from kycgate.store.sql.attestations import Attestations
 from kycgate.store.sql.database import Database
 from kycgate.store.sql.jobs import Jobs
+from kycgate.store.sql.keeping import Keeping
 from kycgate.store.sql.log import Log
 from kycgate.store.sql.migrate import migrate
 from kycgate.store.sql.outbox import Outbox
@@ -32,6 +33,7 @@ class SqlStore(
     Proving,
     Presentations,
     Verifications,
+    Keeping,
     Attestations,
     Jobs,
     Settling,

@@ -47,6 +47,7 @@ STATE: Schema = {
         "approved",
         "refused",
         "revoked",
+        "closed",
     ],
 }
 
@@ -114,6 +115,37 @@ _WAY_EXAMPLE = {
     "title": "A credential in your wallet",
 }
 _MEANS = ["document", "provider", "credential"]
+_SIDES = ["front", "back", "page", "selfie", "other"]
+_DOCUMENT_EXAMPLE = {
+    "id": "9f86d081884c7d659f86d081884c7d65",
+    "side": "front",
+    "media": "image/jpeg",
+    "size": 812_345,
+    "at": _NOW,
+}
+_ZONE_EXAMPLE = {
+    "format": "TD3",
+    "expires_on": "2031-04-15",
+    "names_truncated": False,
+    "compared": {"name": "same", "birth_date": "same", "country": "same"},
+}
+_BRIEF: Schema = record(
+    {"uid": BYTES32, "expires_at": TIME}, example={"uid": _WORD, "expires_at": _NOW + 86_400}
+)
+_ACCOUNT_EXAMPLE = {
+    "account": _KEY,
+    "attestation": {"uid": _WORD, "expires_at": _NOW + 86_400},
+    "wallet_proof_at": _NOW,
+}
+_USE_EXAMPLE = {
+    "marketplace": "ionet",
+    "account": _KEY,
+    "job": _WORD,
+    "deployment": "3fa85f64-5717-4562-b3fc-2c963f66afa6",
+    "gpu_model": "H100",
+    "gpu_count": 8,
+    "at": _NOW,
+}
 _KEY_PROPERTIES: dict[str, Schema] = {
     "id": TEXT,
     "prefix": TEXT,
@@ -330,6 +362,129 @@ SCHEMAS: dict[str, Schema] = {
             "outcome": {"enum": ["taken", "accepted", "withdrawn", "expired"]},
         },
         example=_PROOF_EXAMPLE,
+    ),
+    "Document": record(
+        {
+            "id": TEXT,
+            "side": {"enum": _SIDES},
+            "media": {"const": "image/jpeg"},
+            "size": {"type": "integer", "minimum": 1},
+            "at": TIME,
+        },
+        example=_DOCUMENT_EXAMPLE,
+    ),
+    "Documents": record(
+        {"documents": {"type": "array", "items": ref("Document")}},
+        example={"documents": [_DOCUMENT_EXAMPLE]},
+    ),
+    "NewDocument": record({"document": ref("Document")}, example={"document": _DOCUMENT_EXAMPLE}),
+    "DocumentRequest": record(
+        {
+            "mrz": {
+                "type": "array",
+                "items": {"type": "string", "maxLength": 60},
+                "maxItems": 3,
+                "description": "the lines of the machine-readable zone, as typed",
+            },
+            "hand_in": {"type": "boolean", "description": "give the documents to a reviewer"},
+        },
+        optional=("mrz", "hand_in"),
+        example={"hand_in": True},
+    ),
+    "DocumentAnswer": record(
+        {
+            "mrz": maybe(
+                record(
+                    {
+                        "format": {"enum": ["TD1", "TD2", "TD3", "MRV-A", "MRV-B"]},
+                        "expires_on": {"type": "string", "format": "date"},
+                        "names_truncated": {"type": "boolean"},
+                        "compared": maybe({"type": "object"}),
+                    },
+                    example=_ZONE_EXAMPLE,
+                )
+            ),
+            "case": maybe(ref("Case")),
+        },
+        example={"mrz": _ZONE_EXAMPLE, "case": None},
+    ),
+    "LinkChallengeRequest": record(
+        {"account": ADDRESS, "chain_id": {"type": "integer", "minimum": 1}},
+        example={"account": _ADDRESS, "chain_id": 1},
+    ),
+    "LinkChallenge": record(
+        {"message": TEXT, "expires_at": TIME},
+        example={
+            "message": "gate.example wants you to sign in with your Ethereum account:\n…",
+            "expires_at": _NOW + 600,
+        },
+    ),
+    "Accounts": record(
+        {
+            "accounts": {
+                "type": "array",
+                "items": record(
+                    {
+                        "account": TEXT,
+                        "attestation": maybe(_BRIEF),
+                        "wallet_proof_at": maybe(TIME),
+                    },
+                    example=_ACCOUNT_EXAMPLE,
+                ),
+            }
+        },
+        example={"accounts": [_ACCOUNT_EXAMPLE]},
+    ),
+    "Use": record(
+        {
+            "marketplace": TEXT,
+            "account": TEXT,
+            "job": BYTES32,
+            "deployment": maybe(TEXT),
+            "gpu_model": maybe(TEXT),
+            "gpu_count": maybe({"type": "integer"}),
+            "at": TIME,
+        },
+        example=_USE_EXAMPLE,
+    ),
+    "Uses": record(
+        {"uses": {"type": "array", "items": ref("Use")}}, example={"uses": [_USE_EXAMPLE]}
+    ),
+    "Export": record(
+        {
+            "made_at": TIME,
+            "accounts": {"type": "array", "items": TEXT},
+            "pseudonym": BYTES32,
+            "known_since": TIME,
+            "cases": {"type": "array", "items": {"type": "object"}},
+            "attestations": {"type": "array", "items": {"type": "object"}},
+            "keys": {"type": "array", "items": ref("Key")},
+            "uses": {"type": "array", "items": ref("Use")},
+            "left_out": TEXT,
+        },
+        example={
+            "made_at": _NOW,
+            "accounts": [_KEY],
+            "pseudonym": _WORD,
+            "known_since": _NOW,
+            "cases": [],
+            "attestations": [],
+            "keys": [],
+            "uses": [_USE_EXAMPLE],
+            "left_out": "Not included: results of sanctions screening.",
+        },
+    ),
+    "Erasure": record(
+        {
+            "erased": {"type": "boolean"},
+            "restricted_until": maybe(TIME),
+            "why": {"type": "array", "items": TEXT},
+        },
+        example={
+            "erased": False,
+            "restricted_until": _NOW + 315_360_000,
+            "why": ["The law wants records of your rentals kept until then."],
+        },
     ),
     "CaseAmendment": record(
         {
