@@ -319,6 +319,18 @@ class Screening:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Ownership:
+    """The registers in which a renter's owners are looked up; without one there is what it says."""
+
+    gleif: str | None = _setting(_text, None)
+    """directory with GLEIF's files: level 1, level 2, reporting exceptions, deltas"""
+    bods: tuple[str, ...] = _setting(_many(_text), ())
+    """files of beneficial ownership statements (BODS 0.4)"""
+    kept: str | None = _setting(_text, None)
+    """where registers once read are kept; without it `kycgate-ownership` beside the database"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PolicyFile:
     """Which rental rules apply: a file of the operator's, or one of the shipped policies."""
 
@@ -500,6 +512,7 @@ class Config:
     settlement: Settlement
     chains: tuple[Elsewhere, ...]
     screening: Screening
+    ownership: Ownership
     policy: PolicyFile
     identity: Identity
     credentials: Credentials
@@ -525,8 +538,19 @@ class Config:
         """Where the versions of the screening lists are kept."""
         if self.screening.lists_dir is not None:
             return self.path(self.screening.lists_dir)
+        return self._beside_store / "kycgate-lists"
+
+    @property
+    def ownership_dir(self) -> Path:
+        """Where registers of owners are kept once they are read."""
+        if self.ownership.kept is not None:
+            return self.path(self.ownership.kept)
+        return self._beside_store / "kycgate-ownership"
+
+    @property
+    def _beside_store(self) -> Path:
         scheme, _, file = self.store_url.partition(":///")
-        return (Path(file).parent if scheme == "sqlite" else self.directory) / "kycgate-lists"
+        return Path(file).parent if scheme == "sqlite" else self.directory
 
     @property
     def store_url(self) -> str:
@@ -544,6 +568,7 @@ _SECTIONS: dict[str, type] = {
     "issuer": Issuer,
     "settlement": Settlement,
     "screening": Screening,
+    "ownership": Ownership,
     "policy": PolicyFile,
     "identity": Identity,
     "credentials": Credentials,

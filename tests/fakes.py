@@ -32,6 +32,7 @@ from kycgate.store.base import (
     Case,
     CaseEvent,
     Clearance,
+    DecisionFacts,
     Hold,
     IssuedAttestation,
     Job,
@@ -48,6 +49,7 @@ from kycgate.store.base import (
     SealedEvidence,
     SentTransaction,
     Session,
+    Standing,
     Subject,
     Verification,
 )
@@ -75,6 +77,8 @@ class MemoryStore:
         self._events: list[CaseEvent] = []
         self._evidence: dict[str, SealedEvidence] = {}
         self._clearances: dict[tuple[str, bytes], Clearance] = {}
+        self._standings: dict[str, Standing] = {}
+        self._facts: dict[str, DecisionFacts] = {}
         self._identity_proofs: dict[tuple[str, str], KeptProof] = {}
         self._blobs: dict[str, SealedBlob] = {}
         self._holds: dict[str, Hold] = {}
@@ -361,6 +365,43 @@ class MemoryStore:
                 raise NotFound("no such hold")
             if self._holds[hold_id].released_at is None:
                 self._holds[hold_id] = replace(self._holds[hold_id], released_at=at)
+
+    # -- owners ----------------------------------------------------------------------------------
+
+    def put_standing(self, standing: Standing) -> None:
+        with self._open():
+            if standing.case_id not in self._cases:
+                raise Conflict("no such case")
+            before = self._standings.get(standing.case_id)
+            self._standings[standing.case_id] = standing
+            if before is None or before.body != standing.body:
+                self._version += 1
+
+    def standing(self, case_id: str) -> Standing | None:
+        with self._open():
+            return self._standings.get(case_id)
+
+    def drop_standing(self, case_id: str) -> None:
+        with self._open():
+            if self._standings.pop(case_id, None) is not None:
+                self._version += 1
+
+    def add_facts(self, facts: DecisionFacts) -> None:
+        with self._open():
+            if facts.decision_id in self._facts:
+                raise Conflict("the decision is there")
+            self._facts[facts.decision_id] = facts
+
+    def facts(self, decision_id: str) -> DecisionFacts | None:
+        with self._open():
+            return self._facts.get(decision_id)
+
+    def drop_facts(self, *, before: int) -> int:
+        with self._open():
+            gone = [each.decision_id for each in self._facts.values() if each.at < before]
+            for decision_id in gone:
+                del self._facts[decision_id]
+            return len(gone)
 
     # -- proofs of identity ----------------------------------------------------------------------
 

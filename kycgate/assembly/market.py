@@ -27,7 +27,7 @@ from kycgate.core.trust import TrustedIssuer, TrustList
 from kycgate.errors import Unavailable
 from kycgate.gateway.adapters.presets import PRESETS, Upstream
 from kycgate.gateway.onward import SignedAsserter
-from kycgate.gateway.parts import GateParts, Limits
+from kycgate.gateway.parts import NOT_FOLLOWED, GateParts, Limits, Ownership
 from kycgate.gateway.view import Headers
 from kycgate.issuer.identity import Identity
 from kycgate.issuer.vault import Vault
@@ -143,6 +143,7 @@ def gate_parts(
         policy=lambda: policy,
         lists=lambda: screener.versions,
         classify=gpus.classify,
+        ownership=lambda account, now: _ownership(identity, account, now),
         network=network(config),
         permit_for=permit_port(permits),
         upstream_key=credentials.of,
@@ -159,6 +160,14 @@ def gate_parts(
         draw=secrets.token_bytes,
         limits=Limits(body_bytes=config.gate.body_limit),
     )
+
+
+def _ownership(identity: Identity, account: Account, now: int) -> Ownership:
+    owners = identity.book.owners
+    if owners is None:
+        return NOT_FOLLOWED
+    known = owners.known(account, now=now)
+    return Ownership(known.share, known.gap, known.regions, known.digest)
 
 
 def open_asserter(config: Config) -> SignedAsserter | None:

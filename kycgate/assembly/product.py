@@ -19,6 +19,7 @@ from kycgate.assembly.chains import escrow_follower, home_chain, permit_office, 
 from kycgate.assembly.control import Me, web_parts
 from kycgate.assembly.credentials import offered, open_presentations
 from kycgate.assembly.market import Credentials, Market, gate_parts, open_asserter
+from kycgate.assembly.ownership import live_registers, restricted
 from kycgate.assembly.providers import open_imports, open_verifications
 from kycgate.assembly.rules import domain, live_lists, open_signer, oracle, rental_policy
 from kycgate.assembly.vaulting import open_retention, open_vault
@@ -35,6 +36,7 @@ from kycgate.issuer.credentials.presentations import Presentations
 from kycgate.issuer.credentials.verdict import Environment
 from kycgate.issuer.identity import Identity
 from kycgate.issuer.issuing import Issuer, IssuingRules
+from kycgate.issuer.ownership import OwnershipDesk
 from kycgate.issuer.portability import Portability
 from kycgate.issuer.providers.service import Verifications
 from kycgate.issuer.rescreening import Rescreening
@@ -45,6 +47,7 @@ from kycgate.screening.controls import (
     CountryTable,
     load_countries,
 )
+from kycgate.screening.ownership.live import LiveRegisters
 from kycgate.settlement.follower import Follower
 from kycgate.settlement.permits import Permits
 from kycgate.settlement.revocations import Publishers
@@ -96,6 +99,7 @@ class Services:
     presentations: Presentations | None
     verifications: Verifications | None
     retention: Retention
+    registers: LiveRegisters | None
     web: WebParts
 
     def tick(self, now: int) -> None:
@@ -124,6 +128,11 @@ class Services:
         _each(lambda: verifications.run(now=now))
         if now % _SWEEP_S == 0:
             _each(lambda: verifications.sweep(now=now))
+
+    def tick_registers(self, now: int) -> None:
+        """Notice other register files; reading them anew takes as long as it takes."""
+        if self.registers is not None:
+            self.registers.refresh(now)
 
     def tick_chain(self, now: int) -> None:
         """One round of the work on chains, which may take seconds: publish, follow."""
@@ -251,6 +260,7 @@ def background(services: Services) -> Iterator[None]:
             ("credentials", services.tick_credentials),
             ("chains", services.tick_chain),
             ("providers", services.tick_providers),
+            ("registers", services.tick_registers),
         )
     ]
     for thread in threads:
@@ -259,6 +269,8 @@ def background(services: Services) -> Iterator[None]:
         yield
     finally:
         leave.set()
+        if services.registers is not None:
+            services.registers.close()
         for thread in threads:
             thread.join()
 
@@ -315,6 +327,15 @@ def _assemble(config: Config, store: Store) -> Services:
     presentations = open_presentations(config, store, identity, environment)
     verifications = open_verifications(config, store, identity, countries)
     retention = open_retention(config, store, log, vault, identity.book, countries)
+    registers = live_registers(config)
+    identity.book.owners = OwnershipDesk(
+        store,
+        screener=screener,
+        countries=countries,
+        blind=vault.blind,
+        registers=registers,
+        restricted=restricted(),
+    )
     chain = home_chain(config)
     permits = permit_office(config, store, permit_key)
     market = Market(config)
@@ -359,6 +380,7 @@ def _assemble(config: Config, store: Store) -> Services:
             asserter=asserter,
         ),
         rescreening=Rescreening(store, identity, lists),
+        registers=registers,
         presentations=presentations,
         verifications=verifications,
         retention=retention,

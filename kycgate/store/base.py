@@ -338,6 +338,33 @@ class RentalState:
     seen_at: int
 
 
+# -- owners ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What a gate must know of a case's owners and places: shares and region codes, no names.
+
+    `body` is canonical JSON, which issuer.ownership writes and reads.
+    """
+
+    case_id: str
+    made_at: int
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionFacts:
+    """Everything one decision stood on, as canonical JSON without names; the log holds its digest.
+
+    It may be forgotten before the log is: a decision can then be proven, and no longer replayed.
+    """
+
+    decision_id: str
+    at: int
+    body: bytes
+
+
 # -- presentations of credentials ------------------------------------------------------------------
 
 
@@ -511,6 +538,19 @@ class Store(Protocol):
 
     def release_hold(self, hold_id: str, *, at: int) -> None:
         """NotFound when it is not there; again is no change."""
+
+    # -- owners ----------------------------------------------------------------------------------
+    def put_standing(self, standing: Standing) -> None:
+        """Atomic. In the place of what was known of the case; another body raises the version."""
+
+    def standing(self, case_id: str) -> Standing | None: ...
+    def drop_standing(self, case_id: str) -> None:
+        """Forget it, when the case's subject is erased; again is no change."""
+
+    def add_facts(self, facts: DecisionFacts) -> None: ...
+    def facts(self, decision_id: str) -> DecisionFacts | None: ...
+    def drop_facts(self, *, before: int) -> int:
+        """Forget those of decisions before that moment; returns how many."""
 
     # -- proofs of identity ----------------------------------------------------------------------
     def add_proof(self, proof: KeptProof) -> None: ...

@@ -26,7 +26,7 @@ from sqlalchemy import (
     text,
 )
 
-REVISION = "0006"
+REVISION = "0008"
 """The migration these tables describe. A database already there needs no Alembic at start."""
 
 metadata = MetaData()
@@ -449,6 +449,25 @@ rentals = Table(
     _time("seen_at"),
     Index("rentals_by_job", "job"),
     Index("rentals_by_block", "chain_id", "escrow", "block"),
+)
+
+# -- owners ------------------------------------------------------------------------------------
+
+standings = Table(
+    "standings",
+    metadata,
+    Column("case_id", Text, ForeignKey("cases.id"), primary_key=True),
+    _time("made_at"),
+    _bytes("body"),
+)
+
+decision_facts = Table(
+    "decision_facts",
+    metadata,
+    _text("decision_id", primary_key=True),
+    _time("at"),
+    _bytes("body"),
+    Index("decision_facts_by_time", "at"),
 )
 
 # -- presentations of credentials ------------------------------------------------------------------

@@ -18,6 +18,7 @@ from kycgate.store.sql.keeping import Keeping
 from kycgate.store.sql.log import Log
 from kycgate.store.sql.migrate import migrate
 from kycgate.store.sql.outbox import Outbox
+from kycgate.store.sql.owners import Owners
 from kycgate.store.sql.presentations import Presentations
 from kycgate.store.sql.proving import Proving
 from kycgate.store.sql.settling import Settling
@@ -34,6 +35,7 @@ class SqlStore(
     Presentations,
     Verifications,
     Keeping,
+    Owners,
     Attestations,
     Jobs,
     Settling,

@@ -180,6 +180,66 @@ _JOB_PROPERTIES: dict[str, Schema] = {
 }
 _JOB = tuple(_JOB_PROPERTIES)
 _JOB_EXAMPLE = {"gpu_model": "H100", "gpu_count": 8, "hours": 24}
+_REGION: Schema = {
+    "type": "string",
+    "pattern": "^[A-Z]{2}-[A-Z0-9]{1,3}$",
+    "description": "ISO 3166-2, only where a part of the country is embargoed",
+}
+_PERCENT: Schema = {
+    "anyOf": [
+        {"type": "number", "minimum": 0, "maximum": 100},
+        {"type": "string", "pattern": r"^[0-9]{1,3}(\.[0-9]{1,6})?$"},
+    ]
+}
+_OWNERS: Schema = {
+    "type": "array",
+    "description": "Who holds 25 % or more; empty: nobody does; missing: not told",
+    "items": ref("Owner"),
+    "maxItems": 50,
+}
+_OWNER: Schema = {
+    "type": "object",
+    "description": "A person or an organisation that holds a share",
+    "properties": {
+        "name": line(200),
+        "kind": {"enum": ["person", "organisation"]},
+        "country": {"type": "string", "pattern": "^[A-Z]{2}$"},
+        "region": _REGION,
+        "share": {
+            "anyOf": [
+                *_PERCENT["anyOf"],
+                {
+                    "type": "object",
+                    "properties": {"min": _PERCENT, "max": _PERCENT},
+                    "required": ["min", "max"],
+                    "additionalProperties": False,
+                },
+            ]
+        },
+        "birth_date": {"type": "string", "format": "date"},
+        "registration_number": line(60),
+        "lei": {"type": "string", "pattern": "^[A-Z0-9]{20}$"},
+        "owners": _OWNERS,
+    },
+    "required": ["name", "kind", "country", "share"],
+    "additionalProperties": False,
+    "examples": [
+        {
+            "name": "Straits Holdings Ltd.",
+            "kind": "organisation",
+            "country": "SG",
+            "share": 60,
+            "owners": [
+                {
+                    "name": "Mei Tan",
+                    "kind": "person",
+                    "country": "SG",
+                    "share": {"min": 25, "max": 50},
+                }
+            ],
+        }
+    ],
+}
 _PERSON: Schema = {
     "type": "object",
     "description": "A person",
@@ -187,6 +247,7 @@ _PERSON: Schema = {
         "name": line(200),
         "country": {"type": "string", "pattern": "^[A-Z]{2}$"},
         "birth_date": {"type": "string", "format": "date"},
+        "region": _REGION,
     },
     "required": ["name", "country"],
     "additionalProperties": False,
@@ -198,6 +259,8 @@ _PARENT: Schema = {
         "name": line(200),
         "country": {"type": "string", "pattern": "^[A-Z]{2}$"},
         "registration_number": line(60),
+        "lei": {"type": "string", "pattern": "^[A-Z0-9]{20}$"},
+        "region": _REGION,
         "parent": maybe(ref("Parent")),
     },
     "required": ["name", "country"],
@@ -212,7 +275,10 @@ _ORGANISATION: Schema = {
         "lei": {"type": "string", "pattern": "^[A-Z0-9]{20}$"},
         "country": {"type": "string", "pattern": "^[A-Z]{2}$"},
         "headquarters_country": {"type": "string", "pattern": "^[A-Z]{2}$"},
+        "region": _REGION,
+        "headquarters_region": _REGION,
         "parent": maybe(ref("Parent")),
+        "owners": _OWNERS,
         "representative": {
             "type": "object",
             "properties": {"name": line(200)},
@@ -305,6 +371,7 @@ SCHEMAS: dict[str, Schema] = {
     ),
     "Reason": record({"code": TEXT, "text": TEXT}, example=_REASON_EXAMPLE),
     "Parent": _PARENT,
+    "Owner": _OWNER,
     "CaseRequest": record(
         {
             "kind": {"enum": ["person", "organisation"]},
