@@ -166,7 +166,7 @@ class Gate:
 class Marketplace:
     """What stands behind the gate."""
 
-    adapter: str = _setting(_one_of("ionet", "vast"), "ionet")
+    adapter: str = _setting(_one_of("ionet", "vast", "runpod"), "ionet")
     name: str = _setting(_text, "this marketplace")
     """as renters read it"""
     upstream: str = _setting(_origin)

@@ -72,8 +72,8 @@ class Market:
             raise Unavailable(f"the marketplace answered {status} to {path}")
         return body
 
-    def send(self, method: str, target: str, headers: Headers) -> int:
-        return self._ask(method, target, headers)[0]
+    def send(self, method: str, target: str, headers: Headers, body: bytes) -> tuple[int, bytes]:
+        return self._ask(method, target, headers, body or None)
 
     def _ask(
         self, method: str, target: str, headers: Headers, question: bytes | None = None

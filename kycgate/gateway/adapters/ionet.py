@@ -18,11 +18,13 @@ from kycgate.core.claims import JobRequest
 from kycgate.errors import Malformed, Unavailable
 from kycgate.gateway.adapters.base import (
     ACTIONS,
+    Ending,
     Fetch,
     Kind,
     Route,
     decode_object,
     only,
+    succeeded,
     text_of,
     whole,
 )
@@ -295,6 +297,9 @@ class IoNet:
         body = json.dumps({"status": "failed", "error": message}).encode()
         return (("Content-Type", "application/json"),), body
 
+    def accepted(self, status: int, answer: bytes) -> bool:
+        return succeeded(status)
+
     def deployment(self, answer: bytes) -> str | None:
         try:
             members = decode_object(answer)
@@ -306,10 +311,10 @@ class IoNet:
         )
         return found if found is not None and re.fullmatch(_ID, found) else None
 
-    def stops(self, deployment: str) -> tuple[tuple[str, str], ...]:
+    def stops(self, deployment: str) -> tuple[Ending, ...]:
         # A deployment's id does not say which of the two services runs it.
         name = quote(deployment, safe="-")
-        return tuple(("DELETE", f"{prefix}/deployment/{name}") for prefix in (_CAAS, _VMAAS))
+        return tuple(Ending("DELETE", f"{prefix}/deployment/{name}") for prefix in (_CAAS, _VMAAS))
 
     def filter_list(self, answer: bytes, owned: Set[str]) -> bytes:
         """Keeps the caller's rows, and no total or status count that would tell of others'."""

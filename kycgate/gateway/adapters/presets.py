@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from kycgate.gateway.adapters.base import Adapter, Fetch, Search
 from kycgate.gateway.adapters.ionet import IoNet
+from kycgate.gateway.adapters.runpod import RunPod
 from kycgate.gateway.adapters.vast import Vast
 
 
@@ -24,5 +25,6 @@ class Upstream:
 
 PRESETS: dict[str, Callable[[Upstream], Adapter]] = {
     "ionet": lambda up: IoNet(fetch=up.fetch, token_decimals=up.token_decimals),
+    "runpod": lambda up: RunPod(),
     "vast": lambda up: Vast(search=up.search),
 }
