@@ -6,15 +6,17 @@ Decides nothing about callers: an adapter translates between one marketplace's w
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Set
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from kycgate.core import wire
 from kycgate.core.claims import Action, JobRequest
 from kycgate.errors import Malformed
+from kycgate.gateway.canonical import KEY_FIELDS
 from kycgate.gateway.view import Headers
 
 Fetch = Callable[[str], bytes]
@@ -56,11 +58,13 @@ ACTIONS = {Kind.RENT: Action.RENT, Kind.EXTEND: Action.EXTEND, Kind.MODIFY: Acti
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One entry of a route table, matched. `resource` is the deployment named in the path."""
+    """One entry of a route table, matched. `resource` is the deployment it names."""
 
     kind: Kind
     name: str
     resource: str | None = None
+    named: tuple[tuple[str, str], ...] = ()
+    """What else the path names, such as an offer, by the table's own words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +76,23 @@ class Ending:
     body: bytes = b""
 
 
+class Entry(NamedTuple):
+    """One line of a route table, for people."""
+
+    method: str
+    path: str
+    kind: str
+    name: str
+
+
 class Adapter(Protocol):
     """One marketplace. Thread-safe; pure but for `job`, which may ask the catalogue."""
 
     @property
     def name(self) -> str: ...
+
+    def table(self) -> tuple[Entry, ...]:
+        """Every route, as the adapter's own table has it."""
 
     def match(self, method: str, path: str) -> Route | None:
         """The route of exactly this method and path, or None. Nothing is decoded or repaired.
@@ -196,3 +212,17 @@ def text_of(item: dict[str, Any], *names: str) -> str | None:
         if isinstance(text, str) and 0 < len(text) <= 128:
             return text
     return None
+
+
+def without_keys(headers: Headers) -> Headers:
+    """`headers` without any field in which a marketplace may look for a credential."""
+    return tuple(
+        field for field in headers if (lower := field[0].lower()) not in KEY_FIELDS
+        and lower != "cookie"
+    )  # fmt: skip
+
+
+def entry(method: str, pattern: str, kind: Kind, name: str) -> Entry:
+    """A line for a path given as a regular expression: its groups are shown as `{name}`."""
+    shown = re.sub(r"\(\?P<(\w+)>(?:[^()]|\([^()]*\))*\)", r"{\1}", pattern)
+    return Entry(method, re.sub(r"\\(.)", r"\1", shown), kind.value, name)

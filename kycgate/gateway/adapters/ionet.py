@@ -19,10 +19,12 @@ from kycgate.errors import Malformed, Unavailable
 from kycgate.gateway.adapters.base import (
     ACTIONS,
     Ending,
+    Entry,
     Fetch,
     Kind,
     Route,
     decode_object,
+    entry,
     only,
     succeeded,
     text_of,
@@ -184,6 +186,10 @@ class IoNet:
         self._unit = Decimal(10) ** token_decimals
         self._caas = _Catalogue(fetch, f"{_CAAS}/hardware", ("hardware_id",), ("hardware_name",))
         self._vmaas = _Catalogue(fetch, f"{_VMAAS}/hardware", ("deploy_id", "id"), ("name",))
+
+    def table(self) -> tuple[Entry, ...]:
+        exact = (entry(*at, route.kind, route.name) for at, route in _EXACT.items())
+        return (*exact, *(entry(m, path.pattern, kind, name) for m, path, kind, name in _OF_ONE))
 
     def match(self, method: str, path: str) -> Route | None:
         route = _EXACT.get((method, path))

@@ -18,14 +18,17 @@ from kycgate.gateway.adapters import graphql
 from kycgate.gateway.adapters.base import (
     ACTIONS,
     Ending,
+    Entry,
     Kind,
     Route,
     decode_object,
+    entry,
     only,
     succeeded,
 )
 from kycgate.gateway.adapters.runpod_fields import REST_PATCH_MEMBERS, REST_POD_MEMBERS
 from kycgate.gateway.adapters.runpod_graphql import (
+    ENTRIES,
     ID,
     MAX_GPUS,
     count,
@@ -36,11 +39,11 @@ from kycgate.gateway.adapters.runpod_graphql import (
 )
 from kycgate.gateway.view import Headers
 
-_GRAPHQL = "graphql"
+_GRAPHQL, _PATH = "graphql", "/graphql"
 
 _EXACT = {
     # A rental, until its document says what it is (`narrowed`).
-    ("POST", "/graphql"): Route(Kind.RENT, _GRAPHQL),
+    ("POST", _PATH): Route(Kind.RENT, _GRAPHQL),
     ("POST", "/v2/pods"): Route(Kind.RENT, "v2.create"),
     ("GET", "/v2/pods"): Route(Kind.LIST, "v2.pods"),
     ("GET", "/v2/catalog/gpus"): Route(Kind.PUBLIC_READ, "v2.gpus"),
@@ -75,6 +78,16 @@ class RunPod:
     """The RunPod adapter. Rentals are open-ended: neither hours nor value are ever known."""
 
     name = "runpod"
+
+    def table(self) -> tuple[Entry, ...]:
+        exact = (
+            entry(*at, route.kind, route.name) for at, route in _EXACT.items() if at[1] != _PATH
+        )
+        return (
+            *exact,
+            *(entry(m, path.pattern, kind, name) for m, path, kind, name in _OF_ONE),
+            *ENTRIES,
+        )
 
     def match(self, method: str, path: str) -> Route | None:
         route = _EXACT.get((method, path))

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kycgate.errors import Malformed
-from kycgate.gateway.adapters.base import Kind, Route, only, whole
+from kycgate.gateway.adapters.base import Entry, Kind, Route, only, whole
 from kycgate.gateway.adapters.graphql import Operation, Selected
 from kycgate.gateway.adapters.runpod_fields import (
     CATALOGUE,
@@ -37,6 +37,18 @@ _OF_POD: dict[str, tuple[Kind, frozenset[str]]] = {
     "podStop": (Kind.PAUSE, frozenset({"podId", "incrementVersion"})),
     "podTerminate": (Kind.STOP, frozenset({"podId"})),
 }
+ENTRIES = tuple(
+    Entry("POST", "/graphql", kind.value, name)
+    for name, kind in (
+        *((name, Kind.RENT) for name in sorted({*_RENTING, "saveEndpoint"})),
+        *((name, kind) for name, (kind, _) in _OF_POD.items()),
+        ("deleteEndpoint", Kind.STOP),
+        *((name, Kind.PUBLIC_READ) for name in CATALOGUE),
+        ("myself { pods }", Kind.LIST),
+        ("pod", Kind.OWN_READ),
+        ("any other query", Kind.ACCOUNT_READ),
+    )
+)
 _KNOWN = _RENTING | {"saveEndpoint"} | _OF_POD.keys()
 _ONE_MUTATION = "This gate keeps a record of every pod: one mutation per request."
 

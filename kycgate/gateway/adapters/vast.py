@@ -18,10 +18,12 @@ from kycgate.errors import Malformed, Unavailable
 from kycgate.gateway.adapters.base import (
     ACTIONS,
     Ending,
+    Entry,
     Kind,
     Route,
     Search,
     decode_object,
+    entry,
     only,
     succeeded,
     text_of,
@@ -208,6 +210,14 @@ class Vast:
 
     def __init__(self, *, search: Search) -> None:
         self._offers = _Offers(search)
+
+    def table(self) -> tuple[Entry, ...]:
+        exact = (entry(*at, route.kind, route.name) for at, route in _EXACT.items())
+        return (
+            *exact,
+            *(entry(m, path.pattern, kind, name) for m, path, kind, name in _OF_ONE),
+            entry("PUT", _OFFER.pattern, Kind.RENT, "ask"),
+        )
 
     def match(self, method: str, path: str) -> Route | None:
         route = _EXACT.get((method, path))
