@@ -107,7 +107,7 @@ class PrimeMarket(Listening):
             "provider": "runpod", "dataCenter": "US-1", "country": "US", "gpuMemory": 80,
             "disk": none, "vcpu": none, "memory": none, "stockStatus": "Available",
             "security": "secure_cloud", "images": ["ubuntu_22_cuda_12"],
-            "prices": {"onDemand": 20.0, "currency": "USD"},
+            "prices": {"onDemand": 20.0, "currency": "USD"}, "interconnect": None,
         }  # fmt: skip
 
 

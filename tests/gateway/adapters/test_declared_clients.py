@@ -61,10 +61,11 @@ class Live:
         assert CLIENTS is not None
         origin = f"http://127.0.0.1:{self.port}"
         environment = {
-            "PATH": os.environ["PATH"], "HOME": str(self.folder), "COLUMNS": "400", "ORIGIN": origin,
+            "PATH": os.environ["PATH"], "HOME": str(self.folder), "COLUMNS": "400",
+            "ORIGIN": origin, "KEY": renter.secret,
             "LIUM_BASE_URL": f"{origin}/api", "PRIME_API_BASE_URL": origin,
             "LIUM_API_KEY": renter.secret, "PRIME_API_KEY": renter.secret,
-            "CLORE_API_KEY": renter.secret, "PRIME_DISABLE_VERSION_CHECK": "1",
+            "PRIME_DISABLE_VERSION_CHECK": "1",
         }  # fmt: skip
         return subprocess.run(
             [CLIENTS / "bin" / words[0], *words[1:]], env=environment, capture_output=True,
@@ -78,7 +79,8 @@ class Live:
     def clore(self, renter: Renter, call: str) -> subprocess.CompletedProcess[str]:
         start = (
             "import json, os; from clore_ai import CloreAI;"
-            " clore = CloreAI(base_url=os.environ['ORIGIN'] + '/v1', max_retries=1)"
+            " clore = CloreAI(api_key=os.environ['KEY'], base_url=os.environ['ORIGIN'] + '/v1',"
+            " max_retries=1)"
         )
         return self.run(renter, "python", "-c", f"{start}; {_told(call)}")
 
