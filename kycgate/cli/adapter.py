@@ -41,6 +41,7 @@ def add(group: argparse.ArgumentParser) -> None:
 
 def run_test(args: argparse.Namespace) -> int:
     """Exit 0 when every request has a route and can be read, 1 when one does not."""
+    _check_name(args.preset)
     exchanges = _read(args.capture)
     catalogue = _Catalogue(exchanges)
     adapter = _open(args.preset, catalogue.fetch, catalogue.search)
@@ -75,12 +76,18 @@ def run_list(args: argparse.Namespace) -> int:
     return Exit.YES
 
 
-def _open(preset: str, fetch: Fetch, search: Search) -> Adapter:
-    from kycgate.gateway.adapters.presets import FILE, PRESETS, Upstream, open_adapter
+def _check_name(preset: str) -> None:
+    from kycgate.gateway.adapters.presets import FILE, PRESETS
 
     if preset not in PRESETS and not preset.startswith(FILE):
         remedy = f"{', '.join(PRESETS)} or file:PATH"
         raise Malformed("There is no such adapter.", field="PRESET", remedy=remedy)
+
+
+def _open(preset: str, fetch: Fetch, search: Search) -> Adapter:
+    from kycgate.gateway.adapters.presets import Upstream, open_adapter
+
+    _check_name(preset)
     # No token is configured here: money is told in millionths of a dollar.
     return open_adapter(preset, Upstream(fetch, search, token_decimals=6), folder=Path.cwd())
 

@@ -13,7 +13,7 @@ POD = "aaaaaaaa-bbbb-4ccc-8ddd-{:012d}"
 
 
 class Listening:
-    """Listens on loopback, checks nothing but the operator's key, keeps all it received."""
+    """Listens while entered, checks nothing but the operator's key, keeps all it received."""
 
     key_field = "authorization"
     key_start = "Bearer "
@@ -25,11 +25,11 @@ class Listening:
         self.rented = 0
         self.lose_answers = 0
         """How many rentals are carried out without an answer: the connection is closed."""
+
+    def __enter__(self) -> Listening:
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
         self.url = f"http://127.0.0.1:{self._server.server_port}"
-
-    def __enter__(self) -> Listening:
         self._thread.start()
         return self
 
