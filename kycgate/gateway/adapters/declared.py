@@ -7,16 +7,14 @@ from __future__ import annotations
 
 import json
 import re
-import threading
 from collections.abc import Mapping, Set
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from decimal import ROUND_CEILING, Decimal
 from functools import reduce
 from typing import Any, NoReturn
-from urllib.parse import quote
 
 from kycgate.core.claims import Action, JobRequest
-from kycgate.errors import Malformed, Unavailable
+from kycgate.errors import Malformed
 from kycgate.gateway.adapters.base import (
     ACTIONS,
     Ending,
@@ -31,7 +29,7 @@ from kycgate.gateway.adapters.base import (
     succeeded,
     without_keys,
 )
-from kycgate.gateway.adapters.description import CatalogueSpec, Description, RouteSpec
+from kycgate.gateway.adapters.description import Description, RouteSpec
 from kycgate.gateway.adapters.expressions import (
     Expression,
     filled,
@@ -39,108 +37,11 @@ from kycgate.gateway.adapters.expressions import (
     price_of,
     whole_of,
 )
+from kycgate.gateway.adapters.offers import MAX_GPUS, Catalogue, Offer, id_text, path_of, rows_of
 from kycgate.gateway.view import Headers
 
-CATALOGUE_AGE_S = 60
-"""Oldest answer on whose word a GPU may count as uncontrolled."""
-_RETRY_S = 5
-"""After a question that got no answer: a dead upstream is not asked once per rental."""
-_ANSWERS_KEPT = 64
-_MAX_GPUS = 10_000
 _MAX_HOURS = 8784
 """One leap year; longer bookings are a mistake or an attack on the arithmetic."""
-_WORD = re.compile(r"[\x20-\x7e]{1,128}")
-
-
-@dataclass(frozen=True, slots=True)
-class _Offer:
-    """What the marketplace says an offer holds; None where it says two things, or none."""
-
-    model: str | None
-    count: int | None
-    price: Decimal | None
-
-    def as_context(self) -> dict[str, Any]:
-        return {"model": self.model, "count": self.count, "price": self.price}
-
-
-@dataclass(frozen=True, slots=True)
-class _Learned:
-    """Offers by their ids, and while they are believed."""
-
-    offers: Mapping[str, _Offer]
-    since: int
-    until: int
-
-
-class _Catalogue:
-    """Offers as the marketplace itself describes them to the gate, at most a minute old."""
-
-    def __init__(self, spec: CatalogueSpec, fetch: Fetch, search: Search) -> None:
-        self._spec, self._fetch, self._search = spec, fetch, search
-        self._lock = threading.Lock()
-        self._answers: dict[tuple[str, bytes], _Learned] = {}
-
-    def find(self, offer: str, words: Mapping[str, str], now: int) -> _Offer | None:
-        """None where it is not listed, or nothing can be learned."""
-        try:
-            words = {**words, "offer": offer}
-            path = _path(self._spec.path, words)
-            question = json.dumps(filled(dict(self._spec.question or {}), words))
-        except (KeyError, ValueError):
-            return None
-        key = (path, question.encode() if self._spec.question is not None else b"")
-        with self._lock:
-            known = self._answers.get(key)
-        # A clock set back must not make an old answer young again.
-        if known is None or not known.since <= now < known.until:
-            known = self._learn(key, now)
-            self._keep(key, known)
-        return known.offers.get(offer)
-
-    def _learn(self, key: tuple[str, bytes], now: int) -> _Learned:
-        path, question = key
-        try:
-            answer = self._search(path, question) if question else self._fetch(path)
-            return _Learned(self._read(answer), now, now + CATALOGUE_AGE_S)
-        except (Unavailable, Malformed):
-            return _Learned({}, now, now + _RETRY_S)
-
-    def _read(self, answer: bytes) -> dict[str, _Offer]:
-        offers: dict[str, _Offer] = {}
-        for row in _rows(decode(answer, field="answer"), self._spec.rows):
-            number = _id_text(self._spec.id.value(row))
-            if number is not None:
-                offers[number] = _merged(offers.get(number), self._offer(row))
-        return offers
-
-    def _offer(self, row: Any) -> _Offer:
-        spec = self._spec
-        return _Offer(
-            model_of(spec.model.value(row)),
-            None
-            if spec.count is None
-            else whole_of(spec.count.value(row), least=1, most=_MAX_GPUS),
-            None if spec.price is None else price_of(spec.price.value(row)),
-        )
-
-    def _keep(self, key: tuple[str, bytes], learned: _Learned) -> None:
-        with self._lock:
-            self._answers.pop(key, None)
-            while len(self._answers) >= _ANSWERS_KEPT:
-                del self._answers[next(iter(self._answers))]
-            self._answers[key] = learned
-
-
-def _merged(known: _Offer | None, other: _Offer) -> _Offer:
-    if known is None:
-        return other
-    prices = [price for price in (known.price, other.price) if price is not None]
-    return _Offer(
-        known.model if known.model == other.model else None,
-        known.count if known.count == other.count else None,
-        max(prices, default=None),
-    )
 
 
 class Declared:
@@ -157,7 +58,7 @@ class Declared:
         self._plain.sort(key=lambda route: "{" in route.path)
         self._id = re.compile(described.form)
         spec = described.catalogue
-        self._catalogue = None if spec is None else _Catalogue(spec, fetch, search)
+        self._catalogue = None if spec is None else Catalogue(spec, fetch, search)
 
     @property
     def name(self) -> str:
@@ -199,7 +100,7 @@ class Declared:
 
     def _resource(self, spec: RouteSpec, members: dict[str, Any]) -> str:
         assert spec.resource is not None
-        found = _id_text(spec.resource.value({"body": members}))
+        found = id_text(spec.resource.value({"body": members}))
         if found is None or self._id.fullmatch(found) is None:
             raise Malformed(
                 f"{spec.resource.text} must be the id of one deployment.", field=spec.resource.text
@@ -237,11 +138,11 @@ class Declared:
             return replace(asked, value=self._value(spec, context, asked))
         return _on_top(recorded, asked)
 
-    def _offer(self, spec: RouteSpec, context: Mapping[str, Any], now: int) -> _Offer | None:
+    def _offer(self, spec: RouteSpec, context: Mapping[str, Any], now: int) -> Offer | None:
         if spec.offer is None or self._catalogue is None:
             return None
-        number = _id_text(spec.offer.value(context))
-        words = {name: _id_text(each.value(context)) for name, each in spec.ask.items()}
+        number = id_text(spec.offer.value(context))
+        words = {name: id_text(each.value(context)) for name, each in spec.ask.items()}
         if number is None:
             raise Malformed(f"{spec.offer.text} must name an offer.", field=spec.offer.text)
         told = {name: word for name, word in words.items() if word is not None}
@@ -292,7 +193,7 @@ class Declared:
 
     def deployment(self, answer: bytes) -> str | None:
         try:
-            found = _id_text(self._said.deployment.value(decode(answer, field="answer")))
+            found = id_text(self._said.deployment.value(decode(answer, field="answer")))
         except Malformed:
             return None
         return found if found is not None and self._id.fullmatch(found) else None
@@ -304,7 +205,7 @@ class Declared:
         return tuple(
             Ending(
                 stop.method,
-                _path(stop.path, words),
+                path_of(stop.path, words),
                 b"" if stop.body is None else json.dumps(filled(dict(stop.body), words)).encode(),
             )
             for stop in self._said.stops
@@ -317,7 +218,7 @@ class Declared:
             raise Malformed("This marketplace lists nothing.", field="answer")
         said = decode(answer, field="answer")
         kept: Any = [
-            row for row in _rows(said, self._said.rows) if _id_text(row_id.value(row)) in owned
+            row for row in rows_of(said, self._said.rows) if id_text(row_id.value(row)) in owned
         ]
         for name in reversed(self._said.rows):
             kept = {name: kept}
@@ -326,23 +227,6 @@ class Declared:
                 name: said[name] for name in self._said.keep if name in said and name not in kept
             }
         return json.dumps(kept, default=float).encode()
-
-
-def _path(template: str, words: Mapping[str, str]) -> str:
-    return re.sub(r"\{([a-z0-9_]+)\}", lambda found: quote(words[found[1]], safe=""), template)
-
-
-def _rows(answer: Any, path: tuple[str, ...]) -> list[Any]:
-    for name in path:
-        answer = answer.get(name) if isinstance(answer, dict) else None
-    if not isinstance(answer, list):
-        raise Malformed("The answer holds no list.", field="answer")
-    return answer
-
-
-def _id_text(value: Any) -> str | None:
-    text = str(value) if type(value) is int else value
-    return text if isinstance(text, str) and _WORD.fullmatch(text) else None
 
 
 def _check_members(spec: RouteSpec, members: dict[str, Any]) -> None:
@@ -379,9 +263,9 @@ def _count(spec: RouteSpec, context: Mapping[str, Any]) -> int | None:
     factors: list[int | None] = []
     for each in spec.count:
         found = each.value(context)
-        number = whole_of(found, least=1, most=_MAX_GPUS)
+        number = whole_of(found, least=1, most=MAX_GPUS)
         if found is not None and number is None:
-            _wrong(spec, each, f"a whole number from 1 to {_MAX_GPUS}")
+            _wrong(spec, each, f"a whole number from 1 to {MAX_GPUS}")
         factors.append(number)
     if not factors or None in factors:
         return None

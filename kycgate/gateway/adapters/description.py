@@ -7,16 +7,31 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
 
-from kycgate.errors import Malformed, Misconfigured
+from kycgate.errors import Misconfigured
 from kycgate.gateway.adapters.base import ACTIONS, Kind
 from kycgate.gateway.adapters.expressions import Expression, placeholders
+from kycgate.gateway.adapters.tables import (
+    Report,
+    Table,
+    a_member_path,
+    a_path,
+    a_plain_path,
+    a_set,
+    a_text,
+    an_expression,
+    an_object,
+    by_name,
+    factors,
+    fitting,
+    one_of,
+    placeholder,
+)
 from kycgate.gateway.canonical import KEY_FIELDS
 
-_T = TypeVar("_T")
 MOST_BYTES = 64 * 1024
 MOST_ROUTES = 200
 
@@ -30,10 +45,7 @@ UNITS = {"seconds": 1, "minutes": 60, "hours": 3600, "days": 86400}
 PER = ("gpu_hour", "hour", "job")
 
 _NAME = re.compile(r"[a-z][a-z0-9_\-]{0,31}")
-_WORD = re.compile(r"[a-z][a-z0-9_]{0,31}")
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
-_LITERAL = re.compile(r"[A-Za-z0-9._~\-]+")
-_QUERY = re.compile(r"(?:[A-Za-z0-9._~\-]+=(?:[A-Za-z0-9._~\-]+|\{[a-z][a-z0-9_]*\})(?:&|\Z))+")
 _DEPLOYMENT = "deployment"
 
 
@@ -112,205 +124,22 @@ def read(text: str, *, source: str) -> Description:
         raw = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise Misconfigured((f"{source}: is not TOML: {error}",)) from error
-    report = _Report(source, text.splitlines())
-    described = _market(_Table(report, "", 0, raw))
+    report = Report(source, text.splitlines())
+    described = _market(Table(report, "", 0, raw))
     if described is None or report.problems:
         raise Misconfigured(tuple(report.problems))
     return described
 
 
-# -- problems and their places ---------------------------------------------------------------------
-
-
-@dataclass(slots=True)
-class _Report:
-    source: str
-    lines: list[str]
-    problems: list[str] = field(default_factory=list)
-
-    def add(self, section: str, index: int, key: str, what: str) -> None:
-        place = ".".join(part for part in (section, key) if part)
-        self.problems.append(f"{self.source}:{self._line(section, index, key)}: {place}: {what}")
-
-    def _line(self, section: str, index: int, key: str) -> int:
-        """Where `key` of the `index`-th table named `section` stands, or the table itself."""
-        found, here, left = 1, not section, index
-        for number, line in enumerate(self.lines, 1):
-            header = re.match(r"\s*\[{1,2}\s*([A-Za-z0-9_.\-]+)\s*\]", line)
-            if header:
-                if here:
-                    return found
-                here = header[1] == section and left == 0
-                left -= header[1] == section
-                found = number if here else found
-            elif here and re.match(rf'\s*"?{re.escape(key or "?")}"?\s*[=.]', line):
-                return number
-        return found
-
-
-class _WrongError(Exception):
-    """A value that does not fit. The text says what would."""
-
-
-@dataclass(slots=True)
-class _Table:
-    """One TOML table while it is read: hands out values, tells what is wrong or not known."""
-
-    report: _Report
-    section: str
-    index: int
-    raw: Any
-    asked: set[str] = field(default_factory=set)
-
-    def wrong(self, key: str, what: str) -> None:
-        self.report.add(self.section, self.index, key, what)
-
-    def get(self, key: str, read: Callable[[Any], _T], *, default: _T | None = None) -> _T | None:
-        """The value, or `default` where there is none; where it is wrong, that is reported."""
-        self.asked.add(key)
-        if key not in self.raw:
-            return default
-        try:
-            return read(self.raw[key])
-        except _WrongError as error:
-            self.wrong(key, str(error))
-            return None
-
-    def need(self, key: str, read: Callable[[Any], _T]) -> _T | None:
-        if key not in self.raw:
-            self.asked.add(key)
-            self.wrong(key, "is missing and has no default")
-            return None
-        return self.get(key, read)
-
-    def table(self, key: str) -> _Table | None:
-        self.asked.add(key)
-        if key not in self.raw:
-            return None
-        if not isinstance(self.raw[key], dict):
-            self.wrong(key, f"needs to be a table: [{key}]")
-            return None
-        return _Table(self.report, key, 0, self.raw[key])
-
-    def tables(self, key: str) -> list[_Table]:
-        self.asked.add(key)
-        raw = self.raw.get(key, [])
-        if not isinstance(raw, list) or not all(isinstance(item, dict) for item in raw):
-            self.wrong(key, f"needs double brackets: [[{key}]]")
-            return []
-        return [_Table(self.report, key, number, item) for number, item in enumerate(raw)]
-
-    def done(self) -> None:
-        for key in self.raw:
-            if key not in self.asked:
-                self.wrong(key, f"is not known here; there are {', '.join(sorted(self.asked))}")
-
-
-# -- readers ---------------------------------------------------------------------------------------
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, str) or not value.strip():
-        raise _WrongError("needs a non-empty string")
-    return value
-
-
-def _fits(pattern: re.Pattern[str], what: str) -> Callable[[Any], str]:
-    def read_one(value: Any) -> str:
-        if pattern.fullmatch(_text(value)) is None:
-            raise _WrongError(f"needs {what}")
-        return str(value)
-
-    return read_one
-
-
-def _one_of(*choices: str) -> Callable[[Any], str]:
-    def read_one(value: Any) -> str:
-        if value not in choices:
-            raise _WrongError("needs one of " + ", ".join(f'"{choice}"' for choice in choices))
-        return str(value)
-
-    return read_one
-
-
-def _expression(value: Any) -> Expression:
-    try:
-        return Expression.read(_text(value))
-    except Malformed as error:
-        raise _WrongError(error.message) from error
-
-
-def _expressions(value: Any) -> tuple[Expression, ...]:
-    items = value if isinstance(value, list) else [value]
-    if not 1 <= len(items) <= 4:
-        raise _WrongError("needs one expression, or up to 4 that are multiplied")
-    return tuple(_expression(item) for item in items)
-
-
-def _named(read_one: Callable[[Any], _T]) -> Callable[[Any], dict[str, _T]]:
-    def read_all(value: Any) -> dict[str, _T]:
-        if not isinstance(value, dict):
-            raise _WrongError("needs a table of names and values")
-        for name in value:
-            if _WORD.fullmatch(name.replace(".", "_")) is None and not name.isidentifier():
-                raise _WrongError(f"{name!r} is no name")
-        return {name: read_one(item) for name, item in value.items()}
-
-    return read_all
-
-
-def _names(value: Any) -> frozenset[str]:
-    if not isinstance(value, list) or not all(isinstance(item, str) and item for item in value):
-        raise _WrongError("needs a list of member names")
-    return frozenset(value)
-
-
-def _object(value: Any) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise _WrongError("needs a table: the JSON object it stands for")
-    return value
-
-
-def _member_path(value: Any) -> tuple[str, ...]:
-    if value == "@":
-        return ()
-    parts = tuple(_text(value).split("."))
-    if not all(re.fullmatch(r"[A-Za-z0-9_\-]{1,64}", part) for part in parts):
-        raise _WrongError('needs member names joined by dots, or "@" for the answer itself')
-    return parts
-
-
-def _path(value: Any) -> str:
-    path, mark, query = _text(value).partition("?")
-    parts = path.split("/")
-    if len(parts) > 2 and parts[-1] == "":
-        parts.pop()
-    sound = parts[0] == "" and len(parts) > 1 and (not mark or _QUERY.fullmatch(query))
-    if not sound or not all(_LITERAL.fullmatch(p) or _placeholder(p) for p in parts[1:]):
-        raise _WrongError('needs a path such as "/pods/{deployment}"')
-    return str(value)
-
-
-def _plain_path(value: Any) -> str:
-    if "?" in _path(value):
-        raise _WrongError("needs a path without a query: requests are matched without theirs")
-    return str(value)
-
-
-def _placeholder(part: str) -> str | None:
-    inside = part[1:-1] if part[:1] == "{" and part[-1:] == "}" else ""
-    return inside if _WORD.fullmatch(inside) else None
-
-
 # -- sections --------------------------------------------------------------------------------------
 
 
-def _market(top: _Table) -> Description | None:
-    name = top.need("name", _fits(_NAME, "a name of small letters, digits and dashes"))
-    top.need("facts", _text)
-    ids = top.need("ids", _named(_one_of(*FORMS))) or {}
+def _market(top: Table) -> Description | None:
+    name = top.need("name", fitting(_NAME, "a name of small letters, digits and dashes"))
+    top.need("facts", a_text)
+    ids = top.need("ids", by_name(one_of(*FORMS))) or {}
     key_field, scheme = _key(top.table("key"), top)
-    refusal = top.need("refusal", _object)
+    refusal = top.need("refusal", an_object)
     if refusal is not None and not {"message"} <= placeholders(refusal) <= {"message", "code"}:
         top.wrong("refusal", 'needs "{message}" as one of its texts; "{code}" is the only other')
     answer = top.table("answer")
@@ -319,8 +148,8 @@ def _market(top: _Table) -> Description | None:
         top.wrong("answer", "is missing: a table with deployment, and accepted where it is needed")
     else:
         accepted, deployment = (
-            answer.get("accepted", _expression),
-            answer.need("deployment", _expression),
+            answer.get("accepted", an_expression),
+            answer.need("deployment", an_expression),
         )
         answer.done()
     rows, row_id, keep = _listing(top.table("list"))
@@ -343,37 +172,37 @@ def _market(top: _Table) -> Description | None:
     )  # fmt: skip
 
 
-def _key(table: _Table | None, top: _Table) -> tuple[str | None, str | None]:
+def _key(table: Table | None, top: Table) -> tuple[str | None, str | None]:
     if table is None:
         top.wrong("key", "is missing: a table with header, and scheme where there is one")
         return None, None
-    header = table.need("header", _text)
+    header = table.need("header", a_text)
     if header is not None and header.lower() not in KEY_FIELDS:
         table.wrong("header", f"needs one of {', '.join(sorted(KEY_FIELDS))}")
-    scheme = table.get("scheme", _one_of("Bearer", "Token", ""), default="")
+    scheme = table.get("scheme", one_of("Bearer", "Token", ""), default="")
     table.done()
     return header, scheme
 
 
 def _listing(
-    table: _Table | None,
+    table: Table | None,
 ) -> tuple[tuple[str, ...] | None, Expression | None, frozenset[str]]:
     if table is None:
         return None, None, frozenset()
-    rows, row_id = table.need("rows", _member_path), table.need("id", _expression)
-    keep = table.get("keep", _names)
+    rows, row_id = table.need("rows", a_member_path), table.need("id", an_expression)
+    keep = table.get("keep", a_set)
     table.done()
     return rows, row_id, keep or frozenset()
 
 
-def _catalogue(table: _Table | None) -> CatalogueSpec | None:
+def _catalogue(table: Table | None) -> CatalogueSpec | None:
     if table is None:
         return None
-    method = table.get("method", _one_of("GET", "POST"), default="GET")
-    path, question = table.need("path", _path), table.get("question", _object)
-    rows, row_id = table.need("rows", _member_path), table.need("id", _expression)
-    model = table.need("model", _expression)
-    count, price = table.get("count", _expression), table.get("price", _expression)
+    method = table.get("method", one_of("GET", "POST"), default="GET")
+    path, question = table.need("path", a_path), table.get("question", an_object)
+    rows, row_id = table.need("rows", a_member_path), table.need("id", an_expression)
+    model = table.need("model", an_expression)
+    count, price = table.get("count", an_expression), table.get("price", an_expression)
     table.done()
     if (method == "POST") != (question is not None):
         table.wrong("question", 'goes with method = "POST", and only with it')
@@ -382,11 +211,11 @@ def _catalogue(table: _Table | None) -> CatalogueSpec | None:
     return CatalogueSpec(method, path, question, rows, row_id, model, count, price)
 
 
-def _stop(table: _Table) -> StopSpec | None:
-    method = table.need("method", _one_of(*_METHODS))
-    path, body = table.need("path", _plain_path), table.get("body", _object)
+def _stop(table: Table) -> StopSpec | None:
+    method = table.need("method", one_of(*_METHODS))
+    path, body = table.need("path", a_plain_path), table.get("body", an_object)
     table.done()
-    words = set() if path is None else {w for p in path.split("/") if (w := _placeholder(p))}
+    words = set() if path is None else {w for p in path.split("/") if (w := placeholder(p))}
     inside = placeholders(body or {})
     named = words | {word.partition(":")[0] for word in inside}
     if named != {_DEPLOYMENT} or not inside <= {_DEPLOYMENT, f"{_DEPLOYMENT}:number"}:
@@ -394,20 +223,20 @@ def _stop(table: _Table) -> StopSpec | None:
     return None if method is None or path is None else StopSpec(method, path, body)
 
 
-def _route(table: _Table, ids: Mapping[str, str]) -> RouteSpec | None:
-    name = table.need("name", _fits(_NAME, "a name of small letters, digits and dashes"))
-    method, path = table.need("method", _one_of(*_METHODS)), table.need("path", _plain_path)
-    kind_text = table.need("kind", _one_of(*(kind.value for kind in Kind)))
+def _route(table: Table, ids: Mapping[str, str]) -> RouteSpec | None:
+    name = table.need("name", fitting(_NAME, "a name of small letters, digits and dashes"))
+    method, path = table.need("method", one_of(*_METHODS)), table.need("path", a_plain_path)
+    kind_text = table.need("kind", one_of(*(kind.value for kind in Kind)))
     kind = None if kind_text is None else Kind(kind_text)
-    members = table.get("members", _names)
-    inside = table.get("inside", _named(_names))
-    resource, exactly = table.get("resource", _expression), table.get("exactly", _object)
-    refused = table.get("refused", _text)
-    offer, ask = table.get("offer", _expression), table.get("ask", _named(_expression))
-    model, count = table.get("model", _expression), table.get("count", _expressions)
-    duration = table.get("duration", _expression)
-    unit = table.get("unit", _one_of(*UNITS), default="hours")
-    price, per = table.get("price", _expression), table.get("per", _one_of(*PER), default=PER[0])
+    members = table.get("members", a_set)
+    inside = table.get("inside", by_name(a_set))
+    resource, exactly = table.get("resource", an_expression), table.get("exactly", an_object)
+    refused = table.get("refused", a_text)
+    offer, ask = table.get("offer", an_expression), table.get("ask", by_name(an_expression))
+    model, count = table.get("model", an_expression), table.get("count", factors)
+    duration = table.get("duration", an_expression)
+    unit = table.get("unit", one_of(*UNITS), default="hours")
+    price, per = table.get("price", an_expression), table.get("per", one_of(*PER), default=PER[0])
     table.done()
     pattern = None if path is None else _pattern(table, path, ids)
     if kind is not None and path is not None:
@@ -421,10 +250,10 @@ def _route(table: _Table, ids: Mapping[str, str]) -> RouteSpec | None:
     )  # fmt: skip
 
 
-def _pattern(table: _Table, path: str, ids: Mapping[str, str]) -> re.Pattern[str] | None:
+def _pattern(table: Table, path: str, ids: Mapping[str, str]) -> re.Pattern[str] | None:
     parts = []
     for part in path.split("/"):
-        word = _placeholder(part)
+        word = placeholder(part)
         if word is None:
             parts.append(re.escape(part))
         elif word in ids and f"(?P<{word}>" not in "".join(parts):
@@ -436,7 +265,7 @@ def _pattern(table: _Table, path: str, ids: Mapping[str, str]) -> re.Pattern[str
 
 
 def _check_route(
-    table: _Table,
+    table: Table,
     kind: Kind,
     path: str,
     members: frozenset[str] | None,
@@ -463,7 +292,7 @@ def _check_route(
 
 
 def _cross_check(
-    top: _Table,
+    top: Table,
     routes: tuple[RouteSpec, ...],
     stops: tuple[StopSpec, ...],
     catalogue: CatalogueSpec | None,

@@ -513,3 +513,52 @@ def test_no_body_raises_anything_but_malformed(name: str, data: bytes) -> None:
 def test_a_route_of_the_table_is_read_by_its_own_entry_only(market: Market) -> None:
     with pytest.raises(KeyError):
         market.adapter.job(Route(Kind.RENT, "nosuch"), b"{}", recorded=None, now=NOW)
+
+
+# -- what we read is what any reader reads --------------------------------------------------------
+
+
+def last_wins(body: str) -> Any:
+    return json.loads(body)
+
+
+def first_wins(body: str) -> Any:
+    return json.loads(body, object_pairs_hook=lambda pairs: dict(reversed(pairs)))
+
+
+NUMBERS = st.integers(-1, 12).map(str) | st.sampled_from(
+    ["8.0", "8e0", "1E1", "-0", "0.8e1", '"8"', "true", "null", "[8]", "NaN", "08", "8 ", "1e400"]
+)
+MODELS = st.sampled_from(
+    ['"H100"', '"\\u0048100"', '"H\\u0000"', '" H100"', "null", '["H100", "H100"]', '["H100", 1]',
+     '["H100", "A100"]', '{"id": "H100"}', '"\\ud800"', "100"]
+)  # fmt: skip
+MEMBERS = st.sampled_from(['"n"', '"\\u006e"', '"hours"', '"gpu"', '"gp\\u0075"', '"N"'])
+
+
+@st.composite
+def bodies(draw: st.DrawFn) -> str:
+    pairs = [
+        f"{name}: {draw(MODELS if 'g' in name else NUMBERS)}"
+        for name in draw(st.lists(MEMBERS, max_size=4))
+    ]
+    return "{" + ", ".join(pairs) + "}"
+
+
+@given(bodies())
+def test_a_job_is_the_same_for_every_reader_of_its_body(body: str) -> None:
+    market = Market()
+    route = market.adapter.match("POST", "/pods")
+    assert route is not None
+    try:
+        job = market.adapter.job(route, body.encode(), recorded=None, now=NOW)
+    except Malformed:
+        return
+    for reader in (last_wins, first_wins):
+        said = reader(body)
+        assert (job.gpu_count, job.hours) == (said.get("n"), said.get("hours"))
+        assert job.gpu_count is None or type(said["n"]) is int
+        model = said.get("gpu")
+        models = model if isinstance(model, list) else [model]
+        assert job.gpu_model in (None, models[0])
+        assert job.gpu_model is not None or model is None or len(set(models)) > 1
