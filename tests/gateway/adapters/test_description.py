@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -130,3 +132,10 @@ def test_no_value_of_another_type_crashes_the_reader(line: str, value: str) -> N
     except Misconfigured as error:
         found = error.problems
     assert all(each.startswith("mine.toml:") for each in found)
+
+
+def test_the_manuals_example_is_a_sound_description() -> None:
+    manual = (Path(__file__).parents[3] / "docs" / "ADAPTERS.md").read_text()
+    example = manual.split("<!-- a test reads this example -->\n```toml\n")[1].split("```")[0]
+    described = read(example, source="docs/ADAPTERS.md")
+    assert {route.kind.value for route in described.routes} >= {"rent", "stop", "pause", "list"}
