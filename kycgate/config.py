@@ -26,6 +26,8 @@ _HOUR = 3600
 CHAINALYSIS = parse_address("0x40C57923924B5c5c5455c48D93317139ADDaC8fb")
 """Its sanctions oracle on Ethereum mainnet."""
 Network = IPv4Network | IPv6Network
+ADAPTERS = ("ionet", "vast", "runpod", "lium", "prime", "clore")
+"""The marketplaces that can be named without a description of one's own."""
 
 
 class _Wrong(Exception):
@@ -102,6 +104,14 @@ def _country(value: Any) -> str:
     text = _text(value)
     if not re.fullmatch(r"[A-Z]{2}", text, re.ASCII):
         raise _Wrong('needs a country of two capital letters, as in "DE"')
+    return text
+
+
+def _adapter(value: Any) -> str:
+    text = _text(value)
+    if text not in ADAPTERS and not re.fullmatch(r"file:.+\.toml", text):
+        named = ", ".join(f'"{name}"' for name in ADAPTERS)
+        raise _Wrong(f'needs one of {named}, or "file:PATH.toml"')
     return text
 
 
@@ -214,7 +224,8 @@ class Gate:
 class Marketplace:
     """What stands behind the gate."""
 
-    adapter: str = _setting(_one_of("ionet", "vast"), "ionet")
+    adapter: str = _setting(_adapter, "ionet")
+    """one of `kycgate adapter list`, or "file:PATH" of a marketplace described in TOML"""
     name: str = _setting(_text, "this marketplace")
     """as renters read it"""
     upstream: str = _setting(_origin)

@@ -261,7 +261,8 @@ class Gate:
         self, request: CleanRequest, route: Route, headers: Headers, identity: Identity
     ) -> Forward:
         def finish(status: int, fields: Headers, body: bytes) -> Reply:
-            if 200 <= status < 300 and route.resource is not None:
+            ended = self._parts.adapter.accepted(status, body)
+            if ended and route.resource is not None:
                 self._records.stopped(route.resource)
             return Reply(status, answer_fields(fields), body)
 

@@ -123,7 +123,7 @@ class Records:
         """Records the upstream's answer and hands it on, with the permit if it was a yes."""
         now = self._parts.clock()
         deployment = permit = None
-        if 200 <= status < 300:
+        if self._parts.adapter.accepted(status, body):
             deployment = self._deployment(passage, job, body, now)
             permit = self._permit(passage, job, now)
         ours: Headers = (
