@@ -111,6 +111,8 @@ class Code(StrEnum):
     ASSERTION_AUDIENCE = "assertion_audience"
     ASSERTION_REQUEST = "assertion_request"
     ASSERTION_REPLAYED = "assertion_replayed"
+    # Schedulers that ask (hooks)
+    USER_NOT_LINKED = "user_not_linked"
     # The world
     DEPENDENCY = "dependency"
 
@@ -139,6 +141,7 @@ _MISSING = {
     Code.LEVEL_TOO_LOW: "higher_level",
     Code.PROOF_MISSING: "wallet_proof",
     Code.WALLET_PROOF_STALE: "fresh_wallet_proof",
+    Code.USER_NOT_LINKED: "linked_user",
 }
 _REVIEW = frozenset(
     {

@@ -17,6 +17,7 @@ from typing import Any
 
 from kycgate.assembly.chains import escrow_follower, home_chain, permit_office, publishers
 from kycgate.assembly.control import web_parts
+from kycgate.assembly.hooks import hook_door
 from kycgate.assembly.market import Credentials, Market, gate_parts, open_asserter
 from kycgate.assembly.rules import domain, live_lists, open_signer, oracle, rental_policy
 from kycgate.audit import DecisionLog
@@ -26,6 +27,7 @@ from kycgate.core.claims import checksum
 from kycgate.core.policy import Policy
 from kycgate.errors import KycgateError
 from kycgate.gateway.gate import Gate
+from kycgate.gateway.hooks import HookDoor
 from kycgate.gateway.stopping import JobStopper
 from kycgate.issuer.identity import Identity
 from kycgate.issuer.issuing import Issuer, IssuingRules
@@ -83,6 +85,8 @@ class Services:
     stopper: JobStopper
     rescreening: Rescreening
     web: WebParts
+    hooks: HookDoor | None
+    """What schedulers ask; None where none is named."""
 
     def tick(self, now: int) -> None:
         """One round of what follows decisions: stop jobs, sweep."""
@@ -158,6 +162,7 @@ def serve(config: Config, *, started: Callable[[int, int], None] | None = None) 
             gateway_at=config.gate.listen,
             control_at=config.gate.control_listen,
             beside=_beside(services),
+            further=_further(services),
             started=started,
         )
 
@@ -188,6 +193,10 @@ def forward_auth_app(services: Services) -> Any:
 def _beside(services: Services) -> tuple[Any, tuple[str, int]] | None:
     app = forward_auth_app(services)
     return None if app is None else (app, services.config.gate.forward_auth_listen)
+
+
+def _further(services: Services) -> list[tuple[Any, tuple[str, int]]]:
+    return [] if services.hooks is None else [(services.hooks, services.config.hooks.listen)]
 
 
 def control_app(services: Services) -> Any:
@@ -275,21 +284,20 @@ def _assemble(config: Config, store: Store) -> Services:
     market = Market(config)
     credentials = Credentials(store, vault)
     asserter = open_asserter(config)
-    gate = Gate(
-        gate_parts(
-            config,
-            store,
-            log,
-            identity,
-            policy,
-            screener,
-            market,
-            credentials,
-            permits,
-            chain,
-            asserter,
-        )
+    parts = gate_parts(
+        config,
+        store,
+        log,
+        identity,
+        policy,
+        screener,
+        market,
+        credentials,
+        permits,
+        chain,
+        asserter,
     )
+    gate = Gate(parts)
     revocations = publishers(config, store, chain)
     return Services(
         config=config,
@@ -315,4 +323,5 @@ def _assemble(config: Config, store: Store) -> Services:
         ),
         rescreening=Rescreening(store, identity, lists),
         web=web_parts(config, store, log, identity, gate, screener, permits, chain, revocations),
+        hooks=hook_door(config, parts, store, log),
     )

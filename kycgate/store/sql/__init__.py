@@ -19,16 +19,21 @@ from kycgate.store.sql.migrate import migrate
 from kycgate.store.sql.outbox import Outbox
 from kycgate.store.sql.settling import Settling
 from kycgate.store.sql.signin import SignIn
+from kycgate.store.sql.users import Users
 
 _PING = select(literal(1))
 
 
-class SqlStore(SignIn, Accounts, Attestations, Jobs, Settling, Log, Outbox):
+class SqlStore(SignIn, Users, Accounts, Attestations, Jobs, Settling, Log, Outbox):
     """Every part over one database."""
 
     def ping(self) -> None:
         """Raises Unavailable unless the database answers."""
         self._db.rows(_PING)
+
+    def sweep(self, *, now: int) -> int:
+        """What every part forgets by itself."""
+        return SignIn.sweep(self, now=now) + Users.sweep(self, now=now)
 
     def close(self) -> None:
         """Close every connection. Later calls are Unavailable."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from kycgate.web.api import cases, description, jobs, keys, signin, status
+from kycgate.web.api import cases, description, jobs, keys, signin, status, users
 from kycgate.web.parts import WebParts
 from kycgate.web.wire import Answer, Call
 
@@ -34,6 +34,9 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "/v1/keys", keys.make_key),
     Route("GET", "/v1/keys", keys.list_keys),
     Route("DELETE", "/v1/keys/<id>", keys.revoke_key),
+    Route("POST", "/v1/users", users.draw_user_code),
+    Route("GET", "/v1/users", users.list_users),
+    Route("DELETE", "/v1/users/<id>", users.end_user),
     Route("POST", "/v1/permits", jobs.ask_permit),
     Route("GET", "/v1/permits", jobs.job_permit),
     Route("POST", "/v1/explain", jobs.explain),
