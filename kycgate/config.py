@@ -151,6 +151,8 @@ class Gate:
     """origin of the marketplace listener as clients reach it: ERC-8128 authority"""
     listen: tuple[str, int] = _setting(_listen, ("127.0.0.1", 8080))
     control_listen: tuple[str, int] = _setting(_listen, ("127.0.0.1", 8081))
+    trusted_fronts: tuple[Network, ...] = _setting(_many(_peer), ())
+    """addresses or networks of fronts before `listen`: their X-Forwarded-For is believed"""
     forward_auth: str | None = _setting(_one_of("nginx", "caddy", "traefik", "envoy"), None)
     """the contract of the front that asks before it forwards; none: no such listener"""
     forward_auth_listen: tuple[str, int] = _setting(_listen, ("127.0.0.1", 8082))

@@ -26,6 +26,7 @@ from kycgate.config import Config, load_config
 from kycgate.core.claims import checksum
 from kycgate.core.policy import Policy
 from kycgate.errors import KycgateError
+from kycgate.gateway.fronts import Fronts
 from kycgate.gateway.gate import Gate
 from kycgate.gateway.hooks import HookDoor
 from kycgate.gateway.stopping import JobStopper
@@ -171,7 +172,11 @@ def gateway_app(services: Services) -> Any:
     """The marketplace listener's ASGI application."""
     from kycgate.gateway.proxy import Proxy
 
-    return Proxy(services.gate, services.config.marketplace.upstream)
+    return Proxy(
+        services.gate,
+        services.config.marketplace.upstream,
+        fronts=Fronts(services.config.gate.trusted_fronts),
+    )
 
 
 def forward_auth_app(services: Services) -> Any:
