@@ -115,6 +115,17 @@ class Code(StrEnum):
     USER_NOT_LINKED = "user_not_linked"
     # The world
     DEPENDENCY = "dependency"
+    # Proof of identity
+    IDENTITY_UNPROVEN = "identity_unproven"
+    VERIFICATION_DUE = "verification_due"
+    PROOF_MISMATCH = "proof_mismatch"
+    PROOF_COUNTRY = "proof_country"
+    PROOF_OUTDATED = "proof_outdated"
+    PROOF_SANDBOX = "proof_sandbox"
+    PROOF_WITHDRAWN = "proof_withdrawn"
+    DOCUMENT_SHARED = "document_shared"
+    EARLIER_DECISION = "earlier_decision"
+    AUTHORITY_UNPROVEN = "authority_unproven"
 
 
 _DECLINED = frozenset(
@@ -142,6 +153,8 @@ _MISSING = {
     Code.PROOF_MISSING: "wallet_proof",
     Code.WALLET_PROOF_STALE: "fresh_wallet_proof",
     Code.USER_NOT_LINKED: "linked_user",
+    Code.IDENTITY_UNPROVEN: "identity_proof",
+    Code.VERIFICATION_DUE: "identity_proof",
 }
 _REVIEW = frozenset(
     {
@@ -152,6 +165,12 @@ _REVIEW = frozenset(
         Code.GPU_UNKNOWN,
         Code.OWNERSHIP_UNKNOWN,
         Code.NOT_CHECKED,
+        Code.PROOF_MISMATCH,
+        Code.PROOF_COUNTRY,
+        Code.PROOF_WITHDRAWN,
+        Code.DOCUMENT_SHARED,
+        Code.EARLIER_DECISION,
+        Code.AUTHORITY_UNPROVEN,
     }
 )
 

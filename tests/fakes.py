@@ -34,6 +34,7 @@ from kycgate.store.base import (
     Clearance,
     IssuedAttestation,
     Job,
+    KeptProof,
     Key,
     LogEntry,
     OutboxItem,
@@ -49,6 +50,7 @@ from kycgate.store.base import (
 
 _NONCE_GRACE_S = 3600
 _LOG_GENESIS = bytes(32)
+_OPEN = ("draft", "submitted", "needs", "review", "approved")
 
 
 class MemoryStore:
@@ -70,6 +72,7 @@ class MemoryStore:
         self._events: list[CaseEvent] = []
         self._evidence: dict[str, SealedEvidence] = {}
         self._clearances: dict[tuple[str, bytes], Clearance] = {}
+        self._identity_proofs: dict[tuple[str, str], KeptProof] = {}
         self._attestations: list[IssuedAttestation] = []
         self._revoked_issuers: set[str] = set()
         self._revoked: set[tuple[str, bytes, bytes]] = set()
@@ -234,6 +237,9 @@ class MemoryStore:
         with self._open():
             if case.id in self._cases or case.subject_id not in self._subjects:
                 raise Conflict("that case exists, or is about nobody")
+            open_cases = [c for c in self._cases.values() if c.state in _OPEN]
+            if case.state in _OPEN and case.subject_id in {c.subject_id for c in open_cases}:
+                raise Conflict("the subject has an open case")
             self._cases[case.id] = case
             self._events.append(event)
 
@@ -296,6 +302,45 @@ class MemoryStore:
     def clearances_of(self, subject_id: str) -> frozenset[bytes]:
         with self._open():
             return frozenset(key for subject, key in self._clearances if subject == subject_id)
+
+    # -- proofs of identity ----------------------------------------------------------------------
+
+    def add_proof(self, proof: KeptProof) -> None:
+        with self._open():
+            if (proof.source, proof.reference) in self._identity_proofs:
+                raise Conflict("that proof was taken before")
+            self._identity_proofs[proof.source, proof.reference] = proof
+
+    def proof(self, source: str, reference: str) -> KeptProof | None:
+        with self._open():
+            return self._identity_proofs.get((source, reference))
+
+    def proofs_of(self, case_id: str) -> list[KeptProof]:
+        return self._proofs_where(lambda proof: proof.case_id == case_id)
+
+    def proofs_of_document(self, document: bytes) -> list[KeptProof]:
+        return self._proofs_where(lambda proof: proof.document == document)
+
+    def _proofs_where(self, wanted: Callable[[KeptProof], bool]) -> list[KeptProof]:
+        with self._open():
+            found = [proof for proof in self._identity_proofs.values() if wanted(proof)]
+            return sorted(found, key=lambda each: (each.kept_at, each.source, each.reference))
+
+    def withdraw_proof(self, source: str, reference: str, *, at: int, code: str) -> None:
+        with self._open():
+            proof = self._identity_proofs.get((source, reference))
+            if proof is None:
+                raise NotFound("no such proof of identity")
+            if proof.withdrawn_at is None:
+                proof = replace(proof, withdrawn_at=at, withdrawn_code=code)
+                self._identity_proofs[source, reference] = proof
+
+    def forget_documents(self, subject_id: str) -> None:
+        with self._open():
+            self._identity_proofs = {
+                key: replace(proof, document=None) if proof.subject_id == subject_id else proof
+                for key, proof in self._identity_proofs.items()
+            }
 
     # -- attestations and revocation -------------------------------------------------------------
 
@@ -507,6 +552,14 @@ class MemoryStore:
             raise Conflict("the job has its final answer already")
         return job
 
+    def reopen_unpaid(self, job_id: bytes, *, at: int) -> bool:
+        with self._open():
+            job = self._jobs.get(job_id)
+            if job is None or (job.state, job.answer_status) != ("answered", 402):
+                return False
+            self._jobs[job_id] = replace(job, state="decided", updated_at=at)
+            return True
+
     def job(self, job_id: bytes) -> Job | None:
         with self._open():
             return self._jobs.get(job_id)
@@ -644,6 +697,10 @@ class MemoryStore:
     def set_setting(self, name: str, value: str) -> None:
         with self._open():
             self._settings[name] = value
+
+    def keep_setting(self, name: str, value: str) -> str:
+        with self._open():
+            return self._settings.setdefault(name, value)
 
 
 class MemoryLog:

@@ -100,6 +100,38 @@ class Case:
     verified_at: int = 0
     screened_at: int = 0
     reason_codes: tuple[str, ...] = ()
+    proof_source: str = ""
+    """with `proof_reference`: the proof an approval stands on; empty: a reviewer alone"""
+    proof_reference: str = ""
+    re_verify_at: int | None = None
+    """from when on nothing is renewed until identity is proven again; None: not approved since"""
+    needs: bytes | None = None
+    """what the renter is asked for, sealed"""
+
+
+@dataclass(frozen=True, slots=True)
+class KeptProof:
+    """One proof of identity that was taken. (`source`, `reference`) counts once, for ever.
+
+    One that its source took back before it came has no case, subject or account.
+    """
+
+    source: str
+    reference: str
+    case_id: str
+    subject_id: str
+    account: str
+    means: str
+    """issuer.proven.Means"""
+    level: int
+    kept_at: int
+    proven_at: int
+    valid_until: int | None
+    document: bytes | None
+    """keyed digest of the document's number, by which the same document is known again"""
+    evidence_id: str
+    withdrawn_at: int | None = None
+    withdrawn_code: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -349,7 +381,9 @@ class Store(Protocol):
 
     def accounts_of(self, subject_id: str) -> list[str]: ...
     def rewrap_subject_key(self, subject_id: str, wrapped_key: bytes) -> None: ...
-    def add_case(self, case: Case, event: CaseEvent) -> None: ...
+    def add_case(self, case: Case, event: CaseEvent) -> None:
+        """Conflict as well while another case of the subject is open or approved."""
+
     def case(self, case_id: str) -> Case | None: ...
     def cases(
         self, *, account: str | None = None, state: str | None = None, limit: int = 100
@@ -375,6 +409,21 @@ class Store(Protocol):
 
     def clearances_of(self, subject_id: str) -> frozenset[bytes]:
         """The keys of what reviewers have found to be somebody else."""
+
+    # -- proofs of identity ----------------------------------------------------------------------
+    def add_proof(self, proof: KeptProof) -> None: ...
+    def proof(self, source: str, reference: str) -> KeptProof | None: ...
+    def proofs_of(self, case_id: str) -> list[KeptProof]:
+        """In the order they were kept."""
+
+    def proofs_of_document(self, document: bytes) -> list[KeptProof]:
+        """Whoever's, in the order they were kept."""
+
+    def withdraw_proof(self, source: str, reference: str, *, at: int, code: str) -> None:
+        """NotFound when it is not there; again is no change: the first moment and code stand."""
+
+    def forget_documents(self, subject_id: str) -> None:
+        """Drop the digests of the subject's documents."""
 
     # -- attestations and revocation -------------------------------------------------------------
     def add_attestation(self, attestation: IssuedAttestation) -> None: ...
@@ -455,6 +504,12 @@ class Store(Protocol):
         A deployment or permit recorded before stays unless given anew.
         """
 
+    def reopen_unpaid(self, job_id: bytes, *, at: int) -> bool:
+        """Atomic. True for the one caller that may forward again a job answered 402.
+
+        Nothing was started for it: the marketplace asks to be paid first.
+        """
+
     def job(self, job_id: bytes) -> Job | None: ...
     def jobs_of(self, account: str, *, limit: int = 100) -> list[Job]: ...
     def set_permit(self, job_id: bytes, permit: bytes) -> None: ...
@@ -519,3 +574,5 @@ class Store(Protocol):
 
     def setting(self, name: str) -> str | None: ...
     def set_setting(self, name: str, value: str) -> None: ...
+    def keep_setting(self, name: str, value: str) -> str:
+        """Atomic. Sets it unless it is there; returns what stands."""

@@ -12,13 +12,31 @@ from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from kycgate.core.attestation import SignedAttestation
-from kycgate.core.claims import Account, Address, Digest, JobRequest
+from kycgate.core.claims import Account, Address, Digest, JobRequest, Level
 from kycgate.core.decision import Decision, Deny, Review
 from kycgate.core.permit import SignedPermit
 from kycgate.core.policy import ListVersion
 from kycgate.core.signature import Invalid, Undecided, Valid
 from kycgate.errors import Misconfigured
+from kycgate.issuer.proven import Means
+from kycgate.issuer.view import Standing
 from kycgate.store.base import Case, Store
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """One way to prove identity that this operator offers."""
+
+    id: str
+    """`credential`, `documents`, or a provider's name"""
+    means: Means
+    level: Level
+    minutes: int
+    """how long it usually takes the renter"""
+    live: bool
+    """False: for trying things out only"""
+    title: str
+    """what the renter reads"""
 
 
 class Identity(Protocol):
@@ -35,6 +53,12 @@ class Identity(Protocol):
         refusal_id: str | None,
         now: int,
     ) -> Case: ...
+
+    def amend(self, case_id: str, kind: int, details: dict[str, Any], *, now: int) -> Case:
+        """Other details in a draft, or in a case that more was asked of; handed in again."""
+
+    def standing(self, case: Case, *, now: int) -> Standing:
+        """What the renter may know of their own case, beside its state."""
 
     def attestation(self, account: Account, *, now: int) -> SignedAttestation | None:
         """The account's attestation, silently renewed while that is allowed; None when there is
@@ -144,6 +168,8 @@ class WebParts:
     words: Words
     now: Callable[[], int]
     lifetimes: Lifetimes = Lifetimes()
+    ways: tuple[Callable[[], tuple[Way, ...]], ...] = ()
+    """what each room offers to prove identity with, asked at each visit"""
 
     def __post_init__(self) -> None:
         problems = []

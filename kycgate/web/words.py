@@ -16,6 +16,9 @@ _REASONS = {
     "missing:fresh_wallet_proof": "The last wallet signature is too old: please sign in again.",
     "missing:linked_user": "The scheduler's user is not linked to a wallet: sign in, then"
     " `kycgate renter link` gives a code; apply a run (or task) with that code as its name.",
+    "missing:identity_proof": "The account has to prove who stands behind it.",
+    "proof_sandbox": "This proof of identity was made for trying things out, not for real use.",
+    "proof_outdated": "This proof of identity, or the document behind it, is no longer valid.",
     "key_unknown": "The API key is not one this gate issued.",
     "key_revoked": "The API key was revoked.",
     "key_expired": "The API key has expired.",
@@ -33,12 +36,14 @@ _STATES = {
     "not_started": "Not started: no identity case has been opened for this account.",
     "in_progress": "In progress: the case is open but not handed in.",
     "checking": "Checking: the operator is looking at what you gave.",
+    "more_needed": "More is needed: see what is asked for, and hand the case in again.",
     "approved": "Approved: this account may rent what the rules allow.",
     "refused": "Refused: the operator did not approve the case. You may appeal to the operator.",
     "revoked": "Revoked: an earlier approval no longer holds. You may appeal to the operator.",
 }
 _RENTER_STATES = {
     "draft": "in_progress",
+    "needs": "more_needed",
     "submitted": "checking",
     "review": "checking",
     "approved": "approved",

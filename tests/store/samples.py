@@ -7,6 +7,7 @@ from kycgate.store import (
     CaseEvent,
     IssuedAttestation,
     Job,
+    KeptProof,
     Key,
     LogEntry,
     Refusal,
@@ -16,6 +17,7 @@ from kycgate.store import (
     Session,
     Subject,
 )
+from kycgate.store.base import UserLink
 
 NOW = 1_800_000_000
 ALICE = "0x" + "a1" * 20
@@ -60,6 +62,20 @@ EVIDENCE = SealedEvidence(
     commitment=b"c" * 32,
     created_at=NOW,
 )
+PROOF = KeptProof(
+    source="openid4vp",
+    reference="presentation-1",
+    case_id="case-1",
+    subject_id="subject-1",
+    account=ALICE,
+    means="credential",
+    level=3,
+    kept_at=NOW,
+    proven_at=NOW - 5,
+    valid_until=None,
+    document=b"\x00\xff" * 16,
+    evidence_id="evidence-1",
+)
 ATTESTATION = IssuedAttestation(
     issuer=ISSUER,
     domain=b"d" * 32,
@@ -83,6 +99,7 @@ JOB = Job(
     created_at=NOW,
     updated_at=NOW,
 )
+USER_CODE = UserLink("l1", ALICE, b"c" * 32, NOW + 900, NOW)
 REFUSAL = Refusal(
     id="refusal-1",
     created_at=NOW,

@@ -28,11 +28,13 @@ from tests.store.samples import (
     KEY,
     NOW,
     OPENED,
+    PROOF,
     REFUSAL,
     RENTAL,
     SENT,
     SESSION,
     SUBJECT,
+    USER_CODE,
     entry,
 )
 
@@ -61,6 +63,12 @@ CALLS: dict[str, Callable[[Store], object]] = {
     "cases_changed": lambda s: s.cases_changed(since=NOW),
     "add_clearance": lambda s: s.add_clearance(Clearance(SUBJECT.id, b"c", CASE.id, "r", NOW)),
     "clearances_of": lambda s: s.clearances_of(SUBJECT.id),
+    "add_proof": lambda s: s.add_proof(PROOF),
+    "proof": lambda s: s.proof(PROOF.source, PROOF.reference),
+    "proofs_of": lambda s: s.proofs_of(CASE.id),
+    "proofs_of_document": lambda s: s.proofs_of_document(b"d"),
+    "withdraw_proof": lambda s: s.withdraw_proof("s", "r", at=NOW, code="c"),
+    "forget_documents": lambda s: s.forget_documents(SUBJECT.id),
     "cases": lambda s: s.cases(),
     "move_case": lambda s: s.move_case(CASE, from_state="draft", event=OPENED),
     "case_events": lambda s: s.case_events(CASE.id),
@@ -78,9 +86,17 @@ CALLS: dict[str, Callable[[Store], object]] = {
     "keys_of": lambda s: s.keys_of(ALICE),
     "revoke_key": lambda s: s.revoke_key(ALICE, KEY.id, at=NOW),
     "touch_key": lambda s: s.touch_key(KEY.id, at=NOW),
+    "add_user_code": lambda s: s.add_user_code(USER_CODE),
+    "claim_user_code": lambda s: s.claim_user_code(
+        b"c", scheduler="m", user="u", expires_at=NOW, now=NOW
+    ),
+    "linked_user": lambda s: s.linked_user("m", "u", now=NOW),
+    "user_links_of": lambda s: s.user_links_of(ALICE),
+    "end_user_link": lambda s: s.end_user_link(ALICE, "l"),
     "begin_job": lambda s: s.begin_job(JOB, repeat_window_s=60),
     "mark_forwarded": lambda s: s.mark_forwarded(JOB.id, at=NOW),
     "finish_job": lambda s: s.finish_job(JOB.id, state="unknown", at=NOW),
+    "reopen_unpaid": lambda s: s.reopen_unpaid(JOB.id, at=NOW),
     "job": lambda s: s.job(JOB.id),
     "jobs_of": lambda s: s.jobs_of(ALICE),
     "set_permit": lambda s: s.set_permit(JOB.id, b"p"),
@@ -104,6 +120,7 @@ CALLS: dict[str, Callable[[Store], object]] = {
     "done": lambda s: s.done(1),
     "retry": lambda s: s.retry(1, due_at=NOW),
     "setting": lambda s: s.setting("n"),
+    "keep_setting": lambda s: s.keep_setting("n", "v"),
     "set_setting": lambda s: s.set_setting("n", "v"),
 }
 

@@ -8,11 +8,10 @@ import pytest
 
 from kycgate.errors import Conflict
 from kycgate.store import Store
-from kycgate.store.base import UserLink
 from tests.store.racing import race
-from tests.store.samples import ALICE, BOB, NOW
+from tests.store.samples import ALICE, BOB, NOW, USER_CODE
 
-CODE = UserLink("l1", ALICE, b"c" * 32, NOW + 900, NOW)
+CODE = USER_CODE
 BOBS = replace(CODE, id="l2", account=BOB, code_hash=b"d" * 32)
 
 

@@ -11,6 +11,7 @@ import json
 import math
 from typing import Any
 
+from kycgate.core import wire
 from kycgate.errors import Malformed, NotFound
 from kycgate.gateway.adapters.base import decode_object, only
 from kycgate.gateway.hooks.asking import (
@@ -173,8 +174,9 @@ def _own_hosts(configuration: dict[str, Any]) -> bool:
 
 def _answer(body: bytes, error: str | None) -> tuple[int, str, bytes]:
     try:
+        wire.require_shallow(body, field="body")
         spec = json.loads(body).get("spec")
-    except (ValueError, AttributeError, RecursionError):
+    except (Malformed, ValueError, AttributeError):
         spec = None
     answer = {"spec": spec, "error": error}
     return 200, "application/json", json.dumps(answer).encode()

@@ -17,6 +17,7 @@ from kycgate.store.sql.jobs import Jobs
 from kycgate.store.sql.log import Log
 from kycgate.store.sql.migrate import migrate
 from kycgate.store.sql.outbox import Outbox
+from kycgate.store.sql.proving import Proving
 from kycgate.store.sql.settling import Settling
 from kycgate.store.sql.signin import SignIn
 from kycgate.store.sql.users import Users
@@ -24,7 +25,7 @@ from kycgate.store.sql.users import Users
 _PING = select(literal(1))
 
 
-class SqlStore(SignIn, Users, Accounts, Attestations, Jobs, Settling, Log, Outbox):
+class SqlStore(SignIn, Users, Accounts, Proving, Attestations, Jobs, Settling, Log, Outbox):
     """Every part over one database."""
 
     def ping(self) -> None:

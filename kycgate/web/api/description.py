@@ -97,6 +97,16 @@ _OPERATIONS = (
     _Operation("get", "/v1/cases", "The account's cases, newest first", "Cases", 200, _READ),
     _Operation("get", "/v1/cases/{id}", "One case of the account", "Case", 200, (*_READ, 404)),
     _Operation(
+        "put",
+        "/v1/cases/{id}",
+        "Other details in a draft, or the answer to what was asked; handed in again",
+        "Case",
+        200,
+        (*_BODY, 404, 409),
+        takes="CaseAmendment",
+    ),
+    _Operation("get", "/v1/ways", "Ways to prove identity offered here", "Ways", 200, _READ),
+    _Operation(
         "post",
         "/v1/keys",
         "Make a gate API key; the secret is shown once. Needs a fresh sign-in or a signature",

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from kycgate.web.api import cases, description, jobs, keys, signin, status, users
+from kycgate.web.api import cases, description, jobs, keys, signin, status, users, ways
 from kycgate.web.parts import WebParts
 from kycgate.web.wire import Answer, Call
 
@@ -31,6 +31,8 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "/v1/cases", cases.open_case),
     Route("GET", "/v1/cases", cases.list_cases),
     Route("GET", "/v1/cases/<id>", cases.one_case),
+    Route("PUT", "/v1/cases/<id>", cases.amend_case),
+    Route("GET", "/v1/ways", ways.list_ways),
     Route("POST", "/v1/keys", keys.make_key),
     Route("GET", "/v1/keys", keys.list_keys),
     Route("DELETE", "/v1/keys/<id>", keys.revoke_key),

@@ -39,7 +39,15 @@ AMOUNT: Schema = {
 }
 STATE: Schema = {
     "type": "string",
-    "enum": ["not_started", "in_progress", "checking", "approved", "refused", "revoked"],
+    "enum": [
+        "not_started",
+        "in_progress",
+        "checking",
+        "more_needed",
+        "approved",
+        "refused",
+        "revoked",
+    ],
 }
 
 
@@ -99,7 +107,28 @@ _CASE_EXAMPLE = {
     "updated_at": _NOW,
     "refusal_id": None,
     "reasons": [_REASON_EXAMPLE],
+    "needs": [],
+    "proofs": [],
+    "valid_until": None,
+    "re_verify_at": None,
+    "owner_check": None,
 }
+_PROOF_EXAMPLE = {
+    "means": "credential",
+    "source": "openid4vp",
+    "at": _NOW,
+    "level": 3,
+    "outcome": "accepted",
+}
+_WAY_EXAMPLE = {
+    "id": "credential",
+    "means": "credential",
+    "level": 3,
+    "minutes": 1,
+    "live": True,
+    "title": "A credential in your wallet",
+}
+_MEANS = ["document", "provider", "credential"]
 _KEY_PROPERTIES: dict[str, Schema] = {
     "id": TEXT,
     "prefix": TEXT,
@@ -289,8 +318,55 @@ SCHEMAS: dict[str, Schema] = {
             "updated_at": TIME,
             "refusal_id": maybe(TEXT),
             "reasons": {"type": "array", "items": ref("Reason")},
+            "needs": {"type": "array", "items": ref("Need")},
+            "proofs": {"type": "array", "items": ref("IdentityProof")},
+            "valid_until": {
+                **maybe(TIME),
+                "description": "until when an approval lasts without a new proof of identity",
+            },
+            "re_verify_at": {
+                **maybe(TIME),
+                "description": "the same, from thirty days before",
+            },
+            "owner_check": maybe(TEXT),
         },
         example=_CASE_EXAMPLE,
+    ),
+    "Need": record(
+        {"item": TEXT, "text": TEXT},
+        example={"item": "proof", "text": "Prove who you are: choose one of the ways offered."},
+    ),
+    "IdentityProof": record(
+        {
+            "means": {"enum": _MEANS},
+            "source": TEXT,
+            "at": TIME,
+            "level": {"type": "integer", "minimum": 1, "maximum": 3},
+            "outcome": {"enum": ["taken", "accepted", "withdrawn", "expired"]},
+        },
+        example=_PROOF_EXAMPLE,
+    ),
+    "CaseAmendment": record(
+        {
+            "kind": {"enum": ["person", "organisation"]},
+            "details": {"anyOf": [_PERSON, _ORGANISATION]},
+        },
+        optional=("kind",),
+        example={"details": {"name": "Ada Tan", "country": "SG"}},
+    ),
+    "Way": record(
+        {
+            "id": TEXT,
+            "means": {"enum": _MEANS},
+            "level": {"type": "integer", "minimum": 1, "maximum": 3},
+            "minutes": {"type": "integer", "minimum": 0},
+            "live": {"type": "boolean"},
+            "title": TEXT,
+        },
+        example=_WAY_EXAMPLE,
+    ),
+    "Ways": record(
+        {"ways": {"type": "array", "items": ref("Way")}}, example={"ways": [_WAY_EXAMPLE]}
     ),
     "Cases": record(
         {"cases": {"type": "array", "items": ref("Case")}}, example={"cases": [_CASE_EXAMPLE]}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import replace
 from typing import Any
 
@@ -95,6 +96,18 @@ def test_the_scheduler_address_is_not_taken_for_the_users(hooks: Hooks) -> None:
     hooks.world.parts = replace(hooks.world.parts, network=Everywhere())
     hooks.link(hooks.world.renter())
     assert hooks.dstack(run()) is None
+
+
+def test_a_deep_question_is_refused_where_a_library_raised_the_recursion_limit(
+    hooks: Hooks,
+) -> None:
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(100_000)
+    try:
+        deep = b'{"user":"a","project":"p","spec":' + b"[" * 200_000 + b"]" * 200_000 + b"}"
+        assert "nested too deep" in str(hooks.dstack(deep))
+    finally:
+        sys.setrecursionlimit(limit)
 
 
 # -- plan and apply ------------------------------------------------------------------------------
