@@ -8,6 +8,7 @@ do), opens no connection (doors do).
 from __future__ import annotations
 
 import json
+import logging
 from dataclasses import dataclass
 
 from kycgate.core import attestation as attestations
@@ -28,10 +29,17 @@ from kycgate.errors import (
     Unavailable,
 )
 from kycgate.gateway import records, refusing
-from kycgate.gateway.adapters.base import ACTIONS, Kind, Route
+from kycgate.gateway.adapters.base import ACTIONS, READS, Kind, Route
 from kycgate.gateway.canonical import CleanRequest, answer_fields, canonical
 from kycgate.gateway.memory import Memory, WouldWait
-from kycgate.gateway.onward import body_digest, identity_fields, json_body, readable, with_origin
+from kycgate.gateway.onward import (
+    body_digest,
+    has_body,
+    identity_fields,
+    json_body,
+    readable,
+    with_origin,
+)
 from kycgate.gateway.parts import GateParts
 from kycgate.gateway.proving import SCOPES, Caller, Prover
 from kycgate.gateway.records import Passage, Records
@@ -41,6 +49,9 @@ from kycgate.gateway.view import Forward, Headers, Identity, Reply, RequestView
 
 WELL_KNOWN = "/.well-known/kycgate/configuration"
 _NO_BODY = frozenset({"GET", "HEAD", "OPTIONS"})
+_READS = frozenset({"GET", "HEAD"})
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +77,7 @@ class Gate:
         self._repeats = Repeats(parts)
         self._records = Records(parts)
         kind = ("Content-Type", "application/json")
+        self._marked = (object(), object(), object())
         self._published = {
             path: Reply(200, (kind, refusing.NO_STORE), body)
             for path, body in (
@@ -99,6 +111,21 @@ class Gate:
     def check(self, view: RequestView) -> Forward | Reply:
         return self._answer(view, wait=True)
 
+    def mark(self) -> object | None:
+        memory, policy = self._memory.mark(), self._parts.policy()
+        if memory is None:
+            return None
+        marked = self._marked
+        if marked[0] is not memory or marked[1] is not policy:
+            marked = self._marked = (memory, policy, object())
+        return marked[2]
+
+    def refresh(self) -> None:
+        try:
+            self._memory.renew(fresh=True, wait=True)
+        except KycgateError as error:
+            _log.warning("the store does not say whether anything changed: %s", error.message)
+
     def too_large(self, view: RequestView) -> Reply:
         limit = self._parts.limits.body_bytes
         error = TooLarge(f"The body is longer than {limit} bytes.", field="body")
@@ -130,16 +157,16 @@ class Gate:
         if not self._prover.shows_proof(request):
             return self._unproven(passage, request, route, wait=wait)
         self._memory.renew(fresh=route is not None and route.kind in ACTIONS, wait=wait)
-        caller = passage.caller = self._prover.prove(request, wait=wait)
+        caller = passage.caller = self._prover.prove(request, wait=wait, lease=passage.lease)
         # 4. What no policy is asked about: reads, stops.
         if route is None:
             raise _refused(Code.ROUTE_UNKNOWN, f"no route {request.method} {request.path[:200]}")
         if not caller.may(route.kind):
             raise _refused(Code.KEY_SCOPE, f"the key's scope does not hold {route.kind.value}")
-        upstream = self._upstream_key(caller.account.key, request.view.now, wait=wait)
-        self._check_owner(route, caller, upstream, request.view.now, wait=wait)
+        upstream = self._upstream_key(passage, caller.account.key, wait=wait)
+        self._check_owner(passage, route, caller, upstream, wait=wait)
         if route.kind not in ACTIONS:
-            return self._pass(request, route, caller, upstream, wait=wait)
+            return self._pass(passage, request, route, caller, upstream, wait=wait)
         # 5. The job, 6. what is known about its renter, 7. the decision.
         self._decide(passage, caller, route)
         # 8. The record, then 9. the way is free, once.
@@ -169,7 +196,8 @@ class Gate:
             raise Unauthenticated("The key shown is no gate key.", code=Code.KEY_UNKNOWN)
         if route is None or route.kind is not Kind.PUBLIC_READ:
             raise Unauthenticated("No proof of a wallet was shown.", code=Code.PROOF_MISSING)
-        return self._forward(request, self._parts.adapter.with_key(request.onward, None))
+        onward = self._parts.adapter.with_key(request.onward, None)
+        return self._forward(request, onward, until=self._until(passage, request, route))
 
     def _observed(
         self, passage: Passage, request: CleanRequest, route: Route | None, *, wait: bool
@@ -183,7 +211,9 @@ class Gate:
 
     # -- 4. what is not decided ------------------------------------------------------------------
 
-    def _upstream_key(self, account: str, now: int, *, wait: bool) -> _UpstreamKey:
+    def _upstream_key(self, passage: Passage, account: str, *, wait: bool) -> _UpstreamKey:
+        now = passage.view.now
+
         def load() -> tuple[_UpstreamKey, int]:
             own = self._parts.upstream_key(account)
             key = self._parts.shared_upstream_key if own is None else own
@@ -191,29 +221,34 @@ class Gate:
                 raise Unavailable("There is no upstream credential for this account.")
             return _UpstreamKey(key, own is not None), now + self._parts.limits.memory_s
 
-        found = self._memory.recall(("upstream", account), load, now=now, wait=wait)
+        found = self._memory.recall(
+            ("upstream", account), load, now=now, wait=wait, lease=passage.lease
+        )
         assert found is not None
         return found
 
     def _check_owner(
-        self, route: Route, caller: Caller, upstream: _UpstreamKey, now: int, *, wait: bool
+        self, passage: Passage, route: Route, caller: Caller, upstream: _UpstreamKey, *, wait: bool
     ) -> None:
         """A deployment recorded for somebody else is nobody's business; under a shared key so is
         one recorded for nobody. Both look the same from outside."""
         if route.resource is None:
             return
-        deployment = route.resource
+        deployment, now = route.resource, passage.view.now
 
         def load() -> tuple[str, int] | None:
             owner = self._parts.store.deployment_owner(deployment)
             return None if owner is None else (owner, now + self._parts.limits.memory_s)
 
-        owner = self._memory.recall(("owner", deployment), load, now=now, wait=wait)
+        owner = self._memory.recall(
+            ("owner", deployment), load, now=now, wait=wait, lease=passage.lease
+        )
         if owner != caller.account.key and not (owner is None and upstream.own):
             raise NotFound("No such deployment of this account.", code=Code.NOT_OWNER)
 
     def _pass(
         self,
+        passage: Passage,
         request: CleanRequest,
         route: Route,
         caller: Caller,
@@ -236,10 +271,21 @@ class Gate:
                     Code.DOOR_BLIND, "a listing to be filtered came through a blind door"
                 )
             return self._filtered(request, headers, identity)
-        return self._forward(request, headers, identity)
+        return self._forward(request, headers, identity, until=self._until(passage, request, route))
+
+    def _until(self, passage: Passage, request: CleanRequest, route: Route) -> int:
+        """How long the answer stands: only a read's, and only while all it was made from does."""
+        if request.method not in _READS or route.kind not in READS or has_body(request):
+            return 0
+        return min(passage.lease.until, request.view.now + self._parts.limits.reuse_s)
 
     def _forward(
-        self, request: CleanRequest, headers: Headers, identity: Identity | None = None
+        self,
+        request: CleanRequest,
+        headers: Headers,
+        identity: Identity | None = None,
+        *,
+        until: int = 0,
     ) -> Forward:
         return Forward(
             method=request.method,
@@ -248,6 +294,7 @@ class Gate:
             body=request.view.body,
             failed=lambda sent: self._no_answer(),
             identity=identity,
+            until=until,
         )
 
     def _no_answer(self) -> Reply:

@@ -86,6 +86,9 @@ class Limits:
     memory_s: int = 60
     """How long something once read is remembered at most."""
     memory_entries: int = 10_000
+    reuse_s: int = 20
+    """How long a read that was let through is let through again unasked, and how old an assertion
+    about it may be: well below the assertion's life."""
     proof_age_s: int = 60
     """Oldest signed request."""
     repeat_window_s: int = 600

@@ -15,7 +15,7 @@ from kycgate.core.signature import Invalid, Undecided
 from kycgate.errors import Code, Unauthenticated, Unavailable
 from kycgate.gateway.adapters.base import Kind
 from kycgate.gateway.canonical import CleanRequest
-from kycgate.gateway.memory import Memory, WouldWait
+from kycgate.gateway.memory import Lease, Memory, WouldWait
 from kycgate.gateway.parts import GateParts
 from kycgate.store.base import Key
 
@@ -63,22 +63,27 @@ class Prover:
         shows_key = credential is not None and credential.startswith(KEY_PREFIX)
         return shows_key or "signature-input" in request.fields or "signature" in request.fields
 
-    def prove(self, request: CleanRequest, *, wait: bool) -> Caller:
+    def prove(self, request: CleanRequest, *, wait: bool, lease: Lease) -> Caller:
         """The proven caller. Raises Unauthenticated, Unavailable, WouldWait."""
         credential = self._parts.adapter.credential(request.fields)
         signed = "signature-input" in request.fields or "signature" in request.fields
         if signed and credential is not None:
             raise Unauthenticated("Show one proof: a key or a signature.", code=Code.PROOF_INVALID)
         if signed:
+            lease.ends(0)  # a signature counts once
             return self._by_signature(request, wait=wait)
-        return self._by_key(credential or "", request.view.now, wait=wait)
+        return self._by_key(credential or "", request.view.now, wait=wait, lease=lease)
 
-    def _by_key(self, secret: str, now: int, *, wait: bool) -> Caller:
+    def _by_key(self, secret: str, now: int, *, wait: bool, lease: Lease) -> Caller:
         if _KEY.fullmatch(secret) is None:
             raise Unauthenticated("This is no gate key.", code=Code.KEY_UNKNOWN)
         digest = hashlib.sha256(secret.encode("ascii")).digest()
         found = self._memory.recall(
-            ("key", digest), lambda: self._load_key(digest, now), now=now, wait=wait
+            ("key", digest),
+            lambda: self._load_key(digest, now),
+            now=now,
+            wait=wait,
+            lease=lease,
         )
         if found is None:
             raise Unauthenticated("This gate knows no such key.", code=Code.KEY_UNKNOWN)
@@ -87,6 +92,7 @@ class Prover:
             raise Unauthenticated("The key was revoked.", code=Code.KEY_REVOKED)
         if now >= key.expires_at:
             raise Unauthenticated("The key has expired.", code=Code.KEY_EXPIRED)
+        lease.ends(key.expires_at)
         return caller
 
     def _load_key(self, digest: bytes, now: int) -> tuple[tuple[Key, Caller], int] | None:

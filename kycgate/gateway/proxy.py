@@ -22,6 +22,7 @@ from typing import Any, TypeVar
 
 from kycgate.gateway.upstream import Answer, Broken, Patience, Upstream
 from kycgate.gateway.view import Forward, GatePort, Headers, Reply, RequestView
+from kycgate.gateway.watching import watching
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -83,7 +84,8 @@ class Proxy:
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
         await send({"type": "lifespan.startup.complete"})
-        await receive()
+        async with watching(self._gate, self._threads):
+            await receive()
         self._upstream.close()
         self._threads.shutdown(wait=True)
         await send({"type": "lifespan.shutdown.complete"})

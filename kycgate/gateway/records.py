@@ -10,7 +10,7 @@ import base64
 import json
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from kycgate.core.claims import Action, JobRequest
@@ -21,7 +21,7 @@ from kycgate.errors import Code, KycgateError, Malformed, Reason
 from kycgate.gateway import refusing
 from kycgate.gateway.adapters.base import ACTIONS, Kind, Route
 from kycgate.gateway.canonical import CleanRequest, answer_fields
-from kycgate.gateway.memory import WouldWait
+from kycgate.gateway.memory import Lease, WouldWait
 from kycgate.gateway.parts import GateParts
 from kycgate.gateway.proving import Caller
 from kycgate.gateway.repeats import fingerprint, job_number
@@ -57,6 +57,7 @@ class Passage:
     evidence: Evidence | None = None
     decision: Decision | None = None
     decision_id: str | None = None
+    lease: Lease = field(default_factory=Lease)
 
     def clean(self) -> CleanRequest:
         assert self.request is not None

@@ -19,6 +19,7 @@ from typing import Any
 import uvicorn
 from a2wsgi import WSGIMiddleware
 
+from kycgate.gateway.standing import Answering, StandingProtocol
 from kycgate.gateway.strict import Limits, StrictConfig, StrictProtocol
 
 Message = MutableMapping[str, Any]
@@ -197,9 +198,10 @@ async def _until(
 
 
 def _config(app: Any, limits: Limits, *, date: bool) -> StrictConfig:
+    answers = app.answers if isinstance(app, Answering) else None
     config = StrictConfig(
         app,
-        http=StrictProtocol,
+        http=StrictProtocol if answers is None else StandingProtocol,
         ws="none",
         interface="asgi3",
         lifespan="on",
@@ -214,6 +216,7 @@ def _config(app: Any, limits: Limits, *, date: bool) -> StrictConfig:
         timeout_graceful_shutdown=limits.grace_seconds,
     )
     config.limits = limits
+    config.answers = answers
     return config
 
 

@@ -55,6 +55,8 @@ class StrictConfig(uvicorn.Config):
     """uvicorn's settings and ours in one value, the only thing a protocol is given."""
 
     limits: Limits = Limits()
+    answers: object | None = None
+    """What the application may say again (`standing.StandingAnswers`)."""
 
 
 class _Fault(Exception):

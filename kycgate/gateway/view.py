@@ -90,6 +90,9 @@ class Forward:
     """Called at most once with the upstream's status, headers, body. May touch the store."""
     answer_limit: int = 4 * 1024 * 1024
     identity: Identity | None = None
+    until: int = 0
+    """Last second + 1 in which the same question gets this very answer, while `GatePort.mark`
+    stays the same; 0: it must be asked every time."""
 
 
 class GatePort(Protocol):
@@ -103,6 +106,13 @@ class GatePort(Protocol):
 
     def check(self, view: RequestView) -> Forward | Reply:
         """The answer. May wait for store, chain or catalogue: not for an event loop."""
+
+    def mark(self) -> object | None:
+        """Under which mark answers are given now: a Forward with `until` stands while this is the
+        same object. None: something may have changed. Take it before asking. Never blocks."""
+
+    def refresh(self) -> None:
+        """Look whether anything has changed, so that no request has to. May wait."""
 
     def too_large(self, view: RequestView) -> Reply:
         """The answer when the body exceeds the limit `needs_body` gave. Never blocks."""

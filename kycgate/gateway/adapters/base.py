@@ -53,6 +53,9 @@ class Kind(Enum):
 ACTIONS = {Kind.RENT: Action.RENT, Kind.EXTEND: Action.EXTEND, Kind.MODIFY: Action.MODIFY}
 """The kinds that are decided, and the action each asks for."""
 
+READS = frozenset({Kind.OWN_READ, Kind.ACCOUNT_READ, Kind.PUBLIC_READ})
+"""The kinds that change nothing and are passed on as they are."""
+
 
 @dataclass(frozen=True, slots=True)
 class Route:
