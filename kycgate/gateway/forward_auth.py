@@ -16,7 +16,7 @@ import ipaddress
 import json
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
 
@@ -41,6 +41,8 @@ sent: a field left out would let a careless front keep the caller's own."""
 _OURS = ("kycgate-", "x-kycgate-")
 REFUSAL = "Kycgate-Refusal"
 """For a front that drops the body of our answer: the whole refusal, on one line."""
+KEEP = ("x-accel-expires", "1")
+"""nginx counts whole seconds, the last one included: for less than two."""
 _REFUSAL_BYTES = 3000
 """nginx reads an answer's header into 4 KiB unless told otherwise."""
 _FRAMING = frozenset({"host", "content-length", "transfer-encoding", "connection"})
@@ -138,6 +140,9 @@ class ForwardAuth:
         if isinstance(verdict, Reply):
             return self._refused(verdict)
         reply = _allowed(verdict)
+        if verdict.until > now:
+            # Where the front is told to keep answers (examples/nginx), it may keep this one.
+            reply = replace(reply, headers=(*reply.headers, KEEP))
         if verdict.until and QUESTION in scope:
             self.answers.keep(
                 scope[QUESTION],
