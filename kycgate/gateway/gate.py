@@ -123,6 +123,7 @@ class Gate:
     def refresh(self) -> None:
         try:
             self._memory.renew(fresh=True, wait=True)
+            self._prover.note_uses()
         except KycgateError as error:
             _log.warning("the store does not say whether anything changed: %s", error.message)
 

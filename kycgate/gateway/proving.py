@@ -20,6 +20,8 @@ from kycgate.gateway.parts import GateParts
 from kycgate.store.base import Key
 
 KEY_PREFIX = "kg_"
+_USES_HELD = 500
+"""Uses of keys not yet written down; more are written by the request itself."""
 _KEY = re.compile(r"kg_[A-Za-z0-9_\-]{20,128}")
 
 SCOPES = {
@@ -56,6 +58,13 @@ class Prover:
     def __init__(self, parts: GateParts, memory: Memory) -> None:
         self._parts = parts
         self._memory = memory
+        self._used: dict[str, int] = {}
+
+    def note_uses(self) -> None:
+        """Write down which keys were used: beside the requests, which need not wait for it."""
+        used, self._used = self._used, {}
+        if used:
+            self._parts.store.touch_keys(dict(used))
 
     def shows_proof(self, request: CleanRequest) -> bool:
         """Whether the request claims to be proven to this gate, rightly or not."""
@@ -99,7 +108,9 @@ class Prover:
         key = self._parts.store.key_by_hash(digest)
         if key is None:
             return None
-        self._parts.store.touch_key(key.id, at=now)
+        self._used[key.id] = now
+        if len(self._used) > _USES_HELD:
+            self.note_uses()
         caller = Caller(Account.from_key(key.account), frozenset(key.scope), key.expires_at)
         return (key, caller), now + self._parts.limits.memory_s
 

@@ -77,7 +77,7 @@ CALLS: dict[str, Callable[[Store], object]] = {
     "key_by_hash": lambda s: s.key_by_hash(KEY.secret_hash),
     "keys_of": lambda s: s.keys_of(ALICE),
     "revoke_key": lambda s: s.revoke_key(ALICE, KEY.id, at=NOW),
-    "touch_key": lambda s: s.touch_key(KEY.id, at=NOW),
+    "touch_keys": lambda s: s.touch_keys({KEY.id: NOW}),
     "begin_job": lambda s: s.begin_job(JOB, repeat_window_s=60),
     "mark_forwarded": lambda s: s.mark_forwarded(JOB.id, at=NOW),
     "finish_job": lambda s: s.finish_job(JOB.id, state="unknown", at=NOW),
