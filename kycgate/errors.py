@@ -9,6 +9,7 @@ Decides nothing: it only names outcomes. Doors (HTTP, command line) translate an
     ├── Refused           a proven caller may not do this; carries every reason          403
     ├── NotFound          no such thing, or not the caller's to know of                  404
     ├── Conflict          the thing is in another state than the request assumes         409
+    ├── Busy              this caller asks for more than is taken from one at a time     429
     ├── Unavailable       something we depend on did not answer: neither yes nor no      503
     └── Misconfigured     the operator's set-up is wrong; lists every problem            start-up
 
@@ -113,6 +114,9 @@ class Code(StrEnum):
     ASSERTION_REPLAYED = "assertion_replayed"
     # The world
     DEPENDENCY = "dependency"
+    # How much one caller may ask
+    RATE_LIMITED = "rate_limited"
+    TOO_MANY_AT_ONCE = "too_many_at_once"
 
 
 _DECLINED = frozenset(
@@ -234,6 +238,16 @@ class Conflict(KycgateError):
     """The thing is in another state than the request assumes."""
 
     code = Code.CONFLICT
+
+
+class Busy(KycgateError):
+    """This caller asks for more than is taken from one; others are served. Nothing was done."""
+
+    code = Code.RATE_LIMITED
+
+    def __init__(self, message: str, *, retry_after_s: int, code: Code | None = None) -> None:
+        super().__init__(message, code=code)
+        self.retry_after_s = retry_after_s
 
 
 class Unavailable(KycgateError):

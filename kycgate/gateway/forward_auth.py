@@ -150,7 +150,7 @@ class ForwardAuth:
                 since=now,
                 until=verdict.until,
                 mark=mark,
-                charge=lambda: True,
+                charge=verdict.charge or (lambda: True),
             )
         return reply
 

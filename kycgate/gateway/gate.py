@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kycgate.core import attestation as attestations
 from kycgate.core.assertion import HEADER, JWKS_PATH
@@ -18,6 +18,7 @@ from kycgate.core.claims import SCHEMA_UID, Account, Action, JobRequest
 from kycgate.core.decision import Allow, Decision, Deny, Evidence, decide
 from kycgate.core.policy import Mode
 from kycgate.errors import (
+    Busy,
     Code,
     KycgateError,
     Malformed,
@@ -31,6 +32,7 @@ from kycgate.errors import (
 from kycgate.gateway import records, refusing
 from kycgate.gateway.adapters.base import ACTIONS, READS, Kind, Route
 from kycgate.gateway.canonical import CleanRequest, answer_fields, canonical
+from kycgate.gateway.limits import Bucket, Turns, charging, require
 from kycgate.gateway.memory import Memory, WouldWait
 from kycgate.gateway.onward import (
     body_digest,
@@ -50,6 +52,8 @@ from kycgate.gateway.view import Forward, Headers, Identity, Reply, RequestView
 WELL_KNOWN = "/.well-known/kycgate/configuration"
 _NO_BODY = frozenset({"GET", "HEAD", "OPTIONS"})
 _READS = frozenset({"GET", "HEAD"})
+_FAR = 2**53
+_COME_BACK_S = 5
 
 _log = logging.getLogger(__name__)
 
@@ -76,6 +80,7 @@ class Gate:
         self._prover = Prover(parts, self._memory)
         self._repeats = Repeats(parts)
         self._records = Records(parts)
+        self._turns = Turns(parts.rates, parts.monotonic)
         kind = ("Content-Type", "application/json")
         self._marked = (object(), object(), object())
         self._published = {
@@ -124,12 +129,21 @@ class Gate:
         try:
             self._memory.renew(fresh=True, wait=True)
             self._prover.note_uses()
+            self._records.flush(self._parts.clock())
         except KycgateError as error:
             _log.warning("the store does not say whether anything changed: %s", error.message)
 
     def too_large(self, view: RequestView) -> Reply:
         limit = self._parts.limits.body_bytes
         error = TooLarge(f"The body is longer than {limit} bytes.", field="body")
+        return self._records.refuse(Passage(view), error, wait=False)
+
+    def too_many(self, view: RequestView) -> Reply:
+        error = Busy(
+            "Too many requests of this caller are under way.",
+            retry_after_s=_COME_BACK_S,
+            code=Code.TOO_MANY_AT_ONCE,
+        )
         return self._records.refuse(Passage(view), error, wait=False)
 
     def explain(self, account: Account, job: JobRequest, *, now: int) -> Decision:
@@ -142,9 +156,14 @@ class Gate:
     def _answer(self, view: RequestView, *, wait: bool) -> Forward | Reply:
         passage = Passage(view)
         try:
-            return self._line(passage, wait=wait)
+            answer = self._line(passage, wait=wait)
         except KycgateError as error:
-            return self._records.refuse(passage, error, wait=wait)
+            answer = self._records.refuse(passage, error, wait=wait)
+            if isinstance(error, Unauthenticated):
+                self._turns.unproven(view.client_ip).take()
+        for bucket in passage.charged:
+            bucket.take()
+        return answer
 
     def _line(self, passage: Passage, *, wait: bool) -> Forward | Reply:
         # 1. One reading of the request, or none.
@@ -154,11 +173,15 @@ class Gate:
         # 2. What it asks for, in the marketplace's words.
         route = passage.route = self._route(request)
         _check_door(passage.view, route)
+        self._charge(passage, self._turns.address(passage.view.client_ip, stop=_ends(route)))
         # 3. Who asks. Nothing is said about a request before its caller is proven.
         if not self._prover.shows_proof(request):
             return self._unproven(passage, request, route, wait=wait)
         self._memory.renew(fresh=route is not None and route.kind in ACTIONS, wait=wait)
-        caller = passage.caller = self._prover.prove(request, wait=wait, lease=passage.lease)
+        caller = passage.caller = self._prover.prove(
+            request, wait=wait, lease=passage.lease, first=lambda: self._look_twice(passage)
+        )
+        self._charge(passage, self._turns.account(caller.account.key, stop=_ends(route)))
         # 4. What no policy is asked about: reads, stops.
         if route is None:
             raise _refused(Code.ROUTE_UNKNOWN, f"no route {request.method} {request.path[:200]}")
@@ -172,6 +195,16 @@ class Gate:
         self._decide(passage, caller, route)
         # 8. The record, then 9. the way is free, once.
         return self._start(passage, caller, upstream)
+
+    def _charge(self, passage: Passage, bucket: Bucket) -> None:
+        require(bucket)
+        passage.charged.append(bucket)
+
+    def _look_twice(self, passage: Passage) -> None:
+        """Where proofs failed again and again, nobody new is checked for a while, unless it is to
+        end something."""
+        if not _ends(passage.route):
+            require(self._turns.unproven(passage.view.client_ip))
 
     # -- 2. the route ----------------------------------------------------------------------------
 
@@ -198,7 +231,8 @@ class Gate:
         if route is None or route.kind is not Kind.PUBLIC_READ:
             raise Unauthenticated("No proof of a wallet was shown.", code=Code.PROOF_MISSING)
         onward = self._parts.adapter.with_key(request.onward, None)
-        return self._forward(request, onward, until=self._until(passage, request, route))
+        forward = self._forward(request, onward, until=self._until(passage, request, route))
+        return replace(forward, charge=charging(passage.charged))
 
     def _observed(
         self, passage: Passage, request: CleanRequest, route: Route | None, *, wait: bool
@@ -259,6 +293,8 @@ class Gate:
     ) -> Forward:
         if route.kind is Kind.ACCOUNT_READ and not upstream.own:
             raise NotFound("This needs the account's own upstream key.", code=Code.NOT_OWNER)
+        if route.long_lived:
+            return self._long(passage, request, route, caller, upstream, wait=wait)
         identity = Identity(caller.account.key, None, None, 0, caller.expires_at)
         headers = self._with_identity(request, upstream, identity)
         seen = request.view.only is None
@@ -272,7 +308,54 @@ class Gate:
                     Code.DOOR_BLIND, "a listing to be filtered came through a blind door"
                 )
             return self._filtered(request, headers, identity)
-        return self._forward(request, headers, identity, until=self._until(passage, request, route))
+        return replace(
+            self._forward(request, headers, identity, until=self._until(passage, request, route)),
+            charge=charging(passage.charged),
+            lane="stop" if _ends(route) else "usual",
+        )
+
+    def _long(
+        self,
+        passage: Passage,
+        request: CleanRequest,
+        route: Route,
+        caller: Caller,
+        upstream: _UpstreamKey,
+        *,
+        wait: bool,
+    ) -> Forward:
+        """What may go on for hours is for the cleared, and only for as long as they are."""
+        if not wait:
+            raise WouldWait
+
+        def until(now: int) -> int:
+            proven = self._prover.stands(request, caller, now=now)
+            return min(proven, self._cleared_until(caller.account, now))
+
+        def goes_on(now: int) -> int:
+            self._memory.renew(fresh=False, wait=True)
+            try:
+                self._check_owner(passage, route, caller, upstream, wait=True)
+                return until(now)
+            except Unavailable:
+                raise
+            except KycgateError:
+                return 0
+
+        identity = Identity(caller.account.key, None, None, 0, until(request.view.now))
+        headers = self._with_identity(request, upstream, identity)
+        return replace(self._forward(request, headers, identity), lane="long", goes_on=goes_on)
+
+    def _cleared_until(self, account: Account, now: int) -> int:
+        """The end of the account's attestation. Raises Refused without one, Unavailable."""
+        if self._parts.policy().mode is Mode.OBSERVE:
+            return _FAR
+        verdict = self._attestation(account, now)
+        if isinstance(verdict, ValidAttestation):
+            return verdict.expires_at
+        text = "a long answer needs a clearance that stands"
+        reason = Reason(Code.ATTESTATION_MISSING, text) if verdict is None else verdict.reason
+        raise Refused(text, reasons=(reason,))
 
     def _until(self, passage: Passage, request: CleanRequest, route: Route) -> int:
         """How long the answer stands: only a read's, and only while all it was made from does."""
@@ -322,6 +405,7 @@ class Gate:
             finish=finish,
             answer_limit=self._parts.limits.answer_bytes,
             identity=identity,
+            lane="stop",
         )
 
     def _filtered(self, request: CleanRequest, headers: Headers, identity: Identity) -> Forward:
@@ -485,8 +569,13 @@ def _check_door(view: RequestView, route: Route | None) -> None:
     if view.only is None or route is None:
         return
     scope = SCOPES[route.kind]
-    if route.kind in ACTIONS or (scope is not None and scope not in view.only):
+    blind = route.kind in ACTIONS or route.long_lived
+    if blind or (scope is not None and scope not in view.only):
         raise _refused(Code.DOOR_BLIND, f"{route.name} came through {view.door}, not the proxy")
+
+
+def _ends(route: Route | None) -> bool:
+    return route is not None and route.kind in (Kind.STOP, Kind.PAUSE)
 
 
 def _refused(code: Code, text: str) -> Refused:

@@ -16,6 +16,7 @@ from kycgate.core.policy import GpuClass, ListVersion, Policy
 from kycgate.core.signature import Invalid, Undecided, Valid
 from kycgate.core.trust import TrustList
 from kycgate.gateway.adapters.base import Adapter
+from kycgate.gateway.limits import Rates
 from kycgate.gateway.view import Identity
 from kycgate.screening.network import Network
 from kycgate.store.base import Begun, Job, Key, Refusal, Revocations
@@ -152,3 +153,4 @@ class GateParts:
     draw: Callable[[int], bytes]
     """n bytes of cryptographic randomness."""
     limits: Limits = field(default_factory=Limits)
+    rates: Rates = field(default_factory=Rates)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from kycgate.core import proof
@@ -20,6 +21,7 @@ from kycgate.gateway.parts import GateParts
 from kycgate.store.base import Key
 
 KEY_PREFIX = "kg_"
+_FAR = 2**53
 _USES_HELD = 500
 """Uses of keys not yet written down; more are written by the request itself."""
 _KEY = re.compile(r"kg_[A-Za-z0-9_\-]{20,128}")
@@ -72,28 +74,37 @@ class Prover:
         shows_key = credential is not None and credential.startswith(KEY_PREFIX)
         return shows_key or "signature-input" in request.fields or "signature" in request.fields
 
-    def prove(self, request: CleanRequest, *, wait: bool, lease: Lease) -> Caller:
-        """The proven caller. Raises Unauthenticated, Unavailable, WouldWait."""
+    def prove(
+        self, request: CleanRequest, *, wait: bool, lease: Lease, first: Callable[[], None]
+    ) -> Caller:
+        """The proven caller. Raises Unauthenticated, Unavailable, WouldWait.
+
+        `first` is called before anything costly is done for a caller not yet known, and may raise.
+        """
         credential = self._parts.adapter.credential(request.fields)
         signed = "signature-input" in request.fields or "signature" in request.fields
         if signed and credential is not None:
             raise Unauthenticated("Show one proof: a key or a signature.", code=Code.PROOF_INVALID)
         if signed:
             lease.ends(0)  # a signature counts once
-            return self._by_signature(request, wait=wait)
-        return self._by_key(credential or "", request.view.now, wait=wait, lease=lease)
+            if not wait:
+                raise WouldWait
+            first()
+            return self._by_signature(request)
+        return self._by_key(credential or "", request.view.now, wait, lease, first)
 
-    def _by_key(self, secret: str, now: int, *, wait: bool, lease: Lease) -> Caller:
+    def _by_key(
+        self, secret: str, now: int, wait: bool, lease: Lease, first: Callable[[], None]
+    ) -> Caller:
         if _KEY.fullmatch(secret) is None:
             raise Unauthenticated("This is no gate key.", code=Code.KEY_UNKNOWN)
         digest = hashlib.sha256(secret.encode("ascii")).digest()
-        found = self._memory.recall(
-            ("key", digest),
-            lambda: self._load_key(digest, now),
-            now=now,
-            wait=wait,
-            lease=lease,
-        )
+
+        def load() -> tuple[tuple[Key, Caller], int] | None:
+            first()
+            return self._load_key(digest, now)
+
+        found = self._memory.recall(("key", digest), load, now=now, wait=wait, lease=lease)
         if found is None:
             raise Unauthenticated("This gate knows no such key.", code=Code.KEY_UNKNOWN)
         key, caller = found
@@ -114,9 +125,15 @@ class Prover:
         caller = Caller(Account.from_key(key.account), frozenset(key.scope), key.expires_at)
         return (key, caller), now + self._parts.limits.memory_s
 
-    def _by_signature(self, request: CleanRequest, *, wait: bool) -> Caller:
-        if not wait:
-            raise WouldWait
+    def stands(self, request: CleanRequest, caller: Caller, *, now: int) -> int:
+        """Until when the proof this request came with counts; raises Unauthenticated if it no
+        longer does. A signature was spent on this very request, and does not run out under it."""
+        if caller.scope is None:
+            return _FAR
+        secret = self._parts.adapter.credential(request.fields) or ""
+        return self._by_key(secret, now, True, Lease(), lambda: None).expires_at
+
+    def _by_signature(self, request: CleanRequest) -> Caller:
         parts, now = self._parts, request.view.now
         if request.authority not in parts.authorities:
             # A signature made for another host, brought here with that host's name.

@@ -20,6 +20,8 @@ from dataclasses import replace
 from email.utils import formatdate
 from typing import Any, TypeVar
 
+from kycgate.gateway.lanes import Lanes, UnderWay
+from kycgate.gateway.streams import lifetime
 from kycgate.gateway.upstream import Answer, Broken, Patience, Upstream
 from kycgate.gateway.view import Forward, GatePort, Headers, Reply, RequestView
 from kycgate.gateway.watching import watching
@@ -58,8 +60,10 @@ class Proxy:
         patience: Patience | None = None,
         threads: int = 16,
         clock: Callable[[], float] = time.time,
+        lanes: Lanes | None = None,
     ) -> None:
         """`upstream` is an origin; `threads` gate checks may wait at once. Raises Misconfigured."""
+        self._under_way = UnderWay(lanes or Lanes())
         self._gate = gate
         self._patience = patience or Patience()
         self._upstream = Upstream(upstream, self._patience)
@@ -108,10 +112,19 @@ class Proxy:
             answer = await self._wait(self._gate.check, view)
         if isinstance(answer, Reply):
             await caller.reply(answer, view.now)
-        elif answer.finish is not None:
-            await caller.reply(await self._whole(answer, answer.finish, view, caller), view.now)
-        else:
-            await self._stream(answer, view, caller)
+            return
+        with self._under_way.one_more(answer, view.client_ip) as room:
+            if not room:
+                await caller.reply(await self._no_room(answer, view), view.now)
+            elif answer.finish is not None:
+                await caller.reply(await self._whole(answer, answer.finish, view, caller), view.now)
+            else:
+                await self._stream(answer, view, caller)
+
+    async def _no_room(self, forward: Forward, view: RequestView) -> Reply:
+        if forward.finish is not None:  # it is on record, and so must be that it never left
+            return await self._wait(forward.failed, False)
+        return self._gate.too_many(view)
 
     async def _wait(self, call: Callable[..., T], *args: Any) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, call, *args)
@@ -160,7 +173,7 @@ class Proxy:
                 await caller.end(whole)
                 return
             try:
-                async with asyncio.timeout(_seconds_left(forward, view)):
+                async with lifetime(forward, view, clock=self._clock, threads=self._threads):
                     async for chunk in self._body(answer):
                         await caller.send_body(chunk)
             except (Broken, TimeoutError):
@@ -325,10 +338,3 @@ async def _read(chunks: AsyncIterator[bytes], limit: int) -> bytes | None:
 
 def _may_have_left(error: Broken | TimeoutError) -> bool:
     return not isinstance(error, Broken) or error.sent
-
-
-def _seconds_left(forward: Forward, view: RequestView) -> float | None:
-    """Until the proof behind a stream ends (a long log must not outlive it)."""
-    if forward.identity is None or forward.identity.expires_at is None:
-        return None
-    return float(max(0, forward.identity.expires_at - view.now))

@@ -279,8 +279,8 @@ class Store(Protocol):
     def ping(self) -> None: ...
     def close(self) -> None: ...
     def version(self) -> int:
-        """Rises with each revocation, key revocation, new attestation, case decision or change of an
-        account's upstream key. Cheap."""
+        """Rises with each revocation, key revocation, new attestation, case decision or change
+        of an account's upstream key. Cheap."""
 
     # -- nonces ----------------------------------------------------------------------------------
     def add_nonce(self, nonce: str, *, purpose: str, binding: bytes, expires_at: int) -> None: ...

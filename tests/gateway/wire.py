@@ -187,6 +187,9 @@ class ScriptedGate:
     def refresh(self) -> None:
         pass
 
+    def too_many(self, view: RequestView) -> Reply:
+        return Reply(403, (("content-type", "application/json"),), b'{"error":"too many"}')
+
     def too_large(self, view: RequestView) -> Reply:
         return Reply(413, (("content-type", "application/json"),), b'{"error":"too large"}')
 

@@ -64,6 +64,9 @@ class Route:
     kind: Kind
     name: str
     resource: str | None = None
+    long_lived: bool = False
+    """Its answer may go on for hours (logs, server-sent events): only through a door that can cut
+    it off, and only while the account stays cleared."""
 
 
 class Adapter(Protocol):
@@ -71,6 +74,11 @@ class Adapter(Protocol):
 
     @property
     def name(self) -> str: ...
+
+    @property
+    def heeds_429(self) -> bool:
+        """Whether this marketplace's own client, told 429, neither sends the request again by
+        itself nor hides why. Else it is told 403, which none of them re-sends."""
 
     def match(self, method: str, path: str) -> Route | None:
         """The route of exactly this method and path, or None. Nothing is decoded or repaired."""

@@ -115,7 +115,7 @@ class SignIn(Part):
 
     def touch_keys(self, used: Mapping[str, int]) -> None:
         known = select(keys.c.id, keys.c.last_used_at).where(keys.c.id.in_(list(used)))
-        last = {ident: at for ident, at in self._db.rows(known)}
+        last: dict[str, int | None] = dict(map(tuple, self._db.rows(known)))
         due = [
             {"ident": ident, "at": used[ident]}
             for ident, at in last.items()
