@@ -17,6 +17,7 @@ from typing import Any
 
 from kycgate.assembly.chains import escrow_follower, home_chain, permit_office, publishers
 from kycgate.assembly.control import web_parts
+from kycgate.assembly.limits import lanes, rates, server_limits
 from kycgate.assembly.market import Credentials, Market, gate_parts, open_asserter
 from kycgate.assembly.rules import domain, live_lists, open_signer, oracle, rental_policy
 from kycgate.audit import DecisionLog
@@ -158,6 +159,7 @@ def serve(config: Config, *, started: Callable[[int, int], None] | None = None) 
             gateway_at=config.gate.listen,
             control_at=config.gate.control_listen,
             beside=_beside(services),
+            limits=server_limits(config),
             started=started,
         )
 
@@ -166,7 +168,8 @@ def gateway_app(services: Services) -> Any:
     """The marketplace listener's ASGI application."""
     from kycgate.gateway.proxy import Proxy
 
-    return Proxy(services.gate, services.config.marketplace.upstream)
+    config = services.config
+    return Proxy(services.gate, config.marketplace.upstream, lanes=lanes(config))
 
 
 def forward_auth_app(services: Services) -> Any:
@@ -193,8 +196,15 @@ def _beside(services: Services) -> tuple[Any, tuple[str, int]] | None:
 def control_app(services: Services) -> Any:
     """The control plane's WSGI application."""
     from kycgate.web.app import create_app
+    from kycgate.web.limits import PerAddress
 
-    return create_app(services.web)
+    limits = rates(services.config)
+    return PerAddress(
+        create_app(services.web),
+        every=limits.address,
+        changes=limits.unproven,
+        fronts=services.config.gate.forward_auth_peers,
+    )
 
 
 @contextmanager
