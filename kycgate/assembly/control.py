@@ -83,4 +83,5 @@ def web_parts(
             ),
         ),
         now=lambda: int(time.time()),
+        renewals=identity.renewals,
     )

@@ -30,6 +30,7 @@ from kycgate.issuer.cases import (
 )
 from kycgate.issuer.checks import Oracle, Screener, Screening, doubts, screen
 from kycgate.issuer.issuing import DAY_S, Issuer
+from kycgate.issuer.renewals import Renewals
 from kycgate.issuer.vault import Entropy, Log, Vault
 from kycgate.store.base import Case, Store
 
@@ -66,6 +67,7 @@ class Identity:
         self._issuer = issuer
         self._screener = screener
         self._oracle = oracle
+        self.renewals = Renewals()
 
     @property
     def book(self) -> CaseBook:
@@ -243,13 +245,13 @@ class Identity:
             return self._issuer.read(live)
         try:
             renewed = self._renew(case, account, now)
-        except Unavailable:
+            self.renewals.done(account.key)
+        except (Unavailable, Malformed) as e:
             if live is None:
-                raise
-            renewed = None
-        except Malformed as e:
-            if live is None:
+                if isinstance(e, Unavailable):
+                    raise
                 raise Unavailable("what is stored of this case can't be read") from e
+            self.renewals.failed(account.key, ends_at=live.expires_at, why=e.message, now=now)
             renewed = None
         except NotFound:
             renewed = None  # the subject was erased: nothing is left to screen

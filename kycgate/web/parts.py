@@ -18,6 +18,7 @@ from kycgate.core.permit import SignedPermit
 from kycgate.core.policy import ListVersion
 from kycgate.core.signature import Invalid, Undecided, Valid
 from kycgate.errors import Misconfigured
+from kycgate.issuer.renewals import Waiting
 from kycgate.store.base import Case, Store
 
 
@@ -93,6 +94,12 @@ class Publishing(Protocol):
         """One entry a chain, for operators."""
 
 
+class RenewalsWaiting(Protocol):
+    """Attestations that are due for renewal and can't be renewed."""
+
+    def waiting(self, *, now: int) -> Waiting: ...
+
+
 class ListAges(Protocol):
     """Which screening lists are older than the operator allows."""
 
@@ -144,6 +151,7 @@ class WebParts:
     words: Words
     now: Callable[[], int]
     lifetimes: Lifetimes = Lifetimes()
+    renewals: RenewalsWaiting | None = None
 
     def __post_init__(self) -> None:
         problems = []
