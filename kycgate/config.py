@@ -314,6 +314,22 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """What counts as a proof of identity, and for how long."""
+
+    environment: str = _setting(_one_of("live", "test"), "live")
+    """test: proofs of test issuers and sandboxes only; an issuer key serves one of the two"""
+    require_proof: bool = _setting(_switch, False)
+    """a case can be handed in only with a proof of identity, or with documents to look at"""
+    auto_organisations: bool = _setting(_switch, False)
+    """approve an organisation whose representative is proven without a person looking"""
+    level_1_days: int = _setting(_number(1, 3650), 180)
+    """days after which identity must be proven again, as the two below"""
+    level_2_days: int = _setting(_number(1, 3650), 365)
+    level_3_days: int = _setting(_number(1, 3650), 730)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """Everything the operator decides. `directory` is where relative paths start."""
 
@@ -327,6 +343,7 @@ class Config:
     screening: Screening
     policy: PolicyFile
     limits: Limits
+    identity: Identity
 
     def path(self, text: str) -> Path:
         return self.directory / text
@@ -362,6 +379,7 @@ _SECTIONS: dict[str, type] = {
     "screening": Screening,
     "policy": PolicyFile,
     "limits": Limits,
+    "identity": Identity,
 }
 _CHAINS = "chain"
 
