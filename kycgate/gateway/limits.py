@@ -29,6 +29,9 @@ class Rate:
     burst: int
 
 
+_NO_RATE = Rate(1e9, 10**9)
+
+
 @dataclass(frozen=True, slots=True)
 class Rates:
     """The bounds of one gate."""
@@ -103,13 +106,19 @@ class Turns:
         self._accounts = Buckets(rates.account, monotonic)
         self._unproven = Buckets(rates.unproven, monotonic)
         self._stopping = Buckets(rates.stops, monotonic)
+        self._front = Bucket(_NO_RATE, monotonic)
         self._stopped = Buckets(rates.stops, monotonic)
 
     def address(self, ip: str, *, stop: bool) -> Bucket:
         """What everything from this address is charged to; `stop`: the request ends something."""
+        if _is_front(ip):
+            return self._front
         return (self._stopping if stop else self._addresses).of(neighbourhood(ip))
 
     def unproven(self, ip: str) -> Bucket:
+        """What failed proofs from this address are charged to."""
+        if _is_front(ip):
+            return self._front
         return self._unproven.of(neighbourhood(ip))
 
     def account(self, account: str, *, stop: bool) -> Bucket:
@@ -127,6 +136,16 @@ def charging(buckets: Sequence[Bucket]) -> Callable[[], bool]:
     """Takes one from each of these; false if one of them had none."""
     held = tuple(buckets)
     return lambda: all(tuple(bucket.take() for bucket in held))
+
+
+@lru_cache(maxsize=64)
+def _is_front(ip: str) -> bool:
+    """On this very machine nobody but a front connects; whom it speaks for is not known here
+    unless it is named as one, and then this is not its address."""
+    try:
+        return ipaddress.ip_address(ip).is_loopback
+    except ValueError:
+        return False
 
 
 @lru_cache(maxsize=4096)

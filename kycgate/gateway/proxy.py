@@ -167,6 +167,8 @@ class Proxy:
             headers = _passable(answer.headers)
             if answer.status in _BODILESS:  # the length of a body that does not follow
                 headers = [pair for pair in headers if pair[0].lower() != b"content-length"]
+            if forward.lane == "long":
+                headers.append((b"x-accel-buffering", b"no"))  # to nginx in front, which drops it
             await caller.start(answer.status, headers)
             whole = answer.whole
             if whole is not None:

@@ -154,7 +154,11 @@ def _retry_after(refusing: Refusing) -> Headers:
 
 
 def _common(refusing: Refusing) -> Headers:
-    return (NO_STORE, ("Kycgate-Request", refusing.request_id))
+    said: Headers = (NO_STORE, ("Kycgate-Request", refusing.request_id))
+    if refusing.reasons[0].code is Code.DOOR_BLIND:
+        # A front that can send it through the proxy instead may do so at once.
+        said = (*said, ("Kycgate-Door", "proxy"))
+    return said
 
 
 def _problem(refusing: Refusing, codes: tuple[Code, ...], status: int) -> Reply:
