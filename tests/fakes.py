@@ -22,7 +22,7 @@ it the real thing.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -201,6 +201,7 @@ class MemoryStore:
 
     def set_upstream_key(self, account: str, sealed: bytes | None) -> None:
         with self._open():
+            self._version += 1
             if sealed is None:
                 self._upstream.pop(account, None)
             else:
@@ -537,11 +538,12 @@ class MemoryStore:
             self._version += 1
             return True
 
-    def touch_key(self, key_id: str, *, at: int) -> None:
+    def touch_keys(self, used: Mapping[str, int]) -> None:
         with self._open():
-            key = self._keys.get(key_id)
-            if key is not None and (key.last_used_at is None or at >= key.last_used_at + 60):
-                self._keys[key_id] = replace(key, last_used_at=at)
+            for key_id, at in used.items():
+                key = self._keys.get(key_id)
+                if key is not None and (key.last_used_at is None or at >= key.last_used_at + 60):
+                    self._keys[key_id] = replace(key, last_used_at=at)
 
     # -- users of schedulers ---------------------------------------------------------------------
 

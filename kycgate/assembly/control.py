@@ -117,4 +117,5 @@ def web_parts(
             lambda: (documents_way(live=config.identity.environment == "live"),),
         ),
         me=me,
+        renewals=identity.renewals,
     )

@@ -14,7 +14,7 @@ on every chain, and `eip155:<chain>:0x…` for a contract account, which counts 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -466,7 +466,8 @@ class Store(Protocol):
     def ping(self) -> None: ...
     def close(self) -> None: ...
     def version(self) -> int:
-        """Rises with each revocation, key revocation, new attestation or case decision. Cheap."""
+        """Rises with each revocation, key revocation, new attestation, case decision or change
+        of an account's upstream key. Cheap."""
 
     # -- nonces ----------------------------------------------------------------------------------
     def add_nonce(self, nonce: str, *, purpose: str, binding: bytes, expires_at: int) -> None: ...
@@ -619,8 +620,8 @@ class Store(Protocol):
     def revoke_key(self, account: str, key_id: str, *, at: int) -> bool:
         """True if it was this account's and not revoked before."""
 
-    def touch_key(self, key_id: str, *, at: int) -> None:
-        """Remember the use, to the minute: people read it, and most calls then write nothing."""
+    def touch_keys(self, used: Mapping[str, int]) -> None:
+        """Remember when each key id was used, to the minute: people read it. One transaction."""
 
     # -- users of schedulers ---------------------------------------------------------------------
     def add_user_code(self, link: UserLink) -> None: ...

@@ -7,6 +7,7 @@ of `base` bear its field names.
 from __future__ import annotations
 
 import json
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import (
@@ -78,6 +79,7 @@ class Amount(TypeDecorator[Any]):
         return int(value)
 
 
+@lru_cache(maxsize=512)
 def read_words(value: str) -> Any:
     """The tuple behind a `Words` column, for reads that bypass the column types."""
     return _frozen(json.loads(value))

@@ -35,7 +35,7 @@ _CSP = "; ".join(
         "frame-ancestors 'none'",
     )
 )
-_HEADERS = {
+HEADERS = {
     "Content-Security-Policy": _CSP,
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
@@ -138,7 +138,7 @@ def _dump(cookie: Cookie, *, secure: bool) -> str:
 
 
 def _leave(parts: WebParts, response: Response) -> Response:
-    for name, value in _HEADERS.items():
+    for name, value in HEADERS.items():
         response.headers[name] = value
     if parts.secure:
         response.headers["Strict-Transport-Security"] = "max-age=31536000"

@@ -22,6 +22,7 @@ from kycgate.issuer.documenting import Typed, Uploaded
 from kycgate.issuer.imports import Imported
 from kycgate.issuer.proven import Means
 from kycgate.issuer.providers.base import Headers, Link
+from kycgate.issuer.renewals import Waiting
 from kycgate.issuer.retention import Erasure
 from kycgate.issuer.view import Standing
 from kycgate.store.base import Case, Presentation, Store, Verification
@@ -218,6 +219,12 @@ class Publishing(Protocol):
         """One entry a chain, for operators."""
 
 
+class RenewalsWaiting(Protocol):
+    """Attestations that are due for renewal and can't be renewed."""
+
+    def waiting(self, *, now: int) -> Waiting: ...
+
+
 class ListAges(Protocol):
     """Which screening lists are older than the operator allows."""
 
@@ -269,6 +276,7 @@ class WebParts:
     words: Words
     now: Callable[[], int]
     lifetimes: Lifetimes = Lifetimes()
+    renewals: RenewalsWaiting | None = None
     ways: tuple[Callable[[], tuple[Way, ...]], ...] = ()
     """what each room offers to prove identity with, asked at each visit"""
     presentations: Presentations | None = None

@@ -899,6 +899,14 @@ SCHEMAS: dict[str, Schema] = {
             "store": {"enum": ["ok", "unavailable"]},
             "stale_lists": {"type": "integer"},
             "revocations_late_s": {"type": "integer"},
+            "renewals_waiting": {
+                "type": "integer",
+                "description": "attestations due for renewal that something of ours holds up",
+            },
+            "renewals_end_at": {
+                "type": "integer",
+                "description": "operators only: when the first of them is cut off",
+            },
             "log": maybe(
                 record(
                     {"seq": {"type": "integer"}, "hash": BYTES32}, example={"seq": 7, "hash": _WORD}
