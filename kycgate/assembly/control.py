@@ -76,11 +76,7 @@ def web_parts(
             operator=config.marketplace.name,
             contact=config.gate.public_url,
             marketplace=config.marketplace.name,
-            commands=(
-                "export IOCLOUD_BASE_URL={marketplace}",
-                "export IOCLOUD_API_KEY={key}",
-                "iocloud deploy --name my-job --image IMAGE --gpu H100:8 --hours 24 --detach",
-            ),
+            adapter=config.marketplace.adapter,
         ),
         now=lambda: int(time.time()),
     )

@@ -26,7 +26,7 @@ from sqlalchemy import (
     text,
 )
 
-REVISION = "0003"
+REVISION = "0007"
 """The migration these tables describe. A database already there needs no Alembic at start."""
 
 metadata = MetaData()
@@ -132,6 +132,22 @@ sessions = Table(
     _time("created_at"),
     _time("expires_at"),
     Index("sessions_by_expiry", "expires_at"),
+)
+
+handoffs = Table(
+    "handoffs",
+    metadata,
+    _text("id", primary_key=True),
+    _bytes("code_hash", unique=True),
+    _text("account"),
+    _text("match"),
+    _time("created_at"),
+    _time("expires_at"),
+    _time("opened_at", nullable=True),
+    _time("claimed_at", nullable=True),
+    _bytes("session_hash", nullable=True),
+    Index("handoffs_by_account", "account"),
+    Index("handoffs_by_expiry", "expires_at"),
 )
 
 keys = Table(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import json
 import shutil
@@ -26,21 +27,46 @@ _ARGUMENTS = (
     "--no-first-run",
     "--remote-debugging-port=0",
 )
-# An EIP-1193 provider whose key is in the test: each signature is asked for through a binding.
+# EIP-1193 providers whose key is in the test: each signature is asked for through a binding. They
+# announce themselves (EIP-6963); with no names, one stands as window.ethereum instead.
 _WALLET = """
 (() => {
   const waiting = {};
+  const heard = [];
   window.walletAnswers = (id, signature) => waiting[id](signature);
-  window.ethereum = { request: ({ method, params }) => {
-    if (method === "eth_requestAccounts") return Promise.resolve(["ACCOUNT"]);
-    if (method === "eth_chainId") return Promise.resolve("0x1");
-    return new Promise((resolve) => {
-      const id = String(Object.keys(waiting).length);
-      waiting[id] = resolve;
-      window.walletSigns(JSON.stringify({ id, method, params }));
-    });
-  }};
+  window.walletTurnsTo = (account) => { for (const tell of heard) tell([account]); };
+  window.walletAccount = "ACCOUNT";
+  const provider = {
+    on: (event, tell) => { if (event === "accountsChanged") heard.push(tell); },
+    removeListener: (event, tell) => { heard.splice(heard.indexOf(tell), 1); },
+    request: ({ method, params }) => {
+      if (method === "eth_requestAccounts") return Promise.resolve([window.walletAccount]);
+      if (method === "eth_chainId") return Promise.resolve("CHAIN");
+      if (window.walletDeclines) return Promise.reject({ code: 4001, message: "no" });
+      return new Promise((resolve) => {
+        const id = String(Object.keys(waiting).length);
+        waiting[id] = resolve;
+        window.walletSigns(JSON.stringify({ id, method, params }));
+      });
+    },
+  };
+  const names = NAMES;
+  if (names.length === 0) { window.ethereum = provider; return; }
+  addEventListener("eip6963:requestProvider", () => {
+    for (const name of names) {
+      const info = { uuid: name, name, icon: "data:image/svg+xml,<svg/>", rdns: "test." + name };
+      dispatchEvent(new CustomEvent("eip6963:announceProvider",
+        { detail: Object.freeze({ info, provider }) }));
+    }
+  });
 })();
+"""
+# What a laboratory would note of the page: shifts nobody asked for, how much was fetched, by whom.
+_METER = """
+window.shifts = [];
+new PerformanceObserver((list) => {
+  for (const each of list.getEntries()) if (!each.hadRecentInput) window.shifts.push(each.value);
+}).observe({ type: "layout-shift", buffered: true });
 """
 
 
@@ -60,10 +86,14 @@ class Chromium:
     def __init__(self, socket: aiohttp.ClientWebSocketResponse, signer: LocalSigner) -> None:
         self._socket = socket
         self._signer = signer
+        self.wallets: tuple[str, ...] = ("Test Wallet",)
+        self.chain = 1
         self._number = 0
         self._answers: dict[int, asyncio.Future[Any]] = {}
         self.complaints: list[str] = []
         self.signed: list[str] = []
+        self.fetched: list[str] = []
+        self.extra = ""
 
     async def listen(self) -> None:
         """Sort what the browser says into answers, signing requests and complaints."""
@@ -75,6 +105,8 @@ class Chromium:
                 asyncio.get_running_loop().create_task(self._sign(said["params"]["payload"]))
             elif said["method"] in ("Runtime.exceptionThrown", "Log.entryAdded"):
                 self.complaints.append(json.dumps(said["params"]))
+            elif said["method"] == "Network.requestWillBeSent":
+                self.fetched.append(said["params"]["request"]["url"])
 
     async def call(self, method: str, **params: Any) -> Any:
         self._number += 1
@@ -109,11 +141,64 @@ class Chromium:
         await self.call("Page.enable")
         await self.call("Runtime.enable")
         await self.call("Log.enable")
+        await self.call("Network.enable")
         await self.call("Runtime.addBinding", name="walletSigns")
         wallet = _WALLET.replace("ACCOUNT", checksum(self._signer.address))
-        await self.call("Page.addScriptToEvaluateOnNewDocument", source=wallet)
+        wallet = wallet.replace("NAMES", json.dumps(self.wallets)).replace("CHAIN", hex(self.chain))
+        for source in (wallet, _METER, self.extra):
+            await self.call("Page.addScriptToEvaluateOnNewDocument", source=source)
+        await self.go(url)
+
+    async def go(self, url: str) -> None:
+        """Follow an address as if it were typed."""
         await self.call("Page.navigate", url=url)
-        await self.until(f"location.href.startsWith({json.dumps(url)})")
+        await self.until(f"location.href.startsWith({json.dumps(url.split('#')[0])})")
+
+    async def ready(self) -> None:
+        """Wait until the page's own script has started."""
+        await self.until("document.documentElement.dataset.ready === 'yes'")
+
+    async def click(self, selector: str) -> None:
+        """Press what is there and can be seen."""
+        found = f"document.querySelector({json.dumps(selector)})"
+        await self.until(f"{found} && {found}.checkVisibility()")
+        await self.script(f"{found}.click()")
+
+    async def fill(self, selector: str, value: str) -> None:
+        """Type into a field, as its listeners hear it."""
+        found = f"document.querySelector({json.dumps(selector)})"
+        await self.until(found)
+        typed = (
+            f"e.value = {json.dumps(value)}; e.dispatchEvent(new Event('input', {{bubbles: true}}))"
+        )
+        await self.script(f"(() => {{ const e = {found}; {typed}; }})()")
+
+    async def press(self, key: str, *, shift: bool = False) -> None:
+        """One key of the keyboard, where the focus is."""
+        codes = {"Tab": 9, "Enter": 13, " ": 32, "ArrowRight": 39, "ArrowLeft": 37, "End": 35}
+        text = {"Enter": "\r", " ": " "}.get(key)
+        event = {"key": key, "windowsVirtualKeyCode": codes[key], "modifiers": 8 if shift else 0}
+        down = event | ({"text": text} if text else {})
+        await self.call("Input.dispatchKeyEvent", type="keyDown", **down)
+        await self.call("Input.dispatchKeyEvent", type="keyUp", **event)
+
+    async def size(self, width: int, height: int = 900, *, mobile: bool = False) -> None:
+        """The window, in CSS pixels."""
+        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": mobile}
+        await self.call("Emulation.setDeviceMetricsOverride", **size)
+
+    async def prefer(self, **features: str) -> None:
+        """What the reader prefers: `color_scheme="dark"`, `reduced_motion="reduce"`."""
+        told = [
+            {"name": f"prefers-{name.replace('_', '-')}", "value": value}
+            for name, value in features.items()
+        ]
+        await self.call("Emulation.setEmulatedMedia", features=told)
+
+    async def shot(self, file: Path) -> None:
+        """The whole page as a picture."""
+        told = await self.call("Page.captureScreenshot", captureBeyondViewport=True)
+        file.write_bytes(base64.b64decode(told["data"]))
 
     async def _sign(self, payload: str) -> None:
         asked = json.loads(payload)

@@ -13,6 +13,7 @@ from kycgate.store.base import Store
 from kycgate.store.sql.accounts import Accounts
 from kycgate.store.sql.attestations import Attestations
 from kycgate.store.sql.database import Database
+from kycgate.store.sql.handoffs import Handoffs
 from kycgate.store.sql.jobs import Jobs
 from kycgate.store.sql.log import Log
 from kycgate.store.sql.migrate import migrate
@@ -23,7 +24,7 @@ from kycgate.store.sql.signin import SignIn
 _PING = select(literal(1))
 
 
-class SqlStore(SignIn, Accounts, Attestations, Jobs, Settling, Log, Outbox):
+class SqlStore(SignIn, Handoffs, Accounts, Attestations, Jobs, Settling, Log, Outbox):
     """Every part over one database."""
 
     def ping(self) -> None:

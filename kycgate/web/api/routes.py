@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from kycgate.web.api import cases, description, jobs, keys, signin, status
+from kycgate.web.api import cases, description, handoffs, jobs, keys, signin, status
 from kycgate.web.parts import WebParts
 from kycgate.web.wire import Answer, Call
 
@@ -37,6 +37,11 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "/v1/permits", jobs.ask_permit),
     Route("GET", "/v1/permits", jobs.job_permit),
     Route("POST", "/v1/explain", jobs.explain),
+    Route("POST", "/v1/handoffs", handoffs.make),
+    Route("POST", "/v1/handoffs/look", handoffs.look),
+    Route("POST", "/v1/handoffs/claim", handoffs.claim),
+    Route("GET", "/v1/handoffs/<id>", handoffs.one),
+    Route("DELETE", "/v1/handoffs/<id>", handoffs.end),
     Route("GET", "/v1/openapi.json", description.openapi),
     Route("GET", "/healthz", status.health),
 )
