@@ -12,6 +12,8 @@ from kycgate.web.parts import WebParts
 
 PLACEHOLDER: Final = "kg_…"
 """Stands where the key goes until one was made."""
+AS_LONG: Final = "kg_" + "•" * 43
+"""The same, as long as a key is: the lines don't grow when it comes."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from kycgate.web.access import Caller, Means, visitor
 from kycgate.web.api import status
 from kycgate.web.api.cases import REFUSAL_ID
 from kycgate.web.assets import asset
-from kycgate.web.commands import PLACEHOLDER, tabs
+from kycgate.web.commands import AS_LONG, tabs
 from kycgate.web.languages import NAMES, Language
 from kycgate.web.parts import WebParts
 from kycgate.web.wire import Call, argument
@@ -179,8 +179,8 @@ def _place(call: Call) -> dict[str, Any]:
 def _renting(parts: WebParts, told: dict[str, Any]) -> dict[str, Any]:
     held = told["attestation"]
     return {
-        "tabs": tabs(parts),
-        "placeholder": PLACEHOLDER,
+        "tabs": tabs(parts, AS_LONG),
+        "placeholder": AS_LONG,
         "key_days": parts.lifetimes.key_days,
         "until": held["expires_at"] if held else None,
     }

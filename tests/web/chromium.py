@@ -65,7 +65,10 @@ _WALLET = """
 _METER = """
 window.shifts = [];
 new PerformanceObserver((list) => {
-  for (const each of list.getEntries()) if (!each.hadRecentInput) window.shifts.push(each.value);
+  for (const each of list.getEntries()) {
+    if (each.hadRecentInput) continue;
+    window.shifts.push([each.value, each.sources.map((s) => s.node?.className || s.node?.nodeName)]);
+  }
 }).observe({ type: "layout-shift", buffered: true });
 """
 
@@ -159,10 +162,18 @@ class Chromium:
         await self.until("document.documentElement.dataset.ready === 'yes'")
 
     async def click(self, selector: str) -> None:
-        """Press what is there and can be seen."""
+        """Press what is there and can be seen, with the mouse: what covers it would be pressed."""
         found = f"document.querySelector({json.dumps(selector)})"
         await self.until(f"{found} && {found}.checkVisibility()")
-        await self.script(f"{found}.click()")
+        box = (
+            f"(() => {{ const e = {found}; e.scrollIntoView({{block: 'center'}});"
+            " const b = e.getBoundingClientRect();"
+            " return JSON.stringify([b.left + b.width / 2, b.top + b.height / 2]); })()"
+        )
+        x, y = json.loads(await self.script(box))
+        event = {"x": x, "y": y, "button": "left", "clickCount": 1}
+        for kind in ("mousePressed", "mouseReleased"):
+            await self.call("Input.dispatchMouseEvent", type=kind, **event)
 
     async def fill(self, selector: str, value: str) -> None:
         """Type into a field, as its listeners hear it."""

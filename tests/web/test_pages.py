@@ -265,7 +265,7 @@ def test_after_approval_the_commands_of_every_client_are_exact(world: World) -> 
         "export IOCLOUD_BASE_URL=http://rent.test",
         "export VAST_URL=http://rent.test",
         "export RUNPOD_API_BASE_URL=http://rent.test",
-        'with RenterSession("http://gate.test", marketplace="http://rent.test", key="kg_…")',
+        'with RenterSession("http://gate.test", marketplace="http://rent.test", key="kg_•',
         "kycgate sidecar --gate http://gate.test --upstream http://rent.test",
     ):
         assert line in page, line

@@ -66,6 +66,8 @@ class Registrar:
     told: list[dict[str, Any]] = field(default_factory=list)
     attested: dict[str, SignedAttestation] = field(default_factory=dict)
     down: bool = False
+    refuses: str | None = None
+    """the field the next details are refused for"""
 
     def open_case(
         self,
@@ -76,6 +78,8 @@ class Registrar:
         refusal_id: str | None,
         now: int,
     ) -> Case:
+        if self.refuses is not None:
+            raise Malformed("has no letter", field=self.refuses, remedy="type a name")
         if not isinstance(details.get("name"), str):
             raise Malformed("is missing", field="details.name", remedy="add this field")
         self.told.append(details)

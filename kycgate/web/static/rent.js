@@ -4,8 +4,6 @@ import { on } from "./page.js";
 import { accountsHeard } from "./prove.js";
 import { start as watch } from "./watch.js";
 
-const PLACE = "kg_…";
-
 function tabs(root) {
   const all = Array.from(root.querySelectorAll("[role=tab]"));
   function choose(tab) {
@@ -34,10 +32,10 @@ export function start(root) {
   on(make, "click", async () => {
     const key = await api("POST", "/v1/keys", { label: "cli", days: Number(make.dataset.days) });
     for (const lines of root.querySelectorAll(".tabs code")) {
-      lines.textContent = lines.textContent.replaceAll(PLACE, key.secret);
+      lines.textContent = lines.textContent.replaceAll(make.dataset.place, key.secret);
     }
-    root.querySelector("#key-made").hidden = false;
-    root.querySelector("#key-actions").hidden = true;
+    root.querySelector("#key-made").classList.remove("gone");
+    root.querySelector("#key-actions").classList.add("gone");
     root.querySelector("[role=tabpanel]:not([hidden]) pre").focus();
   });
   const [stopWatching, stopHearing] = [watch(root), accountsHeard()];
