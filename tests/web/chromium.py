@@ -67,7 +67,8 @@ window.shifts = [];
 new PerformanceObserver((list) => {
   for (const each of list.getEntries()) {
     if (each.hadRecentInput) continue;
-    window.shifts.push([each.value, each.sources.map((s) => s.node?.className || s.node?.nodeName)]);
+    window.shifts.push([each.value, each.startTime, each.lastInputTime, each.sources.map((s) =>
+      [s.node?.className || s.node?.nodeName, s.previousRect.top, s.currentRect.top])]);
   }
 }).observe({ type: "layout-shift", buffered: true });
 """

@@ -62,7 +62,7 @@ export async function swap({ moved = false, url = location.href } = {}) {
   document.documentElement.dataset.ready = "";
   document.title = next.title;
   for (const name of ["account", "query", "refusal"]) document.body.dataset[name] = next.body.dataset[name];
-  document.querySelector(".top").replaceWith(next.querySelector(".top"));
+  for (const part of [".top", "footer"]) document.querySelector(part).replaceWith(next.querySelector(part));
   main.replaceChildren(...next.getElementById("main").childNodes);
   if (url !== location.href) history.replaceState(null, "", url);
   const heading = main.querySelector("h1");
