@@ -282,6 +282,22 @@ class PolicyFile:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """What counts as a proof of identity, and for how long."""
+
+    environment: str = _setting(_one_of("live", "test"), "live")
+    """test: proofs of test issuers and sandboxes only; an issuer key serves one of the two"""
+    require_proof: bool = _setting(_switch, False)
+    """a case can be handed in only with a proof of identity, or with documents to look at"""
+    auto_organisations: bool = _setting(_switch, False)
+    """approve an organisation whose representative is proven without a person looking"""
+    level_1_days: int = _setting(_number(1, 3650), 180)
+    """days after which identity must be proven again, as the two below"""
+    level_2_days: int = _setting(_number(1, 3650), 365)
+    level_3_days: int = _setting(_number(1, 3650), 730)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """Everything the operator decides. `directory` is where relative paths start."""
 
@@ -294,6 +310,7 @@ class Config:
     chains: tuple[Elsewhere, ...]
     screening: Screening
     policy: PolicyFile
+    identity: Identity
 
     def path(self, text: str) -> Path:
         return self.directory / text
@@ -328,6 +345,7 @@ _SECTIONS: dict[str, type] = {
     "settlement": Settlement,
     "screening": Screening,
     "policy": PolicyFile,
+    "identity": Identity,
 }
 _CHAINS = "chain"
 

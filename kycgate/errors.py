@@ -111,8 +111,37 @@ class Code(StrEnum):
     ASSERTION_AUDIENCE = "assertion_audience"
     ASSERTION_REQUEST = "assertion_request"
     ASSERTION_REPLAYED = "assertion_replayed"
+    # Credentials from a wallet
+    CREDENTIAL_MALFORMED = "credential_malformed"
+    CREDENTIAL_TYPE = "credential_type"
+    CREDENTIAL_ISSUER = "credential_issuer"
+    CREDENTIAL_TEST_ISSUER = "credential_test_issuer"
+    CREDENTIAL_SIGNATURE = "credential_signature"
+    CREDENTIAL_ALTERED = "credential_altered"
+    CREDENTIAL_NOT_YET_VALID = "credential_not_yet_valid"
+    CREDENTIAL_EXPIRED = "credential_expired"
+    CREDENTIAL_HOLDER = "credential_holder"
+    CREDENTIAL_INCOMPLETE = "credential_incomplete"
+    CREDENTIAL_REVOKED = "credential_revoked"
+    CREDENTIAL_SUSPENDED = "credential_suspended"
+    CREDENTIAL_STATUS_UNKNOWN = "credential_status_unknown"
+    PRESENTATION_UNREADABLE = "presentation_unreadable"
+    PRESENTATION_EXPIRED = "presentation_expired"
+    PRESENTATION_SESSION = "presentation_session"
+    PRESENTATION_DECLINED = "presentation_declined"
     # The world
     DEPENDENCY = "dependency"
+    # Proof of identity
+    IDENTITY_UNPROVEN = "identity_unproven"
+    VERIFICATION_DUE = "verification_due"
+    PROOF_MISMATCH = "proof_mismatch"
+    PROOF_COUNTRY = "proof_country"
+    PROOF_OUTDATED = "proof_outdated"
+    PROOF_SANDBOX = "proof_sandbox"
+    PROOF_WITHDRAWN = "proof_withdrawn"
+    DOCUMENT_SHARED = "document_shared"
+    EARLIER_DECISION = "earlier_decision"
+    AUTHORITY_UNPROVEN = "authority_unproven"
 
 
 _DECLINED = frozenset(
@@ -139,6 +168,8 @@ _MISSING = {
     Code.LEVEL_TOO_LOW: "higher_level",
     Code.PROOF_MISSING: "wallet_proof",
     Code.WALLET_PROOF_STALE: "fresh_wallet_proof",
+    Code.IDENTITY_UNPROVEN: "identity_proof",
+    Code.VERIFICATION_DUE: "identity_proof",
 }
 _REVIEW = frozenset(
     {
@@ -149,6 +180,12 @@ _REVIEW = frozenset(
         Code.GPU_UNKNOWN,
         Code.OWNERSHIP_UNKNOWN,
         Code.NOT_CHECKED,
+        Code.PROOF_MISMATCH,
+        Code.PROOF_COUNTRY,
+        Code.PROOF_WITHDRAWN,
+        Code.DOCUMENT_SHARED,
+        Code.EARLIER_DECISION,
+        Code.AUTHORITY_UNPROVEN,
     }
 )
 

@@ -35,9 +35,11 @@ from kycgate.store.base import (
     Handoff,
     IssuedAttestation,
     Job,
+    KeptProof,
     Key,
     LogEntry,
     OutboxItem,
+    Presentation,
     Refusal,
     RentalState,
     Revocations,
@@ -49,6 +51,7 @@ from kycgate.store.base import (
 
 _NONCE_GRACE_S = 3600
 _LOG_GENESIS = bytes(32)
+_OPEN = ("draft", "submitted", "needs", "review", "approved")
 
 
 class MemoryStore:
@@ -70,6 +73,7 @@ class MemoryStore:
         self._events: list[CaseEvent] = []
         self._evidence: dict[str, SealedEvidence] = {}
         self._clearances: dict[tuple[str, bytes], Clearance] = {}
+        self._identity_proofs: dict[tuple[str, str], KeptProof] = {}
         self._attestations: list[IssuedAttestation] = []
         self._revoked_issuers: set[str] = set()
         self._revoked: set[tuple[str, bytes, bytes]] = set()
@@ -84,6 +88,7 @@ class MemoryStore:
         self._outbox: dict[int, OutboxItem] = {}
         self._outbox_count = 0
         self._settings: dict[str, str] = {}
+        self._presentations: dict[str, Presentation] = {}
 
     # -- the world may break ---------------------------------------------------------------------
 
@@ -145,8 +150,11 @@ class MemoryStore:
             self._claims = {key: end for key, end in self._claims.items() if end >= old}
             self._sessions = {k: s for k, s in self._sessions.items() if s.expires_at >= old}
             self._handoffs = {k: h for k, h in self._handoffs.items() if h.expires_at >= old}
+            asked = self._presentations
+            self._presentations = {k: p for k, p in asked.items() if p.keep_until >= now}
             kept = (self._nonces, self._claims, self._sessions, self._handoffs)
-            return before - sum(len(each) for each in kept)
+            left = sum(len(each) for each in kept)
+            return before - left + len(asked) - len(self._presentations)
 
     # -- sessions --------------------------------------------------------------------------------
 
@@ -288,6 +296,9 @@ class MemoryStore:
         with self._open():
             if case.id in self._cases or case.subject_id not in self._subjects:
                 raise Conflict("that case exists, or is about nobody")
+            open_cases = [c for c in self._cases.values() if c.state in _OPEN]
+            if case.state in _OPEN and case.subject_id in {c.subject_id for c in open_cases}:
+                raise Conflict("the subject has an open case")
             self._cases[case.id] = case
             self._events.append(event)
 
@@ -350,6 +361,45 @@ class MemoryStore:
     def clearances_of(self, subject_id: str) -> frozenset[bytes]:
         with self._open():
             return frozenset(key for subject, key in self._clearances if subject == subject_id)
+
+    # -- proofs of identity ----------------------------------------------------------------------
+
+    def add_proof(self, proof: KeptProof) -> None:
+        with self._open():
+            if (proof.source, proof.reference) in self._identity_proofs:
+                raise Conflict("that proof was taken before")
+            self._identity_proofs[proof.source, proof.reference] = proof
+
+    def proof(self, source: str, reference: str) -> KeptProof | None:
+        with self._open():
+            return self._identity_proofs.get((source, reference))
+
+    def proofs_of(self, case_id: str) -> list[KeptProof]:
+        return self._proofs_where(lambda proof: proof.case_id == case_id)
+
+    def proofs_of_document(self, document: bytes) -> list[KeptProof]:
+        return self._proofs_where(lambda proof: proof.document == document)
+
+    def _proofs_where(self, wanted: Callable[[KeptProof], bool]) -> list[KeptProof]:
+        with self._open():
+            found = [proof for proof in self._identity_proofs.values() if wanted(proof)]
+            return sorted(found, key=lambda each: (each.kept_at, each.source, each.reference))
+
+    def withdraw_proof(self, source: str, reference: str, *, at: int, code: str) -> None:
+        with self._open():
+            proof = self._identity_proofs.get((source, reference))
+            if proof is None:
+                raise NotFound("no such proof of identity")
+            if proof.withdrawn_at is None:
+                proof = replace(proof, withdrawn_at=at, withdrawn_code=code)
+                self._identity_proofs[source, reference] = proof
+
+    def forget_documents(self, subject_id: str) -> None:
+        with self._open():
+            self._identity_proofs = {
+                key: replace(proof, document=None) if proof.subject_id == subject_id else proof
+                for key, proof in self._identity_proofs.items()
+            }
 
     # -- attestations and revocation -------------------------------------------------------------
 
@@ -637,6 +687,47 @@ class MemoryStore:
             if item is not None:
                 self._outbox[item_id] = replace(item, due_at=due_at, attempts=item.attempts + 1)
 
+    # -- presentations ---------------------------------------------------------------------------
+
+    def add_presentation(self, presentation: Presentation) -> None:
+        with self._open():
+            if presentation.id in self._presentations:
+                raise Conflict("that presentation exists")
+            self._presentations[presentation.id] = presentation
+
+    def presentation(self, presentation_id: str) -> Presentation | None:
+        with self._open():
+            return self._presentations.get(presentation_id)
+
+    def move_presentation(self, presentation: Presentation, *, from_state: str) -> None:
+        with self._open():
+            held = self._presentations.get(presentation.id)
+            if held is None or held.state != from_state:
+                raise Conflict("the presentation is in another state, or gone")
+            self._presentations[presentation.id] = presentation
+
+    def presentations_proving(self, *, before: int, limit: int = 100) -> list[Presentation]:
+        with self._open():
+            held = self._presentations.values()
+            found = [p for p in held if p.state == "proving" and p.checked_at < before]
+            return sorted(found, key=lambda p: (p.created_at, p.id))[:limit]
+
+    def presentations_to_check(self, *, before: int, limit: int = 100) -> list[Presentation]:
+        with self._open():
+            found = [
+                p
+                for p in self._presentations.values()
+                if p.state == "accepted" and 0 < p.checked_at < before
+            ]
+            return sorted(found, key=lambda p: (p.checked_at, p.id))[:limit]
+
+    def forget_presentations(self, account: str) -> int:
+        with self._open():
+            mine = [p.id for p in self._presentations.values() if p.account == account]
+            for each in mine:
+                del self._presentations[each]
+            return len(mine)
+
     def setting(self, name: str) -> str | None:
         with self._open():
             return self._settings.get(name)
@@ -644,6 +735,10 @@ class MemoryStore:
     def set_setting(self, name: str, value: str) -> None:
         with self._open():
             self._settings[name] = value
+
+    def keep_setting(self, name: str, value: str) -> str:
+        with self._open():
+            return self._settings.setdefault(name, value)
 
 
 class MemoryLog:

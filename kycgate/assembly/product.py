@@ -19,6 +19,7 @@ from kycgate.assembly.chains import escrow_follower, home_chain, permit_office, 
 from kycgate.assembly.control import web_parts
 from kycgate.assembly.market import Credentials, Market, gate_parts, open_asserter
 from kycgate.assembly.rules import domain, live_lists, open_signer, oracle, rental_policy
+from kycgate.assembly.verifying import keep_apart, verification_rules
 from kycgate.audit import DecisionLog
 from kycgate.chain import Chain
 from kycgate.config import Config, load_config
@@ -244,6 +245,7 @@ def _assemble(config: Config, store: Store) -> Services:
         open_signer(config, spec)
         for spec in (config.keys.issuer, config.keys.permit, config.keys.log)
     )
+    keep_apart(config, store, issuer_key.address)
     log = DecisionLog(store, log_key)
     policy, countries = rental_policy(config), load_countries()
     lists = live_lists(config)
@@ -269,6 +271,7 @@ def _assemble(config: Config, store: Store) -> Services:
         countries=countries,
         log=log,
         oracle=oracle(config),
+        rules=verification_rules(config),
     )
     chain = home_chain(config)
     permits = permit_office(config, store, permit_key)

@@ -70,6 +70,10 @@ VOCABULARY: Final = frozenset(
         "counts",
         "since",
         "until",
+        # proofs of identity, and what is asked of a renter
+        "source",
+        "means",
+        "items",
     }
 )
 

@@ -36,6 +36,9 @@ def describe(view: dict[str, Any]) -> str:
         _headline(view),
         _details(view),
         _owners(view),
+        _section("Proofs of identity", [_proof(each) for each in view["proofs"]]),
+        _section("Proofs held against the details", _compared(view["evidence"])),
+        _section("Asked of the renter", [tuple(each) for each in view["needs"]]),
         _earlier_screenings(view["screenings"][:-1]),
         *[_screening(each) for each in view["screenings"][-1:]],
         _section("Decisions", [_decision(each) for each in view["decisions"]]),
@@ -91,6 +94,32 @@ def _owners(view: dict[str, Any]) -> str:
     rows.append(("", end, "", ""))
     rows.append(("", "ultimate country", view["ultimate_country"] or "UNKNOWN", ""))
     return _section("Owners, nearest first", rows)
+
+
+def _proof(proof: dict[str, Any]) -> tuple[str, ...]:
+    shared = ", ".join(proof["same_document"])
+    return (
+        moment(proof["at"]),
+        f"{proof['means']} by {proof['source']}",
+        f"level {proof['level']}",
+        proof["outcome"],
+        f"until {_day(proof['valid_until'])}" if proof["valid_until"] else "",
+        f"SAME DOCUMENT, OTHER SUBJECT: case {shared}" if shared else "",
+    )
+
+
+def _compared(evidence: dict[str, Any]) -> list[tuple[str, ...]]:
+    found = evidence.get("weighing", [])[-1:]
+    return [
+        (
+            each["source"],
+            f"name {each['name']}",
+            f"birth date {each['birth_date']}",
+            f"country {each['country']}",
+        )
+        for weighing in found
+        for each in weighing["compared"]
+    ]
 
 
 def _screening(screening: dict[str, Any]) -> str:

@@ -25,7 +25,7 @@ from kycgate.store.base import Case, Store
 _DETAILS_MOST: Final = 64 * 1024
 _CASE_ID: Final = 16
 """Hex digits of a case's id; a subject's has twice as many."""
-_STATES: Final = ("draft", "submitted", "review", "approved", "refused", "revoked")
+_STATES: Final = ("draft", "submitted", "needs", "review", "approved", "refused", "revoked")
 
 
 class Office(Protocol):
@@ -47,10 +47,13 @@ class Office(Protocol):
         reviewer: str,
         reason: str,
         now: int,
-        level: int = ...,
+        level: int | None = ...,
         despite_hit: str | None = ...,
     ) -> tuple[Case, list[SignedAttestation]]: ...
     def refuse(self, case_id: str, *, reviewer: str, reason: str, now: int) -> Case: ...
+    def ask(
+        self, case_id: str, needs: Sequence[tuple[str, str]], *, reviewer: str, now: int
+    ) -> Case: ...
     def revoke(self, who: Account | str, *, reviewer: str, reason: str, now: int) -> Case: ...
     def case(self, case_id: str) -> Case: ...
     def summary(self, case: Case) -> dict[str, Any]: ...
@@ -85,6 +88,7 @@ def add(group: argparse.ArgumentParser, *, opener: Opener = _open_services) -> N
     _add_show(commands.add_parser("show", help="everything about one case; the reading is logged"))
     _add_approve(commands.add_parser("approve", help="approve a case and issue its attestations"))
     _add_refuse(commands.add_parser("refuse", help="refuse a case"))
+    _add_ask(commands.add_parser("ask", help="ask the renter for more, in words they will read"))
     _add_revoke(commands.add_parser("revoke", help="void everything issued to a subject, at once"))
     _add_open(commands.add_parser("open", help="open a case for a renter, from a file"))
 
@@ -111,9 +115,9 @@ def _add_approve(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--level",
         type=int,
-        default=1,
         metavar="N",
-        help="1 documents looked at (default), 2 where the reason says why that is enough",
+        help="1 documents looked at, 2 where the reason says why that is enough, 3 where a wallet"
+        " credential proved it (default: what an agreeing proof has proved, else 1)",
     )
     parser.add_argument(
         "--despite-hit",
@@ -127,6 +131,25 @@ def _add_refuse(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("case", metavar="CASE")
     _reason(parser)
     _common(parser, run_refuse, person="who decides (default: $USER)")
+
+
+def _add_ask(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("case", metavar="CASE")
+    parser.add_argument(
+        "--item",
+        action="append",
+        required=True,
+        metavar="ITEM",
+        help="what is needed: proof, details, document or a word of yours; may be repeated",
+    )
+    parser.add_argument(
+        "--text",
+        action="append",
+        required=True,
+        metavar="TEXT",
+        help="what the renter reads, one for each --item: no hits, no reasons of your own",
+    )
+    _common(parser, run_ask, person="who asks (default: $USER)")
 
 
 def _add_revoke(parser: argparse.ArgumentParser) -> None:
@@ -215,6 +238,19 @@ def run_refuse(args: argparse.Namespace) -> int:
         )
         document = services.identity.summary(case)
     say(args, {"case": document}, f"Case {case.id} is refused.")
+    return Exit.YES
+
+
+def run_ask(args: argparse.Namespace) -> int:
+    """Exit 0 when asked; 1 when the case's state forbids it."""
+    now = int(time.time())
+    if len(args.item) != len(args.text):
+        raise Malformed("needs one --text for each --item", field="--text", remedy="add or drop")
+    pairs = list(zip(args.item, args.text, strict=True))
+    with args.opener(args.config) as services:
+        case = services.identity.ask(args.case, pairs, reviewer=_reviewer(args), now=now)
+        document = services.identity.summary(case)
+    say(args, {"case": document}, f"Case {case.id} is with the renter again.")
     return Exit.YES
 
 

@@ -167,7 +167,8 @@ def _status_text(status: dict[str, Any]) -> str:
     held = status["attestation"]
     if held:
         lines.append(f"Attestation {held['uid']} until {_moment(held['expires_at'])}.")
-    lines += [reason["text"] for reason in (status["case"] or {}).get("reasons", [])]
+    case = status["case"] or {}
+    lines += [each["text"] for each in (*case.get("reasons", []), *case.get("needs", []))]
     return "\n".join(lines)
 
 

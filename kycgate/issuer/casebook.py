@@ -5,6 +5,7 @@ Takes no decision: it carries out those of the identity office, in the log befor
 
 from __future__ import annotations
 
+import json
 import secrets
 from collections.abc import Sequence
 from dataclasses import replace
@@ -16,6 +17,7 @@ from kycgate.issuer.cases import (
     Action,
     Countries,
     Details,
+    Need,
     State,
     document,
     parse_details,
@@ -113,9 +115,17 @@ class CaseBook:
     def subject(self, account: Account, kind: Kind, now: int) -> Subject:
         """The account's subject, a new one if it has none."""
         subject = self._store.subject_of(account.key)
-        if subject is None:
-            subject = self._vault.new_subject(kind, now=now)
+        if subject is not None:
+            return subject
+        subject = self._vault.new_subject(kind, now=now)
+        try:
             self._store.link_account(account.key, subject.id, at=now)
+        except Conflict:
+            # Two first visits at once: the other's subject stands, ours is nobody's.
+            found = self._store.subject_of(account.key)
+            if found is None:
+                raise
+            return found
         return subject
 
     def add(
@@ -123,13 +133,13 @@ class CaseBook:
         subject: Subject,
         account: Account,
         kind: Kind,
-        told: Details,
+        told: Details | None,
         *,
         actor: str,
         refusal_id: str | None,
         now: int,
     ) -> Case:
-        """A new draft with these details."""
+        """A new draft with these details, or none yet."""
         case = Case(
             id=self._entropy(8).hex(),
             subject_id=subject.id,
@@ -139,17 +149,18 @@ class CaseBook:
             opened_at=now,
             updated_at=now,
             refusal_id=refusal_id,
-            country=told.country,
-            ultimate_country=ultimate_country(told),
+            country=told.country if told else 0,
+            ultimate_country=ultimate_country(told) if told else 0,
         )
         self.note("case_opened", case, now)
         self._store.add_case(case, CaseEvent(case.id, now, actor, "open", "", State.DRAFT))
         # A crash before this line leaves an empty draft, which takes the details sent again.
-        self.keep(case, DETAILS, document(told, self.countries), now)
+        if told is not None:
+            self.keep(case, DETAILS, document(told, self.countries), now)
         return case
 
     def amend(self, case: Case, kind: Kind, told: Details, *, actor: str, now: int) -> Case:
-        """Other details in a case not yet submitted."""
+        """Other details in a case that is the renter's turn."""
         country, ultimate = told.country, ultimate_country(told)
         transition(State(case.state), Action.AMEND)
         self.keep(case, DETAILS, document(told, self.countries), now)
@@ -176,6 +187,31 @@ class CaseBook:
         words = tuple(str(code) for code in codes)
         self.note("case_review", case, now, reason_codes=list(words))
         return self.move(case, Action.FLAG, actor, now, reason_codes=words)
+
+    def ask(
+        self, case: Case, needs: Sequence[Need], codes: Sequence[str], actor: str, now: int
+    ) -> Case:
+        """Give the case back to the renter, who reads what is asked for."""
+        asked = json.dumps([[need.item, need.text] for need in needs])
+        self.note("case_needs", case, now, actor=actor, items=[need.item for need in needs])
+        return self.move(
+            case,
+            Action.ASK,
+            actor,
+            now,
+            needs=self._vault.seal_note(case.subject_id, case.id, asked),
+            reason_codes=tuple(codes),
+        )
+
+    def needs(self, case: Case) -> tuple[Need, ...]:
+        """What the renter is asked for; nothing of an erased subject."""
+        if case.state != State.NEEDS or case.needs is None:
+            return ()
+        try:
+            asked = json.loads(self._vault.open_note(case.subject_id, case.id, case.needs))
+        except NotFound:
+            return ()
+        return tuple(Need(item, text) for item, text in asked)
 
     def void(self, subject_id: str, code: Code, now: int) -> None:
         """Void every attestation of the subject, here at once and elsewhere through the outbox.
@@ -222,6 +258,10 @@ class CaseBook:
     def open(self, evidence: SealedEvidence, *, reader: str, now: int) -> dict[str, Any]:
         """One piece, its reading logged."""
         return self._vault.open(evidence, reader=reader, now=now)
+
+    def has_details(self, case: Case) -> bool:
+        """Whether the renter has said anything yet."""
+        return any(each.kind == DETAILS for each in self.evidence(case))
 
     def details(self, case: Case, *, reader: str, now: int) -> Details:
         """What the renter said last, its reading logged."""

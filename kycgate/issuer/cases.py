@@ -8,6 +8,9 @@ A case walks one way; a second try after a refusal is a new case of the same sub
                      │   └─flag→ review ─approve↗  │flag
                      └─refuse→ refused ←refuse─ review
 
+From draft, submitted and review one may ask for more: the case is then in needs, until it is handed
+in again. An approved case is verified again by a new proof.
+
 What the renter said arrives as a dict and leaves as a frozen value, or as `Malformed` naming the
 field (`parent.country`) and the remedy. Messages never repeat the value: it is personal data.
 """
@@ -16,7 +19,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from enum import Enum, StrEnum
@@ -39,6 +42,7 @@ class State(StrEnum):
 
     DRAFT = "draft"
     SUBMITTED = "submitted"
+    NEEDS = "needs"
     REVIEW = "review"
     APPROVED = "approved"
     REFUSED = "refused"
@@ -56,20 +60,34 @@ class Action(StrEnum):
     RENEW = "renew"
     REVOKE = "revoke"
     REOPEN = "reopen"
+    ASK = "ask"
+    VERIFY = "verify"
 
 
 TRANSITIONS: Final[Mapping[tuple[State, Action], State]] = {
     (State.DRAFT, Action.AMEND): State.DRAFT,
     (State.DRAFT, Action.SUBMIT): State.SUBMITTED,
+    (State.DRAFT, Action.ASK): State.NEEDS,
+    (State.NEEDS, Action.ASK): State.NEEDS,
+    (State.NEEDS, Action.AMEND): State.NEEDS,
+    (State.NEEDS, Action.SUBMIT): State.SUBMITTED,
+    (State.NEEDS, Action.FLAG): State.REVIEW,
+    (State.NEEDS, Action.REFUSE): State.REFUSED,
+    (State.SUBMITTED, Action.ASK): State.NEEDS,
     (State.SUBMITTED, Action.FLAG): State.REVIEW,
     (State.SUBMITTED, Action.APPROVE): State.APPROVED,
     (State.SUBMITTED, Action.REFUSE): State.REFUSED,
     (State.REVIEW, Action.FLAG): State.REVIEW,
     (State.REVIEW, Action.APPROVE): State.APPROVED,
     (State.REVIEW, Action.REFUSE): State.REFUSED,
-    # A case flagged at renewal still has living attestations until its reviewer has spoken.
+    (State.REVIEW, Action.ASK): State.NEEDS,
+    # A case flagged at renewal still has living attestations until its reviewer has spoken,
+    # whatever they ask for meanwhile.
     (State.REVIEW, Action.REVOKE): State.REVOKED,
+    (State.NEEDS, Action.REVOKE): State.REVOKED,
+    (State.SUBMITTED, Action.REVOKE): State.REVOKED,
     (State.APPROVED, Action.RENEW): State.APPROVED,
+    (State.APPROVED, Action.VERIFY): State.APPROVED,
     (State.APPROVED, Action.FLAG): State.REVIEW,
     (State.APPROVED, Action.REVOKE): State.REVOKED,
     # Reopening leaves the old case as it is: the answer is the state of the new one.
@@ -85,6 +103,38 @@ def transition(state: State, action: Action) -> State:
     if after is None:
         raise Conflict(f"cannot {action} a case that is {state}")
     return after
+
+
+# -- what a renter is asked for -------------------------------------------------------------------
+
+MAX_NEEDS: Final = 8
+"""Things asked for at once. More is no help to anybody."""
+MAX_ASKED: Final = 500
+"""Characters of what the renter reads."""
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """One thing a renter is asked for. `text` is written for them; `item` is for programs."""
+
+    item: str
+    text: str
+
+
+def parse_needs(raw: Sequence[tuple[str, str]]) -> tuple[Need, ...]:
+    """(item, text) pairs, 1 to MAX_NEEDS of them. Raises Malformed naming the culprit."""
+    if not 1 <= len(raw) <= MAX_NEEDS:
+        raise Malformed("nothing, or too much", field="item", remedy=f"1 to {MAX_NEEDS} of them")
+    for item, _ in raw:
+        if type(item) is not str or not re.fullmatch(r"[a-z][a-z_]{0,31}", item, re.ASCII):
+            raise Malformed(
+                "is not a word for what is needed",
+                field="item",
+                remedy="small letters and _, as in `proof`, `details` or `document`",
+            )
+    return tuple(
+        Need(item, parse_text(text, field="text", longest=MAX_ASKED)) for item, text in raw
+    )
 
 
 # -- what the renter tells -----------------------------------------------------------------------

@@ -193,14 +193,16 @@ def screen(
     countries: Countries,
     now: int,
     oracle: Oracle | None = None,
+    also: tuple[NamedParty, ...] = (),
 ) -> Screening:
-    """Look up every wallet of the subject and every name in its details.
+    """Look up every wallet of the subject, every name in its details, and who is meant besides.
 
     All of it against the same lists: where a new version comes between, once more.
     """
     while True:
         before = tuple(screener.versions)
-        findings = [*_wallets(accounts, screener), *_names(details, screener, countries)]
+        named = (*parties(details), *also)
+        findings = [*_wallets(accounts, screener), *_names(named, screener, countries)]
         lists = tuple((each.name, each.version, each.as_of) for each in screener.versions)
         if [(name, version) for name, version, _ in lists] == [
             (each.name, each.version) for each in before
@@ -242,9 +244,9 @@ def _wallet(account: Account) -> bytes:
     return rfc8785.dumps(["wallet", "0x" + account.address.hex()])
 
 
-def _names(details: Details, screener: Screener, countries: Countries) -> list[Finding]:
+def _names(named: Sequence[NamedParty], screener: Screener, countries: Countries) -> list[Finding]:
     found = []
-    for party in parties(details):
+    for party in named:
         country = countries.alpha2(party.country) if party.country else ""
         numbers = identifiers(party, country)
         told = [each.value for each in numbers]

@@ -6,7 +6,7 @@ fills a `Proven` in, and the identity office weighs it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
@@ -50,9 +50,19 @@ class Proven:
     valid_until: int | None
     """when the document or credential ends; None not told"""
     document_number: str | None = None
-    """with the issuing country; kept only as a keyed digest, to know the same document again"""
+    """as `numbered` makes it; in the open only under seal, beside it a keyed digest, to know the
+    same document again"""
     document: Mapping[str, Any] = field(default_factory=dict)
     """everything else that was established, as RFC 8785 JSON values: sealed, never shown outside"""
+    doubts: tuple[Code, ...] = ()
+    """what the source could not tell: where there is one a person decides, never the rules alone"""
+
+
+def numbered(issuing: int, number: str) -> str:
+    """A document's number with the country that issued it (ISO 3166-1 numeric), one form for all
+    sources: the same passport must be known again whoever read it."""
+    plain = "".join(each for each in number.upper() if each.isascii() and each.isalnum())
+    return f"{issuing:03d}:{plain}"
 
 
 class Office(Protocol):
@@ -67,6 +77,14 @@ class Office(Protocol):
 
         The case is then decided as far as rules allow: approved at once when proof, screening and
         parents are clear, else handed to a reviewer. The same proof again changes nothing.
+        """
+
+    def need(
+        self, account: Account, needs: Sequence[tuple[str, str]], *, source: str, now: int
+    ) -> Case | None:
+        """The source could not finish and asks the renter for more: (item, text for the renter).
+
+        None when the account has no case that can take it: nothing then changes.
         """
 
     def withdraw(self, source: str, reference: str, *, code: Code, now: int) -> Case | None:

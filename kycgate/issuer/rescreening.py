@@ -20,7 +20,7 @@ from typing import Final, Protocol
 
 from kycgate.errors import KycgateError, Unavailable
 from kycgate.issuer.casebook import CaseBook
-from kycgate.issuer.cases import Details, parties
+from kycgate.issuer.cases import NamedParty, parties
 from kycgate.issuer.checks import identifiers
 from kycgate.issuer.identity import RESCREENING, Identity, attested
 from kycgate.screening.backend import Screening
@@ -169,15 +169,19 @@ class Rescreening:
                 self._index.remove(case.id)
         approved = [case for case in cases if attested(case)]
         told = self._book.told(approved, reader=RESCREENING, now=now)
-        subjects = [self._subject(case, details) for case, details in told if details is not None]
+        known = [(case, details) for case, details in told if details is not None]
+        proven = self._identity.proofs.parties_of(known, reader=RESCREENING, now=now)
+        subjects = [
+            self._subject(case, (*parties(details), *also))
+            for (case, details), also in zip(known, proven, strict=True)
+        ]
         if not subjects:
             return
         added = self._index.add(subjects)
         if self._change is not None:
             self._change.waiting.extend(self._concerned(self._change.delta, added))
 
-    def _subject(self, case: Case, told: Details) -> Indexed:
-        named = parties(told)
+    def _subject(self, case: Case, named: Sequence[NamedParty]) -> Indexed:
         countries = [self._book.countries.alpha2(p.country) if p.country else "" for p in named]
         return Indexed(
             case.id,

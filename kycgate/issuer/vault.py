@@ -9,6 +9,11 @@ operator's key-encryption key: dropping the wrapped key erases all that was seal
     wrapped key   "KW1" ‖ key id (8) ‖ nonce (12) ‖ AES-256-GCM(data key; aad: subject)
     evidence      "KE1" ‖ nonce (12) ‖ AES-256-GCM({document, salt}; aad: subject, case, kind, id)
     credential    "KC1" ‖ nonce (12) ‖ AES-256-GCM(text; aad: subject, account)
+    note          "KN1" ‖ nonce (12) ‖ AES-256-GCM(text; aad: subject, case)
+    document      HKDF-SHA256(operator secret; a document's number), 32 bytes: a keyed digest
+
+The operator secret is 32 random bytes, kept wrapped like a data key: a new key-encryption key
+changes none of the digests made with it.
     commitment    keccak256(salt (32) ‖ RFC 8785 of the document), the salt inside the seal
 """
 
@@ -36,6 +41,10 @@ Entropy = Callable[[int], bytes]
 _WRAPPED: Final = b"KW1"
 _SEALED: Final = b"KE1"
 _CREDENTIAL: Final = b"KC1"
+_NOTE: Final = b"KN1"
+_OPERATOR: Final = "operator"
+"""In place of a subject's id where the operator's own secret is wrapped."""
+_OPERATOR_SECRET: Final = "vault/operator-secret"  # noqa: S105 - the name of a setting
 _KEY: Final = 32
 _NONCE: Final = 12
 _KEY_ID: Final = 8
@@ -94,6 +103,7 @@ class Vault:
         self._log.append("subject_shredded", {"subject": subject_id}, now=now)
         self._store.set_setting(_tombstone(subject_id), str(now))
         self._store.rewrap_subject_key(subject_id, b"")
+        self._store.forget_documents(subject_id)
 
     def rotate(self, new_kek: bytes) -> int:
         """Rewrap every subject's key under the new key; what is sealed stays as it is.
@@ -103,7 +113,14 @@ class Vault:
         new_id = key_id(new_kek)
         self._keks[new_id] = new_kek
         self._current = new_id
+        self._rewrap_operator_secret()
         return sum(self._rewrap(subject) for subject in self._subjects())
+
+    def _rewrap_operator_secret(self) -> None:
+        kept = self._store.setting(_OPERATOR_SECRET)
+        if kept is not None and _wrapped_under(bytes.fromhex(kept)) != self._current:
+            secret = self._unwrap_key(_OPERATOR, bytes.fromhex(kept))
+            self._store.set_setting(_OPERATOR_SECRET, self._wrap(_OPERATOR, secret).hex())
 
     def _rewrap(self, subject: Subject) -> bool:
         if not subject.wrapped_key or _wrapped_under(subject.wrapped_key) == self._current:
@@ -202,6 +219,45 @@ class Vault:
         except (NotFound, Malformed):
             return None
 
+    # -- notes to the renter, documents known again ----------------------------------------------
+
+    def seal_note(self, subject_id: str, case_id: str, text: str) -> bytes:
+        """What a renter is told in a case, as it may be stored."""
+        nonce, aad = self._entropy(_NONCE), _binding("note", subject_id, case_id)
+        cipher = AESGCM(self._note_key(subject_id))
+        return _NOTE + nonce + cipher.encrypt(nonce, text.encode(), aad)
+
+    def open_note(self, subject_id: str, case_id: str, sealed: bytes) -> str:
+        """What was sealed for this case. It was written for the renter, so this is not logged.
+
+        Raises as `open` does.
+        """
+        nonce, body = _split(sealed, _NOTE, "case.needs")
+        aad = _binding("note", subject_id, case_id)
+        try:
+            return AESGCM(self._note_key(subject_id)).decrypt(nonce, body, aad).decode()
+        except InvalidTag as e:
+            raise Malformed(
+                "the stored note was altered, or sealed for another case",
+                field="case.needs",
+                remedy="ask again",
+            ) from e
+
+    def document_digest(self, number: str) -> bytes:
+        """By what the same document is known again, whoever presents it.
+
+        Keyed, because numbers of passports can be guessed one after another. Raises Unavailable.
+        """
+        return _derive(self._operator_secret(), b"kycgate/vault/document/1", number.encode())
+
+    def _operator_secret(self) -> bytes:
+        kept = self._store.setting(_OPERATOR_SECRET)
+        if kept is None:
+            fresh = self._wrap(_OPERATOR, self._entropy(_KEY)).hex()
+            # Several processes may be first together: the first one's stands.
+            kept = self._store.keep_setting(_OPERATOR_SECRET, fresh)
+        return self._unwrap_key(_OPERATOR, bytes.fromhex(kept))
+
     # -- credentials -----------------------------------------------------------------------------
 
     def seal_credential(self, subject_id: str, account: str, credential: str) -> bytes:
@@ -235,6 +291,9 @@ class Vault:
     def _credential_key(self, subject_id: str) -> bytes:
         return _derive(self._data_key(subject_id), b"kycgate/vault/credential/1", b"")
 
+    def _note_key(self, subject_id: str) -> bytes:
+        return _derive(self._data_key(subject_id), b"kycgate/vault/note/1", b"")
+
     def _data_key(self, subject_id: str) -> bytes:
         subject = self._store.subject(subject_id)
         if subject is None:
@@ -250,14 +309,15 @@ class Vault:
     def _unwrap(self, subject: Subject) -> bytes:
         if not subject.wrapped_key:
             raise NotFound("the personal data of this subject has been erased")
-        under = _wrapped_under(subject.wrapped_key)
+        return self._unwrap_key(subject.id, subject.wrapped_key)
+
+    def _unwrap_key(self, owner: str, wrapped: bytes) -> bytes:
+        under = _wrapped_under(wrapped)
         if under not in self._keks:
-            raise Unavailable(
-                f"the vault key {under.hex()} this subject is sealed under is not loaded"
-            )
-        nonce, body = _split(subject.wrapped_key, _WRAPPED + under, "subject.wrapped_key")
+            raise Unavailable(f"the vault key {under.hex()} this is sealed under is not loaded")
+        nonce, body = _split(wrapped, _WRAPPED + under, "subject.wrapped_key")
         try:
-            return AESGCM(self._keks[under]).decrypt(nonce, body, _binding("key", subject.id))
+            return AESGCM(self._keks[under]).decrypt(nonce, body, _binding("key", owner))
         except InvalidTag as e:
             raise Malformed(
                 "the stored key of this subject was altered",

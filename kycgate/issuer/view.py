@@ -5,16 +5,79 @@ Changes nothing. Whatever sealed piece it opens stands in the decision log, with
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from kycgate.core.claims import Account, Kind
 from kycgate.issuer.casebook import DECISION, DETAILS, SCREENING, CaseBook
+from kycgate.issuer.cases import Need
 from kycgate.issuer.issuing import Issuer
-from kycgate.store.base import Case, CaseEvent
+from kycgate.issuer.proofbook import ProofBook
+from kycgate.issuer.rules import NOTICE_S
+from kycgate.store.base import Case, CaseEvent, KeptProof
+
+
+@dataclass(frozen=True, slots=True)
+class ShownProof:
+    """A proof as its renter may see it. `outcome` is taken, accepted, withdrawn or expired."""
+
+    means: str
+    source: str
+    at: int
+    level: int
+    outcome: str
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What a renter may know of their own case, beside its state. Times are Unix seconds UTC."""
+
+    needs: tuple[Need, ...] = ()
+    proofs: tuple[ShownProof, ...] = ()
+    valid_until: int | None = None
+    """until when an approval lasts without a new proof"""
+    re_verify_at: int | None = None
+    """the same, once it is near enough to do something about it"""
+    due: bool = False
+    """whether that moment has passed: nothing is renewed"""
+    owner_check: str | None = None
+
+
+def standing(
+    book: CaseBook, proofs: ProofBook, case: Case, verify_by: int | None, now: int
+) -> Standing:
+    """A renter's view: no name, no hit, no reason of a reviewer."""
+    near = verify_by is not None and now >= verify_by - NOTICE_S
+    return Standing(
+        needs=book.needs(case),
+        proofs=tuple(_shown_proof(case, each, now) for each in proofs.of(case)),
+        valid_until=verify_by,
+        re_verify_at=verify_by if near else None,
+        due=verify_by is not None and now >= verify_by,
+    )
+
+
+def _shown_proof(case: Case, kept: KeptProof, now: int) -> ShownProof:
+    return ShownProof(kept.means, kept.source, kept.kept_at, kept.level, _outcome(case, kept, now))
+
+
+def _outcome(case: Case, kept: KeptProof, now: int) -> str:
+    if kept.withdrawn_at is not None:
+        return "withdrawn"
+    if kept.valid_until is not None and now >= kept.valid_until:
+        return "expired"
+    rests = (case.proof_source, case.proof_reference) == (kept.source, kept.reference)
+    return "accepted" if rests and case.level else "taken"
 
 
 def case_view(
-    book: CaseBook, issuer: Issuer, case_id: str, *, reader: str, now: int
+    book: CaseBook,
+    issuer: Issuer,
+    proofs: ProofBook,
+    case_id: str,
+    *,
+    reader: str,
+    now: int,
 ) -> dict[str, Any]:
     """The case with its evidence opened, as JSON values.
 
@@ -35,6 +98,8 @@ def case_view(
         "screenings": opened.pop(SCREENING, []),
         "decisions": opened.pop(DECISION, []),
         "evidence": opened,
+        "needs": [[need.item, need.text] for need in book.needs(case)],
+        "proofs": [_proof(case, proofs, each, now) for each in proofs.of(case)],
         "attestations": [_attested(book, issuer, each, now) for each in book.accounts(case)],
         "history": [_step(event) for event in book.history(case)],
     }
@@ -57,6 +122,21 @@ def summary(book: CaseBook, case: Case) -> dict[str, Any]:
         "screened_at": case.screened_at or None,
         "reason_codes": list(case.reason_codes),
         "refusal": case.refusal_id,
+        "re_verify_at": case.re_verify_at,
+    }
+
+
+def _proof(case: Case, proofs: ProofBook, kept: KeptProof, now: int) -> dict[str, Any]:
+    """A proof for a reviewer, with the cases of others that the same document has turned up in."""
+    return {
+        "source": kept.source,
+        "reference": kept.reference,
+        "means": kept.means,
+        "level": kept.level,
+        "at": kept.kept_at,
+        "valid_until": kept.valid_until,
+        "outcome": _outcome(case, kept, now),
+        "same_document": sorted({each.case_id for each in proofs.elsewhere(kept)}),
     }
 
 

@@ -102,6 +102,38 @@ class Case:
     verified_at: int = 0
     screened_at: int = 0
     reason_codes: tuple[str, ...] = ()
+    proof_source: str = ""
+    """with `proof_reference`: the proof an approval stands on; empty: a reviewer alone"""
+    proof_reference: str = ""
+    re_verify_at: int | None = None
+    """from when on nothing is renewed until identity is proven again; None: not approved since"""
+    needs: bytes | None = None
+    """what the renter is asked for, sealed"""
+
+
+@dataclass(frozen=True, slots=True)
+class KeptProof:
+    """One proof of identity that was taken. (`source`, `reference`) counts once, for ever.
+
+    One that its source took back before it came has no case, subject or account.
+    """
+
+    source: str
+    reference: str
+    case_id: str
+    subject_id: str
+    account: str
+    means: str
+    """issuer.proven.Means"""
+    level: int
+    kept_at: int
+    proven_at: int
+    valid_until: int | None
+    document: bytes | None
+    """keyed digest of the document's number, by which the same document is known again"""
+    evidence_id: str
+    withdrawn_at: int | None = None
+    withdrawn_code: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,6 +330,34 @@ class RentalState:
     seen_at: int
 
 
+# -- presentations of credentials ------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Presentation:
+    """One request to a renter's wallet, from asking to outcome."""
+
+    id: str
+    account: str
+    session: bytes
+    """SHA-256 of the token of the session that began it; empty: a signed request did"""
+    mode: Literal["dc", "redirect"]
+    kinds: tuple[str, ...]
+    state: Literal["waiting", "received", "proving", "accepted", "refused"]
+    """received: answered, the session that began it has yet to return; proving: all is there"""
+    sealed: bytes
+    """what only the gate opens; empty once there is nothing left to remember"""
+    created_at: int
+    expires_at: int
+    keep_until: int
+    """when the record may be forgotten"""
+    code_hash: bytes = b""
+    """SHA-256 of the code the returning browser must bring"""
+    reason: str = ""
+    checked_at: int = 0
+    """when the answer was complete, then when its status was last asked; 0: it has none"""
+
+
 class Store(Protocol):
     """Everything the product remembers. See the module's promises."""
 
@@ -316,7 +376,8 @@ class Store(Protocol):
         """Atomic. True the first time this caller-chosen nonce is seen in the scope."""
 
     def sweep(self, *, now: int) -> int:
-        """Forget nonces, claims, sessions and hand-offs an hour past their end; how many.
+        """Forget nonces, claims, sessions and hand-offs an hour past their end, and presentations
+        past theirs; returns how many.
 
         Strangers ask for nonces: without a sweep every few minutes they fill the disk.
         """
@@ -367,7 +428,9 @@ class Store(Protocol):
 
     def accounts_of(self, subject_id: str) -> list[str]: ...
     def rewrap_subject_key(self, subject_id: str, wrapped_key: bytes) -> None: ...
-    def add_case(self, case: Case, event: CaseEvent) -> None: ...
+    def add_case(self, case: Case, event: CaseEvent) -> None:
+        """Conflict as well while another case of the subject is open or approved."""
+
     def case(self, case_id: str) -> Case | None: ...
     def cases(
         self, *, account: str | None = None, state: str | None = None, limit: int = 100
@@ -393,6 +456,21 @@ class Store(Protocol):
 
     def clearances_of(self, subject_id: str) -> frozenset[bytes]:
         """The keys of what reviewers have found to be somebody else."""
+
+    # -- proofs of identity ----------------------------------------------------------------------
+    def add_proof(self, proof: KeptProof) -> None: ...
+    def proof(self, source: str, reference: str) -> KeptProof | None: ...
+    def proofs_of(self, case_id: str) -> list[KeptProof]:
+        """In the order they were kept."""
+
+    def proofs_of_document(self, document: bytes) -> list[KeptProof]:
+        """Whoever's, in the order they were kept."""
+
+    def withdraw_proof(self, source: str, reference: str, *, at: int, code: str) -> None:
+        """NotFound when it is not there; again is no change: the first moment and code stand."""
+
+    def forget_documents(self, subject_id: str) -> None:
+        """Drop the digests of the subject's documents."""
 
     # -- attestations and revocation -------------------------------------------------------------
     def add_attestation(self, attestation: IssuedAttestation) -> None: ...
@@ -505,6 +583,21 @@ class Store(Protocol):
     def rentals_after(self, chain_id: int, escrow: str, block: int) -> list[RentalState]:
         """Those of this escrow read above that block."""
 
+    # -- presentations of credentials ------------------------------------------------------------
+    def add_presentation(self, presentation: Presentation) -> None: ...
+    def presentation(self, presentation_id: str) -> Presentation | None: ...
+    def move_presentation(self, presentation: Presentation, *, from_state: str) -> None:
+        """Atomic. Writes it if it still is in from_state, else Conflict: an answer counts once."""
+
+    def presentations_proving(self, *, before: int, limit: int = 100) -> list[Presentation]:
+        """Those answered in full before this moment whose outcome is open, oldest first."""
+
+    def presentations_to_check(self, *, before: int, limit: int = 100) -> list[Presentation]:
+        """Accepted ones with a status last asked before this moment, longest unasked first."""
+
+    def forget_presentations(self, account: str) -> int:
+        """All of the account's, whatever their state; returns how many."""
+
     # -- outbox and settings ---------------------------------------------------------------------
     def enqueue(self, kind: str, payload: dict[str, Any], *, due_at: int) -> int: ...
     def due(self, kind: str, *, now: int, limit: int = 100) -> list[OutboxItem]:
@@ -518,3 +611,5 @@ class Store(Protocol):
 
     def setting(self, name: str) -> str | None: ...
     def set_setting(self, name: str, value: str) -> None: ...
+    def keep_setting(self, name: str, value: str) -> str:
+        """Atomic. Sets it unless it is there; returns what stands."""

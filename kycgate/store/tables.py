@@ -195,6 +195,9 @@ account_links = Table(
     Index("account_links_by_subject", "subject_id"),
 )
 
+OPEN = "state IN ('draft', 'submitted', 'needs', 'review', 'approved')"
+"""Of these a subject has one at a time."""
+
 cases = Table(
     "cases",
     metadata,
@@ -212,6 +215,18 @@ cases = Table(
     _time("verified_at"),
     _time("screened_at"),
     Column("reason_codes", Words, nullable=False),
+    _text("proof_source", server_default=""),
+    _text("proof_reference", server_default=""),
+    _time("re_verify_at", nullable=True),
+    _bytes("needs", nullable=True),
+    # Two open cases of one subject, and revoking one would leave the other to be renewed.
+    Index(
+        "cases_open_of_subject",
+        "subject_id",
+        unique=True,
+        sqlite_where=text(OPEN),
+        postgresql_where=text(OPEN),
+    ),
     Index("cases_by_account", "account", "opened_at"),
     Index("cases_by_state", "state", "opened_at"),
     Index("cases_by_change", "updated_at", "id"),
@@ -252,6 +267,29 @@ clearances = Table(
     _text("case_id"),
     _text("reviewer"),
     _time("decided_at"),
+)
+
+# Without foreign keys: a source may take back what never came.
+proofs = Table(
+    "proofs",
+    metadata,
+    _text("source", primary_key=True),
+    _text("reference", primary_key=True),
+    _text("case_id"),
+    _text("subject_id"),
+    _text("account"),
+    _text("means"),
+    _number("level"),
+    _time("kept_at"),
+    _time("proven_at"),
+    _time("valid_until", nullable=True),
+    _bytes("document", nullable=True),
+    _text("evidence_id"),
+    _time("withdrawn_at", nullable=True),
+    _text("withdrawn_code"),
+    Index("proofs_by_case", "case_id", "kept_at"),
+    Index("proofs_by_document", "document"),
+    Index("proofs_by_subject", "subject_id"),
 )
 
 # -- attestations and revocation ---------------------------------------------------------------
@@ -398,6 +436,33 @@ rentals = Table(
     _time("seen_at"),
     Index("rentals_by_job", "job"),
     Index("rentals_by_block", "chain_id", "escrow", "block"),
+)
+
+# -- presentations of credentials ------------------------------------------------------------------
+
+presentations = Table(
+    "presentations",
+    metadata,
+    _text("id", primary_key=True),
+    _text("account"),
+    _bytes("session"),
+    _text("mode"),
+    Column("kinds", Words, nullable=False),
+    _text("state"),
+    _bytes("sealed"),
+    _time("created_at"),
+    _time("expires_at"),
+    _time("keep_until"),
+    _bytes("code_hash"),
+    _text("reason"),
+    _time("checked_at"),
+    CheckConstraint(
+        "state IN ('waiting', 'received', 'proving', 'accepted', 'refused')",
+        name="presentations_state",
+    ),
+    Index("presentations_by_account", "account"),
+    Index("presentations_by_state", "state", "checked_at", "created_at"),
+    Index("presentations_by_keeping", "keep_until"),
 )
 
 # -- decision log, outbox, settings ------------------------------------------------------------

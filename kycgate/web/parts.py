@@ -8,17 +8,35 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 from urllib.parse import urlsplit
 
 from kycgate.core.attestation import SignedAttestation
-from kycgate.core.claims import Account, Address, Digest, JobRequest
+from kycgate.core.claims import Account, Address, Digest, JobRequest, Level
 from kycgate.core.decision import Decision, Deny, Review
 from kycgate.core.permit import SignedPermit
 from kycgate.core.policy import ListVersion
 from kycgate.core.signature import Invalid, Undecided, Valid
 from kycgate.errors import Misconfigured
-from kycgate.store.base import Case, Store
+from kycgate.issuer.proven import Means
+from kycgate.issuer.view import Standing
+from kycgate.store.base import Case, Presentation, Store
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """One way to prove identity that this operator offers."""
+
+    id: str
+    """`credential`, `documents`, or a provider's name"""
+    means: Means
+    level: Level
+    minutes: int
+    """how long it usually takes the renter"""
+    live: bool
+    """False: for trying things out only"""
+    title: str
+    """what the renter reads"""
 
 
 class Identity(Protocol):
@@ -35,6 +53,12 @@ class Identity(Protocol):
         refusal_id: str | None,
         now: int,
     ) -> Case: ...
+
+    def amend(self, case_id: str, kind: int, details: dict[str, Any], *, now: int) -> Case:
+        """Other details in a draft, or in a case that more was asked of; handed in again."""
+
+    def standing(self, case: Case, *, now: int) -> Standing:
+        """What the renter may know of their own case, beside its state."""
 
     def attestation(self, account: Account, *, now: int) -> SignedAttestation | None:
         """The account's attestation, silently renewed while that is allowed; None when there is
@@ -76,6 +100,54 @@ class PermitDesk(Protocol):
         """The permit of an accepted job of this account; None when there is no such job or
         permit.
         """
+
+
+class Begun(Protocol):
+    """A request to a wallet: `request` for the browser, or `request_uri` and `link`."""
+
+    @property
+    def presentation(self) -> Presentation: ...
+    @property
+    def request(self) -> dict[str, Any] | None: ...
+    @property
+    def request_uri(self) -> str | None: ...
+    @property
+    def link(self) -> str | None: ...
+
+
+class Presentations(Protocol):
+    """Asks renters' wallets for credentials and takes their answers. Raises Malformed, NotFound,
+    Conflict, Refused, Unavailable. `session` names the session that began, and must finish.
+    """
+
+    def begin(
+        self,
+        account: Account,
+        *,
+        mode: Literal["dc", "redirect"],
+        family: str | None,
+        session: bytes,
+        now: int,
+    ) -> Begun: ...
+
+    def look(self, account: Account, presentation_id: str) -> Presentation: ...
+
+    def respond(
+        self, account: Account, presentation_id: str, response: str, *, session: bytes, now: int
+    ) -> Presentation: ...
+
+    def finish(
+        self, account: Account, presentation_id: str, code: str, *, session: bytes, now: int
+    ) -> Presentation: ...
+
+    def request_object(
+        self, presentation_id: str, *, wallet_nonce: str | None, now: int
+    ) -> str: ...
+
+    def direct(self, presentation_id: str, response: str, *, now: int) -> str:
+        """Where the wallet sends the person's browser, as `declined`."""
+
+    def declined(self, presentation_id: str, *, now: int) -> str: ...
 
 
 ContractWallet = Callable[[Account, bytes, bytes], Valid | Invalid | Undecided]
@@ -152,6 +224,10 @@ class WebParts:
     words: Words
     now: Callable[[], int]
     lifetimes: Lifetimes = Lifetimes()
+    ways: tuple[Callable[[], tuple[Way, ...]], ...] = ()
+    """what each room offers to prove identity with, asked at each visit"""
+    presentations: Presentations | None = None
+    """None: no root is pinned, wallet credentials are not offered"""
 
     def __post_init__(self) -> None:
         problems = []

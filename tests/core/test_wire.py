@@ -94,6 +94,7 @@ OWN_WORDS = {
     "client/sessions.py": "our own file, mode 0600",
     "core/decision.py": "our own canonical form",
     "gateway/records.py": "our own canonical form, from the store",
+    "issuer/casebook.py": "our own seal, authenticated",
     "issuer/rescreening.py": "our own setting, from the store",
     "issuer/vault.py": "our own seal, authenticated",
     "keys.py": "the operator's keystore, bounded",

@@ -22,6 +22,7 @@ from kycgate.core.trust import TrustedIssuer, TrustList
 from kycgate.errors import Code, Malformed
 from kycgate.issuer.identity import Identity
 from kycgate.issuer.issuing import Issuer, IssuingRules
+from kycgate.issuer.rules import VerificationRules
 from kycgate.issuer.vault import Vault
 from kycgate.keys import LocalSigner
 from kycgate.store import open_store
@@ -187,12 +188,19 @@ def an_office(
     *,
     key: bytes = b"\x11" * 32,
     rules: IssuingRules = IssuingRules(policy=POLICY),  # noqa: B008 - a frozen value
+    verification: VerificationRules | None = None,
 ) -> Office:
     vault = Vault(store, KEK, log=log)
     signer = LocalSigner(key)
     issuer = Issuer(store, signer, DOMAIN, vault=vault, log=log, rules=rules)
     identity = Identity(
-        store, vault=vault, issuer=issuer, screener=screener, countries=countries, log=log
+        store,
+        vault=vault,
+        issuer=issuer,
+        screener=screener,
+        countries=countries,
+        log=log,
+        rules=verification,
     )
     return Office(store, log, screener, vault, issuer, identity, signer)
 

@@ -44,10 +44,30 @@ def read(form: object, kind: Kind = Kind.ORGANISATION) -> Person | Organisation:
 # -- steps ---------------------------------------------------------------------------------------
 
 STEPS = {
-    "draft": {"amend": "draft", "submit": "submitted"},
-    "submitted": {"flag": "review", "approve": "approved", "refuse": "refused"},
-    "review": {"flag": "review", "approve": "approved", "refuse": "refused", "revoke": "revoked"},
-    "approved": {"renew": "approved", "flag": "review", "revoke": "revoked"},
+    "draft": {"amend": "draft", "submit": "submitted", "ask": "needs"},
+    "submitted": {
+        "flag": "review",
+        "approve": "approved",
+        "refuse": "refused",
+        "ask": "needs",
+        "revoke": "revoked",
+    },
+    "needs": {
+        "ask": "needs",
+        "amend": "needs",
+        "submit": "submitted",
+        "flag": "review",
+        "refuse": "refused",
+        "revoke": "revoked",
+    },
+    "review": {
+        "flag": "review",
+        "approve": "approved",
+        "refuse": "refused",
+        "ask": "needs",
+        "revoke": "revoked",
+    },
+    "approved": {"renew": "approved", "verify": "approved", "flag": "review", "revoke": "revoked"},
     "refused": {"reopen": "draft"},
     "revoked": {"reopen": "draft"},
 }
@@ -76,6 +96,7 @@ def test_nothing_but_a_decision_leads_to_approval() -> None:
         (State.SUBMITTED, Action.APPROVE),
         (State.REVIEW, Action.APPROVE),
         (State.APPROVED, Action.RENEW),
+        (State.APPROVED, Action.VERIFY),
     }
 
 

@@ -242,6 +242,7 @@ def test_a_job_killed_half_way_does_the_rest_and_nothing_twice(world: World, log
 
     class Dying:
         book = world.office.identity.book
+        proofs = world.office.identity.proofs
 
         def rescreen(self, case_id: str, screener: Screening, *, now: int) -> object:
             if seen:

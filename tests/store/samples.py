@@ -7,6 +7,7 @@ from kycgate.store import (
     CaseEvent,
     IssuedAttestation,
     Job,
+    KeptProof,
     Key,
     LogEntry,
     Refusal,
@@ -59,6 +60,20 @@ EVIDENCE = SealedEvidence(
     sealed=bytes(range(256)),
     commitment=b"c" * 32,
     created_at=NOW,
+)
+PROOF = KeptProof(
+    source="openid4vp",
+    reference="presentation-1",
+    case_id="case-1",
+    subject_id="subject-1",
+    account=ALICE,
+    means="credential",
+    level=3,
+    kept_at=NOW,
+    proven_at=NOW - 5,
+    valid_until=None,
+    document=b"\x00\xff" * 16,
+    evidence_id="evidence-1",
 )
 ATTESTATION = IssuedAttestation(
     issuer=ISSUER,

@@ -115,8 +115,10 @@ def test_a_case_of_nobody_is_refused_with_its_event(store: Store) -> None:
 
 
 def test_cases_are_found_by_account_and_state_newest_first(opened: Store) -> None:
-    later = replace(CASE, id="case-2", opened_at=NOW + 1)
+    later = replace(CASE, id="case-2", state="refused", opened_at=NOW + 1)
+    opened.add_subject(OTHER)
     others = replace(CASE, id="case-3", account=BOB, state="approved", opened_at=NOW + 2)
+    others = replace(others, subject_id=OTHER.id)
     for each in (later, others):
         opened.add_case(each, replace(OPENED, case_id=each.id))
     assert opened.cases() == [others, later, CASE]
@@ -167,12 +169,24 @@ def test_evidence_comes_back_byte_for_byte_and_is_never_replaced(opened: Store) 
     assert opened.evidence_of("case-9") == []
 
 
+@pytest.mark.parametrize("state", ["draft", "submitted", "needs", "review", "approved"])
+def test_a_subject_has_one_open_case_at_a_time(opened: Store, state: str) -> None:
+    second = replace(CASE, id="case-2", state=state)
+    with pytest.raises(Conflict):
+        opened.add_case(second, replace(OPENED, case_id="case-2"))
+    assert opened.case("case-2") is None
+    closed = replace(APPROVED, state="refused")
+    opened.move_case(closed, from_state=CASE.state, event=APPROVAL)
+    opened.add_case(second, replace(OPENED, case_id="case-2"))
+    assert opened.case("case-2") == second
+
+
 # -- what re-screening asks ------------------------------------------------------------------------
 
 
 def test_changed_cases_are_read_in_the_order_of_their_changes(opened: Store) -> None:
     for number in range(4):
-        case = replace(CASE, id=f"case-{9 - number}", updated_at=NOW + 10)
+        case = replace(CASE, id=f"case-{9 - number}", state="refused", updated_at=NOW + 10)
         opened.add_case(case, replace(OPENED, case_id=case.id))
     opened.move_case(APPROVED, from_state=CASE.state, event=APPROVAL)
     first = opened.cases_changed(since=NOW + 5, limit=2)

@@ -28,6 +28,7 @@ from tests.store.samples import (
     KEY,
     NOW,
     OPENED,
+    PROOF,
     REFUSAL,
     RENTAL,
     SENT,
@@ -61,6 +62,12 @@ CALLS: dict[str, Callable[[Store], object]] = {
     "cases_changed": lambda s: s.cases_changed(since=NOW),
     "add_clearance": lambda s: s.add_clearance(Clearance(SUBJECT.id, b"c", CASE.id, "r", NOW)),
     "clearances_of": lambda s: s.clearances_of(SUBJECT.id),
+    "add_proof": lambda s: s.add_proof(PROOF),
+    "proof": lambda s: s.proof(PROOF.source, PROOF.reference),
+    "proofs_of": lambda s: s.proofs_of(CASE.id),
+    "proofs_of_document": lambda s: s.proofs_of_document(b"d"),
+    "withdraw_proof": lambda s: s.withdraw_proof("s", "r", at=NOW, code="c"),
+    "forget_documents": lambda s: s.forget_documents(SUBJECT.id),
     "cases": lambda s: s.cases(),
     "move_case": lambda s: s.move_case(CASE, from_state="draft", event=OPENED),
     "case_events": lambda s: s.case_events(CASE.id),
@@ -104,6 +111,7 @@ CALLS: dict[str, Callable[[Store], object]] = {
     "done": lambda s: s.done(1),
     "retry": lambda s: s.retry(1, due_at=NOW),
     "setting": lambda s: s.setting("n"),
+    "keep_setting": lambda s: s.keep_setting("n", "v"),
     "set_setting": lambda s: s.set_setting("n", "v"),
 }
 

@@ -52,11 +52,13 @@ def test_every_field_of_a_record_has_a_column() -> None:
         "case_events": base.CaseEvent,
         "evidence": base.SealedEvidence,
         "clearances": base.Clearance,
+        "proofs": base.KeptProof,
         "attestations": base.IssuedAttestation,
         "jobs": base.Job,
         "refusals": base.Refusal,
         "sent_transactions": base.SentTransaction,
         "rentals": base.RentalState,
+        "presentations": base.Presentation,
         "log": base.LogEntry,
         "outbox": base.OutboxItem,
     }

@@ -39,6 +39,9 @@ class Browser:
     def post(self, path: str, body: Any, **headers: str) -> TestResponse:
         return self.client.post(path, json=body, headers=self.headers | headers, base_url=GATE)
 
+    def put(self, path: str, body: Any, **headers: str) -> TestResponse:
+        return self.client.put(path, json=body, headers=self.headers | headers, base_url=GATE)
+
     def raw(self, path: str, body: bytes, media: str = "application/json") -> TestResponse:
         headers = self.headers | {"Content-Type": media}
         return self.client.post(path, data=body, headers=headers, base_url=GATE)

@@ -11,6 +11,8 @@ from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from kycgate.core.claims import Account
+from kycgate.issuer.cases import Need
+from kycgate.issuer.view import ShownProof, Standing
 from kycgate.web.app import create_app
 from tests.web.browser import ALICE, Browser, key_of, signed_in
 from tests.web.world import OPERATOR_TOKEN, T0, World
@@ -76,6 +78,15 @@ def test_live_answers_are_as_described(world: World, description: dict[str, Any]
     one = renter.get(f"/v1/cases/{opened.get_json()['id']}")
     checks += [("get", "/v1/cases/{id}", one)]
     checks += [("get", "/v1/cases/{id}", renter.get("/v1/cases/none"))]
+    world.registrar.standings[opened.get_json()["id"]] = Standing(
+        needs=(Need("details", "Say it again."),),
+        proofs=(ShownProof("credential", "openid4vp", T0, 3, "accepted"),),
+        valid_until=T0 + 5,
+        re_verify_at=T0 + 5,
+    )
+    more = renter.put(f"/v1/cases/{opened.get_json()['id']}", {"details": {"name": "Ada"}})
+    checks += [("put", "/v1/cases/{id}", more)]
+    checks += [("get", "/v1/ways", renter.get("/v1/ways"))]
     world.registrar.attest(account, now=T0)
     checks += [("get", "/v1/attestation", renter.get("/v1/attestation"))]
     checks += [("get", "/v1/status", renter.get("/v1/status"))]

@@ -27,6 +27,7 @@ from kycgate.core.signature import Invalid, Undecided, Valid
 from kycgate.core.trust import TrustedIssuer, TrustList
 from kycgate.core.typed import keccak
 from kycgate.errors import Code, Malformed, Reason, Unavailable
+from kycgate.issuer.view import Standing
 from kycgate.keys import LocalSigner
 from kycgate.store import open_store
 from kycgate.store.base import Case, CaseEvent, Store, Subject
@@ -65,6 +66,7 @@ class Registrar:
     store: Store
     told: list[dict[str, Any]] = field(default_factory=list)
     attested: dict[str, SignedAttestation] = field(default_factory=dict)
+    standings: dict[str, Standing] = field(default_factory=dict)
     down: bool = False
     refuses: str | None = None
     """the field the next details are refused for"""
@@ -99,6 +101,16 @@ class Registrar:
         self.store.add_subject(subject)
         self.store.add_case(case, CaseEvent(case.id, now, "renter", "submit", "draft", "submitted"))
         return case
+
+    def amend(self, case_id: str, kind: int, details: dict[str, Any], *, now: int) -> Case:
+        self.told.append(details)
+        self.decide_case(case_id, "submitted", now=now)
+        case = self.store.case(case_id)
+        assert case is not None
+        return case
+
+    def standing(self, case: Case, *, now: int) -> Standing:
+        return self.standings.get(case.id, Standing())
 
     def attestation(self, account: Account, *, now: int) -> SignedAttestation | None:
         if self.down:

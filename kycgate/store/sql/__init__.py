@@ -18,13 +18,26 @@ from kycgate.store.sql.jobs import Jobs
 from kycgate.store.sql.log import Log
 from kycgate.store.sql.migrate import migrate
 from kycgate.store.sql.outbox import Outbox
+from kycgate.store.sql.presentations import Presentations
+from kycgate.store.sql.proving import Proving
 from kycgate.store.sql.settling import Settling
 from kycgate.store.sql.signin import SignIn
 
 _PING = select(literal(1))
 
 
-class SqlStore(SignIn, Handoffs, Accounts, Attestations, Jobs, Settling, Log, Outbox):
+class SqlStore(
+    SignIn,
+    Handoffs,
+    Accounts,
+    Proving,
+    Presentations,
+    Attestations,
+    Jobs,
+    Settling,
+    Log,
+    Outbox,
+):
     """Every part over one database."""
 
     def ping(self) -> None:

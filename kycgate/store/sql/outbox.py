@@ -46,3 +46,10 @@ class Outbox(Part):
             connection.execute(
                 insert.on_conflict_do_update(index_elements=["name"], set_={"value": value})
             )
+
+    def keep_setting(self, name: str, value: str) -> str:
+        insert = self._db.insert(settings).values(name=name, value=value)
+        kept = select(settings.c.value).where(settings.c.name == name)
+        with self._db.write() as connection:
+            connection.execute(insert.on_conflict_do_nothing(index_elements=["name"]))
+            return str(connection.execute(kept).scalar_one())

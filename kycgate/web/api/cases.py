@@ -10,6 +10,7 @@ from typing import Any
 
 from kycgate.core.claims import Kind
 from kycgate.errors import Malformed, NotFound
+from kycgate.issuer.cases import Need
 from kycgate.store.base import Case
 from kycgate.web.access import renter
 from kycgate.web.parts import WebParts
@@ -24,6 +25,7 @@ _OUTWARD = {
     "revoked": ("declined",),
 }
 REFUSAL_ID = r"[A-Za-z0-9_-]{16,64}"
+_AGAIN = (Need("proof", "The last proof of identity is too old by now: prove who you are again."),)
 _CASE_ID = r"[A-Za-z0-9_-]{1,64}"
 
 
@@ -41,32 +43,53 @@ def open_case(parts: WebParts, call: Call) -> Answer:
     case = parts.identity.open_case(
         who.account, int(kind), details, refusal_id=refusal_id, now=call.now
     )
-    return Answer(201, shown(case), headers=(("Location", f"/v1/cases/{case.id}"),))
+    return Answer(
+        201, shown(parts, case, call.now), headers=(("Location", f"/v1/cases/{case.id}"),)
+    )
 
 
 def list_cases(parts: WebParts, call: Call) -> Answer:
     """GET /v1/cases: the account's own, newest first."""
     who = renter(parts, call)
     read_query(call, ())
-    return Answer(200, {"cases": [shown(c) for c in parts.store.cases(account=who.account.key)]})
+    own = parts.store.cases(account=who.account.key)
+    return Answer(200, {"cases": [shown(parts, case, call.now) for case in own]})
 
 
 def one_case(parts: WebParts, call: Call) -> Answer:
     """GET /v1/cases/{id}. Another account's case and no case look the same."""
+    case = own_case(parts, call)
+    return Answer(200, shown(parts, case, call.now))
+
+
+def amend_case(parts: WebParts, call: Call) -> Answer:
+    """PUT /v1/cases/{id}: other details while it is the renter's turn; the case is handed in."""
+    case = own_case(parts, call)
+    fields = read_fields(call, ("kind", "details"))
+    kind = KINDS[fields.choice("kind", tuple(KINDS), default=_NAMES[case.kind])]
+    amended = parts.identity.amend(case.id, int(kind), fields.mapping("details"), now=call.now)
+    return Answer(200, shown(parts, amended, call.now))
+
+
+def own_case(parts: WebParts, call: Call) -> Case:
+    """The case the path names, if it is the caller's."""
     who = renter(parts, call)
     case = parts.store.case(argument(call, "id", _CASE_ID))
     if case is None or case.account != who.account.key:
         raise NotFound("no such case of this account")
-    return Answer(200, shown(case))
+    return case
 
 
-def shown(case: Case) -> dict[str, Any]:
+def shown(parts: WebParts, case: Case, now: int) -> dict[str, Any]:
     """What a renter sees of a case.
 
     The reasons follow from the state alone: the recorded codes could tell a listed party of a hit.
     """
-    state = renter_state(case.state)
+    standing = parts.identity.standing(case, now=now)
+    again = standing.due and case.state == "approved"
+    state = "more_needed" if again else renter_state(case.state)
     codes = _OUTWARD.get(state, ())
+    needs = _AGAIN if again else standing.needs
     return {
         "id": case.id,
         "kind": _NAMES[case.kind],
@@ -77,4 +100,18 @@ def shown(case: Case) -> dict[str, Any]:
         "updated_at": case.updated_at,
         "refusal_id": case.refusal_id,
         "reasons": [{"code": code, "text": in_words(code)} for code in codes],
+        "needs": [{"item": need.item, "text": need.text} for need in needs],
+        "proofs": [
+            {
+                "means": proof.means,
+                "source": proof.source,
+                "at": proof.at,
+                "level": proof.level,
+                "outcome": proof.outcome,
+            }
+            for proof in standing.proofs
+        ],
+        "valid_until": standing.valid_until,
+        "re_verify_at": standing.re_verify_at,
+        "owner_check": standing.owner_check,
     }

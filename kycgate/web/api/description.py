@@ -41,6 +41,8 @@ class _Operation:
     takes: str | None = None
     security: _Security = _RENTER
     query: str | None = None
+    takes_media: str = "application/json"
+    gives_media: str = "application/json"
 
 
 _BODY = (400, 401, 403, 413, 503)
@@ -96,6 +98,75 @@ _OPERATIONS = (
     ),
     _Operation("get", "/v1/cases", "The account's cases, newest first", "Cases", 200, _READ),
     _Operation("get", "/v1/cases/{id}", "One case of the account", "Case", 200, (*_READ, 404)),
+    _Operation(
+        "put",
+        "/v1/cases/{id}",
+        "Other details in a draft, or the answer to what was asked; handed in again",
+        "Case",
+        200,
+        (*_BODY, 404, 409),
+        takes="CaseAmendment",
+    ),
+    _Operation("get", "/v1/ways", "Ways to prove identity offered here", "Ways", 200, _READ),
+    _Operation(
+        "post",
+        "/v1/presentations",
+        "Ask the renter's wallet for a credential (OpenID4VP 1.0)",
+        "NewPresentation",
+        201,
+        (*_BODY, 404),
+        takes="PresentationRequest",
+    ),
+    _Operation(
+        "get",
+        "/v1/presentations/{id}",
+        "How far a presentation is",
+        "Presentation",
+        200,
+        (*_READ, 404),
+    ),
+    _Operation(
+        "post",
+        "/v1/presentations/{id}/response",
+        "The browser's result, or the code it came back from the wallet with",
+        "Presentation",
+        200,
+        (*_BODY, 404, 409),
+        takes="PresentationResponse",
+    ),
+    _Operation(
+        "get",
+        "/v1/presentations/{id}/request",
+        "The wallet's own: the signed request object",
+        "RequestObject",
+        200,
+        (400, 404, 409, 503),
+        security=(),
+        gives_media="application/oauth-authz-req+jwt",
+    ),
+    _Operation(
+        "post",
+        "/v1/presentations/{id}/request",
+        "The wallet's own: the signed request object, with the wallet's nonce in it",
+        "RequestObject",
+        200,
+        (400, 404, 409, 413, 503),
+        takes="WalletNonce",
+        security=(),
+        takes_media="application/x-www-form-urlencoded",
+        gives_media="application/oauth-authz-req+jwt",
+    ),
+    _Operation(
+        "post",
+        "/v1/presentations/{id}/direct",
+        "The wallet's own: its encrypted answer (direct_post.jwt)",
+        "DirectAnswer",
+        200,
+        (400, 403, 404, 409, 413, 503),
+        takes="DirectPost",
+        security=(),
+        takes_media="application/x-www-form-urlencoded",
+    ),
     _Operation(
         "post",
         "/v1/keys",
@@ -229,7 +300,7 @@ def _operation(operation: _Operation) -> dict[str, Any]:
     if operation.path == "/healthz":
         described["responses"]["503"] = _success(operation) | {"description": "The store is down"}
     if operation.takes:
-        media = {"application/json": {"schema": ref(operation.takes)}}
+        media = {operation.takes_media: {"schema": ref(operation.takes)}}
         described["requestBody"] = {"required": True, "content": media}
     parameters = _parameters(operation)
     return described | ({"parameters": parameters} if parameters else {})
@@ -244,7 +315,10 @@ def _success(operation: _Operation) -> dict[str, Any]:
     if operation.status == 204:
         return {"description": "Done"}
     schema = ref(operation.gives) if operation.gives else {"type": "object"}
-    return {"description": operation.summary, "content": {"application/json": {"schema": schema}}}
+    return {
+        "description": operation.summary,
+        "content": {operation.gives_media: {"schema": schema}},
+    }
 
 
 def _parameters(operation: _Operation) -> list[dict[str, Any]]:

@@ -7,7 +7,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from kycgate.web.api import cases, description, handoffs, jobs, keys, signin, status
+from kycgate.web.api import (
+    cases,
+    description,
+    handoffs,
+    jobs,
+    keys,
+    presentations,
+    signin,
+    status,
+    ways,
+)
 from kycgate.web.parts import WebParts
 from kycgate.web.wire import Answer, Call
 
@@ -31,6 +41,14 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "/v1/cases", cases.open_case),
     Route("GET", "/v1/cases", cases.list_cases),
     Route("GET", "/v1/cases/<id>", cases.one_case),
+    Route("PUT", "/v1/cases/<id>", cases.amend_case),
+    Route("GET", "/v1/ways", ways.list_ways),
+    Route("POST", "/v1/presentations", presentations.begin),
+    Route("GET", "/v1/presentations/<id>", presentations.one),
+    Route("POST", "/v1/presentations/<id>/response", presentations.respond),
+    Route("GET", "/v1/presentations/<id>/request", presentations.request_object),
+    Route("POST", "/v1/presentations/<id>/request", presentations.request_object),
+    Route("POST", "/v1/presentations/<id>/direct", presentations.direct),
     Route("POST", "/v1/keys", keys.make_key),
     Route("GET", "/v1/keys", keys.list_keys),
     Route("DELETE", "/v1/keys/<id>", keys.revoke_key),

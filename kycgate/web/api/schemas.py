@@ -39,7 +39,15 @@ AMOUNT: Schema = {
 }
 STATE: Schema = {
     "type": "string",
-    "enum": ["not_started", "in_progress", "checking", "approved", "refused", "revoked"],
+    "enum": [
+        "not_started",
+        "in_progress",
+        "checking",
+        "more_needed",
+        "approved",
+        "refused",
+        "revoked",
+    ],
 }
 
 
@@ -73,6 +81,7 @@ _REASON_EXAMPLE = {
     "code": "under_review",
     "text": "A person at the operator has to look at this first.",
 }
+_PRESENTATION_ID: Schema = {"type": "string", "pattern": "^[0-9a-f]{32}$"}
 _CASE_EXAMPLE = {
     "id": "c_5f1d7a",
     "kind": "organisation",
@@ -83,7 +92,28 @@ _CASE_EXAMPLE = {
     "updated_at": _NOW,
     "refusal_id": None,
     "reasons": [_REASON_EXAMPLE],
+    "needs": [],
+    "proofs": [],
+    "valid_until": None,
+    "re_verify_at": None,
+    "owner_check": None,
 }
+_PROOF_EXAMPLE = {
+    "means": "credential",
+    "source": "openid4vp",
+    "at": _NOW,
+    "level": 3,
+    "outcome": "accepted",
+}
+_WAY_EXAMPLE = {
+    "id": "credential",
+    "means": "credential",
+    "level": 3,
+    "minutes": 1,
+    "live": True,
+    "title": "A credential in your wallet",
+}
+_MEANS = ["document", "provider", "credential"]
 _KEY_PROPERTIES: dict[str, Schema] = {
     "id": TEXT,
     "prefix": TEXT,
@@ -285,11 +315,128 @@ SCHEMAS: dict[str, Schema] = {
             "updated_at": TIME,
             "refusal_id": maybe(TEXT),
             "reasons": {"type": "array", "items": ref("Reason")},
+            "needs": {"type": "array", "items": ref("Need")},
+            "proofs": {"type": "array", "items": ref("IdentityProof")},
+            "valid_until": {
+                **maybe(TIME),
+                "description": "until when an approval lasts without a new proof of identity",
+            },
+            "re_verify_at": {
+                **maybe(TIME),
+                "description": "the same, from thirty days before",
+            },
+            "owner_check": maybe(TEXT),
         },
         example=_CASE_EXAMPLE,
     ),
+    "Need": record(
+        {"item": TEXT, "text": TEXT},
+        example={"item": "proof", "text": "Prove who you are: choose one of the ways offered."},
+    ),
+    "IdentityProof": record(
+        {
+            "means": {"enum": _MEANS},
+            "source": TEXT,
+            "at": TIME,
+            "level": {"type": "integer", "minimum": 1, "maximum": 3},
+            "outcome": {"enum": ["taken", "accepted", "withdrawn", "expired"]},
+        },
+        example=_PROOF_EXAMPLE,
+    ),
+    "CaseAmendment": record(
+        {
+            "kind": {"enum": ["person", "organisation"]},
+            "details": {"anyOf": [_PERSON, _ORGANISATION]},
+        },
+        optional=("kind",),
+        example={"details": {"name": "Ada Tan", "country": "SG"}},
+    ),
+    "Way": record(
+        {
+            "id": TEXT,
+            "means": {"enum": _MEANS},
+            "level": {"type": "integer", "minimum": 1, "maximum": 3},
+            "minutes": {"type": "integer", "minimum": 0},
+            "live": {"type": "boolean"},
+            "title": TEXT,
+        },
+        example=_WAY_EXAMPLE,
+    ),
+    "Ways": record(
+        {"ways": {"type": "array", "items": ref("Way")}}, example={"ways": [_WAY_EXAMPLE]}
+    ),
     "Cases": record(
         {"cases": {"type": "array", "items": ref("Case")}}, example={"cases": [_CASE_EXAMPLE]}
+    ),
+    "PresentationRequest": record(
+        {
+            "mode": {"enum": ["dc", "redirect"]},
+            "kind_of": {"enum": ["pid", "mdl"], "description": "whatever is accepted, if left out"},
+        },
+        optional=("kind_of",),
+        example={"mode": "dc"},
+    ),
+    "NewPresentation": record(
+        {
+            "id": _PRESENTATION_ID,
+            "expires_at": TIME,
+            "request": {
+                "type": "object",
+                "description": "mode dc: for navigator.credentials.get({digital: request})",
+            },
+            "request_uri": TEXT,
+            "deep_link": {"type": "string", "description": "mode redirect: opens the wallet"},
+        },
+        optional=("request", "request_uri", "deep_link"),
+        example={
+            "id": "5c" * 16,
+            "expires_at": _NOW + 600,
+            "request": {"requests": [{"protocol": "openid4vp-v1-unsigned", "data": {}}]},
+        },
+    ),
+    "Presentation": record(
+        {
+            "id": _PRESENTATION_ID,
+            "state": {"enum": ["waiting", "received", "accepted", "refused", "expired"]},
+            "mode": {"enum": ["dc", "redirect"]},
+            "expires_at": TIME,
+            "code": TEXT,
+            "reason": TEXT,
+        },
+        optional=("code", "reason"),
+        example={"id": "5c" * 16, "state": "waiting", "mode": "dc", "expires_at": _NOW + 600},
+    ),
+    "PresentationResponse": record(
+        {
+            "protocol": {"enum": ["openid4vp-v1-unsigned", "openid4vp-v1-signed"]},
+            "data": {
+                "type": "object",
+                "properties": {"response": line(60_000)},
+                "required": ["response"],
+            },
+            "response_code": line(100),
+        },
+        optional=("protocol", "data", "response_code"),
+        example={"protocol": "openid4vp-v1-unsigned", "data": {"response": "eyJhbGciOi…"}},
+    ),
+    "RequestObject": {
+        "type": "string",
+        "description": "a JWT of type oauth-authz-req+jwt",
+        "examples": ["eyJhbGciOi…"],
+    },
+    "WalletNonce": {
+        "type": "object",
+        "properties": {"wallet_nonce": line(512)},
+        "examples": [{"wallet_nonce": "8f2c61d09a7b4e55"}],
+    },
+    "DirectPost": {
+        "type": "object",
+        "properties": {"response": line(60_000), "error": TEXT},
+        "examples": [{"response": "eyJhbGciOi…"}],
+    },
+    "DirectAnswer": record(
+        {"redirect_uri": TEXT},
+        example={"redirect_uri": "https://gate.example/back#presentation=…&response_code=…"},
     ),
     "KeyRequest": record(
         {

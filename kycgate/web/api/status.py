@@ -32,12 +32,13 @@ def document(parts: WebParts, account: Account, *, now: int) -> dict[str, Any]:
     """Where the account stands, for programs and for the pages alike."""
     newest = next(iter(parts.store.cases(account=account.key, limit=1)), None)
     held = parts.identity.attestation(account, now=now)
-    state = _state(newest.state if newest else None, held)
+    case = cases.shown(parts, newest, now) if newest else None
+    state = _state(case, held)
     return {
         "account": account.key,
         "state": state,
         "state_text": state_in_words(state),
-        "case": cases.shown(newest) if newest else None,
+        "case": case,
         "attestation": _brief(held) if held else None,
         "wallet_proof_at": parts.store.wallet_proof_at(account.key),
         "jobs": [_job(parts, job) for job in parts.store.jobs_of(account.key, limit=_JOBS)],
@@ -95,9 +96,9 @@ def health(parts: WebParts, call: Call) -> Answer:
     return Answer(200, document)
 
 
-def _state(case_state: str | None, held: SignedAttestation | None) -> str:
+def _state(case: dict[str, Any] | None, held: SignedAttestation | None) -> str:
     """An approval whose attestation lapsed reads as revoked: it no longer opens the gate."""
-    state = renter_state(case_state)
+    state = str(case["state"]) if case else renter_state(None)
     return "revoked" if state == "approved" and held is None else state
 
 

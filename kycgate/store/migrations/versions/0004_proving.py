@@ -1,0 +1,53 @@
+"""What proofs of identity need: those taken, what a case stands on, and one open case at a time.
+
+A revision is history: it repeats what the tables were and imports nothing of what they are.
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0004"
+down_revision = "0003"
+
+_OPEN = "state IN ('draft', 'submitted', 'needs', 'review', 'approved')"
+
+
+def upgrade() -> None:
+    """Four columns, one table, and what keeps a subject's cases apart."""
+    for column in (
+        sa.Column("proof_source", sa.Text(), nullable=False, server_default=""),
+        sa.Column("proof_reference", sa.Text(), nullable=False, server_default=""),
+        sa.Column("re_verify_at", sa.BigInteger()),
+        sa.Column("needs", sa.LargeBinary()),
+    ):
+        op.add_column("cases", column)
+    op.create_index(
+        "cases_open_of_subject",
+        "cases",
+        ["subject_id"],
+        unique=True,
+        sqlite_where=sa.text(_OPEN),
+        postgresql_where=sa.text(_OPEN),
+    )
+    op.create_table(
+        "proofs",
+        sa.Column("source", sa.Text(), primary_key=True),
+        sa.Column("reference", sa.Text(), primary_key=True),
+        sa.Column("case_id", sa.Text(), nullable=False),
+        sa.Column("subject_id", sa.Text(), nullable=False),
+        sa.Column("account", sa.Text(), nullable=False),
+        sa.Column("means", sa.Text(), nullable=False),
+        sa.Column("level", sa.BigInteger(), nullable=False),
+        sa.Column("kept_at", sa.BigInteger(), nullable=False),
+        sa.Column("proven_at", sa.BigInteger(), nullable=False),
+        sa.Column("valid_until", sa.BigInteger()),
+        sa.Column("document", sa.LargeBinary()),
+        sa.Column("evidence_id", sa.Text(), nullable=False),
+        sa.Column("withdrawn_at", sa.BigInteger()),
+        sa.Column("withdrawn_code", sa.Text(), nullable=False),
+    )
+    op.create_index("proofs_by_case", "proofs", ["case_id", "kept_at"])
+    op.create_index("proofs_by_document", "proofs", ["document"])
+    op.create_index("proofs_by_subject", "proofs", ["subject_id"])
