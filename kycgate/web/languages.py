@@ -22,8 +22,9 @@ FOLDER: Final = Path(__file__).parent / "locales"
 NAMES: Final = {"en": "English", "fr": "Français", "zh-Hans": "简体中文"}
 """BCP 47 tag to the language's own name, in the order they are offered."""
 DEFAULT: Final = "en"
-_SCRIPT_PREFIX: Final = "js."
-"""Sentences with this prefix travel to the page's script."""
+_SCRIPT: Final = ("js.", "reason.")
+"""Sentences that begin so travel to the page's script, without `js.`."""
+_SYSTEM_NEEDS: Final = "need."
 _RANGE: Final = re.compile(r"([a-z]{1,8})(?:-[a-z0-9-]{1,40})?(?:\s*;\s*q=([01](?:\.\d{0,3})?))?")
 _PLACE: Final = re.compile(r"\{([a-z_]+)\}")
 _RANGES: Final = 20
@@ -48,7 +49,15 @@ class Language:
     @property
     def for_script(self) -> dict[str, str]:
         """What the page's script may say."""
-        return {k[3:]: v for k, v in self.sentences.items() if k.startswith(_SCRIPT_PREFIX)}
+        return {
+            key.removeprefix("js."): sentence
+            for key, sentence in self.sentences.items()
+            if key.startswith(_SCRIPT)
+        }
+
+    def of_need(self, text: str) -> str:
+        """What is asked of a renter: the rules' own sentences translated, a person's as typed."""
+        return self.sentences.get(_needs().get(text, ""), text)
 
 
 @cache
@@ -56,6 +65,12 @@ def language(tag: str) -> Language:
     """A catalogue by its exact tag."""
     sentences = json.loads((FOLDER / f"{tag}.json").read_text("utf-8"))
     return Language(tag, sentences)
+
+
+@cache
+def _needs() -> Mapping[str, str]:
+    english = language(DEFAULT).sentences
+    return {text: key for key, text in english.items() if key.startswith(_SYSTEM_NEEDS)}
 
 
 def chosen(tag: str) -> str:

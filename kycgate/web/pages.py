@@ -15,8 +15,9 @@ from typing import Any, Final
 from kycgate.errors import NotFound
 from kycgate.screening.controls import load_countries
 from kycgate.web.access import Caller, Means, visitor
-from kycgate.web.api import status
+from kycgate.web.api import keys, status
 from kycgate.web.api.cases import REFUSAL_ID
+from kycgate.web.api.ways import offered
 from kycgate.web.assets import asset
 from kycgate.web.commands import AS_LONG, tabs
 from kycgate.web.languages import NAMES, Language
@@ -50,6 +51,7 @@ def common(parts: WebParts, language: Language) -> dict[str, Any]:
     return {
         "t": language.say,
         "code_text": language.of_code,
+        "need_text": language.of_need,
         "lang": language.tag,
         "languages": NAMES,
         "asset": asset,
@@ -93,7 +95,7 @@ def home(parts: WebParts, call: Call, language: Language) -> tuple[str, dict[str
     template = _STATE_PAGES.get(told["state"])
     if template == "rent.html":
         return template, shared | _renting(parts, told)
-    return template or "prove.html", shared | {"phone": False}
+    return template or "prove.html", shared | {"phone": False, "ways": offered(parts)}
 
 
 def person(parts: WebParts, call: Call, language: Language) -> tuple[str, dict[str, Any]]:
@@ -115,8 +117,13 @@ def account(parts: WebParts, call: Call, language: Language) -> tuple[str, dict[
     return "account.html", _signed_in(who, call) | {
         "status": told,
         "chains": _chains(parts),
-        "key_days": parts.lifetimes.key_days,
+        "keys": _live_keys(parts, who, call.now),
     }
+
+
+def _live_keys(parts: WebParts, who: Caller, now: int) -> list[dict[str, Any]]:
+    told = (keys.shown(key, now) for key in parts.store.keys_of(who.account.key))
+    return [key for key in told if key["live"]]
 
 
 def phone(parts: WebParts, call: Call, language: Language) -> tuple[str, dict[str, Any]]:
@@ -147,8 +154,8 @@ def _connect(parts: WebParts, call: Call) -> tuple[str, dict[str, Any]]:
 
 def _on_phone(parts: WebParts, call: Call, who: Caller) -> tuple[str, dict[str, Any]]:
     assert who.session is not None
-    told = _signed_in(who, call) | {"phone": True, "status": None, "case": None}
-    return "prove.html", told
+    told = {"phone": True, "status": None, "case": None, "ways": offered(parts)}
+    return "prove.html", _signed_in(who, call) | told
 
 
 def _form(parts: WebParts, call: Call, template: str) -> tuple[str, dict[str, Any]]:
@@ -182,7 +189,7 @@ def _renting(parts: WebParts, told: dict[str, Any]) -> dict[str, Any]:
         "tabs": tabs(parts, AS_LONG),
         "placeholder": AS_LONG,
         "key_days": parts.lifetimes.key_days,
-        "until": held["expires_at"] if held else None,
+        "until": told["case"]["valid_until"] or (held and held["expires_at"]),
     }
 
 

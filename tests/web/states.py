@@ -51,6 +51,11 @@ async def _signed_in(page: chromium.Chromium, world: World) -> None:
     await page.ready()
 
 
+async def _handoff(page: chromium.Chromium, world: World) -> None:
+    await page.click("[data-way=handoff]")
+    await page.until("document.querySelector('#handoff-link')")
+
+
 async def _organisation(page: chromium.Chromium, world: World) -> None:
     await _page("/organisation")(page, world)
     await page.click("#add-parent")
@@ -101,6 +106,7 @@ STATES: dict[str, Reach] = {
     "02-connect": _page(f"/?refusal={REFUSAL}"),
     "03-paste": _paste,
     "04-prove": _signed_in,
+    "05-handoff": _handoff,
     "06-person": _page("/person"),
     "07-organisation": _organisation,
     "08-checking": _decided("submitted"),

@@ -11,12 +11,14 @@ from pathlib import Path
 import pytest
 
 from kycgate.errors import Code, outward
+from kycgate.issuer import opening, proving
 from kycgate.web import assets, words
+from kycgate.web.api import cases
 from kycgate.web.languages import DEFAULT, FOLDER, NAMES, language
 
 WEB = FOLDER.parent
 OTHERS = [tag for tag in NAMES if tag != DEFAULT]
-_SAME = {"way.?", "way_text.?", "state.?", "organisation.lei", "connect.signature"}
+_SAME = {"way.?", "way_text.?", "state.?", "item.?", "organisation.lei", "connect.signature"}
 """What reads the same in more than one language."""
 
 
@@ -89,7 +91,7 @@ def _used_in_scripts() -> set[str]:
 
 _BUILT = (
     "steps.", "reason.", "state.", "way.", "way_text.", "problem.", "js.handoff_", "js.wrong_",
-    "js.documents_", "js.mrz_", "item.",
+    "js.documents_", "js.mrz_", "item.", "need.",
 )  # fmt: skip
 """Keys put together from a code at run time: held by the tests below instead."""
 
@@ -123,6 +125,15 @@ def test_every_outward_code_has_a_sentence_and_the_english_is_the_apis_own() -> 
         assert f"state.{state}" in known, state
     for code in ("declined", "under_review", *(outward(c) for c in Code)):
         assert language("fr").of_code("reason", code), code
+
+
+def test_what_the_rules_ask_of_a_renter_is_said_in_their_language() -> None:
+    asked = (cases._AGAIN[0], proving._COUNTRY, opening._PROOF)
+    for need in asked:
+        assert language("en").of_need(need.text) == need.text
+        assert language("fr").of_need(need.text) != need.text, need
+        assert f"item.{need.item}" in _sentences("fr")
+    assert language("fr").of_need("Envoyez le verso.") == "Envoyez le verso.", "a person's words"
 
 
 def test_an_unknown_code_is_shown_as_it_is() -> None:

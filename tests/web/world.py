@@ -27,11 +27,12 @@ from kycgate.core.signature import Invalid, Undecided, Valid
 from kycgate.core.trust import TrustedIssuer, TrustList
 from kycgate.core.typed import keccak
 from kycgate.errors import Code, Malformed, Reason, Unavailable
+from kycgate.issuer.proven import Means
 from kycgate.issuer.view import Standing
 from kycgate.keys import LocalSigner
 from kycgate.store import open_store
 from kycgate.store.base import Case, CaseEvent, Store, Subject
-from kycgate.web.parts import Ask, WebParts, Words
+from kycgate.web.parts import Ask, Way, WebParts, Words
 
 T0 = 1_795_000_000
 GATE = "http://gate.test"
@@ -44,6 +45,13 @@ TRUST = TrustList.pinned(
     TrustedIssuer(ISSUER.address, EAS.version, EAS.chain_id, EAS.eas, T0 - 10**6, None)
 )
 H100 = GpuClass("H100", Eccn.A, True, 15_824, 19.5, "high", "")
+
+
+WAYS = (
+    Way("credential", Means.CREDENTIAL, Level.HIGH, 0, True, "Wallet credential"),
+    Way("persona", Means.PROVIDER, Level.SUBSTANTIAL, 3, True, "Persona"),
+    Way("documents", Means.DOCUMENT, Level.LOW, 5, False, "Documents"),
+)
 
 
 @dataclass
@@ -279,6 +287,7 @@ def build(store: Store, policy: Policy, **changes: Any) -> World:
         "public_url": GATE,
         "marketplace_url": "http://rent.test",
         "chain_ids": (1, 137),
+        "ways": (lambda: WAYS,),
         "operator_tokens": frozenset({hashlib.sha256(OPERATOR_TOKEN.encode()).digest()}),
         "words": words,
         "now": clock,

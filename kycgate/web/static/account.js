@@ -15,23 +15,12 @@ function text(tag, words) {
   return element;
 }
 
-async function showKeys(root) {
-  const { keys } = await api("GET", "/v1/keys");
-  const live = keys.filter((key) => key.live);
-  root.querySelector("#keys").replaceChildren(...live.map((key) => {
-    const revoke = text("button", say("revoke"));
-    revoke.type = "button";
-    revoke.className = "link";
-    revoke.setAttribute("aria-label", `${say("revoke")} ${key.prefix}…`);
-    on(revoke, "click", async () => {
-      await api("DELETE", `/v1/keys/${key.id}`);
-      await showKeys(root);
-      tell(say("revoked"));
-      root.querySelector("#h-keys").focus();
-    });
-    return row(text("code", `${key.prefix}…`), text("span", `${key.label}, ${say("key_until", { date: day(key.expires_at) })}`), revoke);
-  }));
-  root.querySelector("#no-keys").hidden = live.length > 0;
+async function revoke(root, button) {
+  await api("DELETE", `/v1/keys/${button.dataset.revoke}`);
+  button.closest("li").remove();
+  root.querySelector("#no-keys").hidden = root.querySelector("#keys li") !== null;
+  tell(say("revoked"));
+  root.querySelector("#h-keys").focus();
 }
 
 async function showAccounts(root) {
@@ -79,7 +68,7 @@ async function erase() {
 export function start(root) {
   const linking = root.querySelector("#link-account");
   const dialog = root.querySelector("#confirm-delete");
-  root.querySelector("#h-keys").tabIndex = -1;
+  for (const button of root.querySelectorAll("[data-revoke]")) on(button, "click", () => revoke(root, button));
   on(linking, "click", () => link(root));
   on(root.querySelector("#delete"), "click", () => dialog.showModal());
   on(root.querySelector("#delete-no"), "click", () => dialog.close());
@@ -92,7 +81,6 @@ export function start(root) {
     sessionStorage.clear();
     location.assign("/");
   });
-  showKeys(root).catch((error) => notice(error.message));
   if (linking) {
     showAccounts(root).catch((error) => notice(error.message));
     showUses(root).catch((error) => notice(error.message));

@@ -11,7 +11,7 @@ export const knows = (key) => key in words;
 // A no of the API. `field` names what to mend; `code` is stable.
 export class Problem extends Error {
   constructor(told) {
-    const why = [told.detail, told.remedy].filter(Boolean).join(" – ");
+    const why = words[`reason.${told.code}`] ?? [told.detail, told.remedy].filter(Boolean).join(" – ");
     super(told.status === 401 && told.code === "proof_missing" ? say("session_ended") : say("failed", { why }));
     this.why = why;
     this.status = told.status;

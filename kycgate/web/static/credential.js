@@ -1,8 +1,9 @@
 // Asks a wallet for a credential: through the browser where it can, else by a link or a QR code.
-import { api, poll, say } from "./api.js";
-import { drawn } from "./handoff.js";
+import { api, knows, poll, say } from "./api.js";
 
 const browserAsks = () => typeof window.DigitalCredential === "function" && Boolean(navigator.credentials?.get);
+
+export const reason = (told) => (knows(`reason.${told.code}`) ? say(`reason.${told.code}`) : told.reason ?? "");
 
 async function follow(id, { state, done }) {
   const told = await api("GET", `/v1/presentations/${id}`);
@@ -12,7 +13,7 @@ async function follow(id, { state, done }) {
     return true;
   }
   if (told.state === "refused") {
-    state(say("credential_refused", { why: told.reason ?? "" }));
+    state(say("credential_refused", { why: reason(told) }));
     return true;
   }
   if (told.state === "expired") {
@@ -43,9 +44,9 @@ async function throughLink(tools) {
   const begun = await api("POST", "/v1/presentations", { mode: "redirect" });
   tools.fill("#t-redirect");
   tools.root.querySelector(".open-wallet").href = begun.deep_link;
-  const other = tools.root.querySelector(".other-device");
-  if (begun.svg && !tools.phone) other.querySelector(".qr").replaceChildren(drawn(begun.svg));
-  else other.remove();
+  // The wallet sends the person back to the browser that began: one on a phone begins on the phone.
+  if (tools.phone) tools.root.querySelector(".on-phone").remove();
+  else tools.root.querySelector(".to-phone").addEventListener("click", tools.toPhone);
   tools.state(say("credential_waiting"), true);
   return poll(() => follow(begun.id, tools), 1.5);
 }

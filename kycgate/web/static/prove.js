@@ -42,6 +42,11 @@ export function start(root) {
     await api("DELETE", "/v1/session");
   }
 
+  function toPhone() {
+    close();
+    root.querySelector("[data-way=handoff]").click();
+  }
+
   const fill = (id) => body.replaceChildren(root.querySelector(id).content.cloneNode(true));
 
   for (const button of root.querySelectorAll("[data-way]")) {
@@ -55,7 +60,7 @@ export function start(root) {
       panel.hidden = false;
       panel.focus({ preventScroll: true });
       try {
-        leave = (await module.open({ root: body, way, phone, state, done, fill, close })) ?? (() => {});
+        leave = (await module.open({ root: body, way, phone, state, done, fill, toPhone })) ?? (() => {});
       } catch (error) {
         close();
         notice(error.message);
