@@ -107,6 +107,20 @@ def _peer(value: Any) -> Network:
     return network
 
 
+def _host(value: Any) -> str:
+    text = _text(value).lower()
+    if not re.fullmatch(r"[a-z0-9.-]{1,253}(:[0-9]{1,5})?", text):
+        raise _Wrong('needs a host name such as "status.example", or "host:port"')
+    return text
+
+
+def _scheme(value: Any) -> str:
+    text = _text(value)
+    if not re.fullmatch(r"[a-z][a-z0-9+.-]{1,40}", text):
+        raise _Wrong('needs the scheme of a link, such as "openid4vp"')
+    return text
+
+
 def _many(read: Callable[[Any], Any]) -> Callable[[Any], tuple[Any, ...]]:
     def read_all(value: Any) -> tuple[Any, ...]:
         items = value.split(",") if isinstance(value, str) else value
@@ -282,6 +296,32 @@ class PolicyFile:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Credentials:
+    """Which credentials in renters' wallets prove who they are. No root pinned: none."""
+
+    pid_roots: tuple[str, ...] = _setting(_many(_text), ())
+    """PEM files: who may issue EUDI person identification data, as SD-JWT VC or mdoc"""
+    mdl_roots: tuple[str, ...] = _setting(_many(_text), ())
+    """PEM files: who may issue ISO/IEC 18013-5 driving licences (IACA roots)"""
+    types: tuple[str, ...] = _setting(
+        _many(_one_of("pid-sd-jwt", "pid-mdoc", "mdl")), ("pid-sd-jwt", "pid-mdoc", "mdl")
+    )
+    """which of them are accepted, the preferred first"""
+    pid_vct: tuple[str, ...] = _setting(_many(_text), ("urn:eudi:pid:1",))
+    """the `vct` values of SD-JWT VCs that count"""
+    status_hosts: tuple[str, ...] = _setting(_many(_host), ())
+    """hosts whose status lists may be asked; elsewhere "could not tell", hence a review"""
+    certificate: str | None = _setting(_text, None)
+    """PEM file: the certificate path under which wallets know this gate; needed for links"""
+    certificate_key: str | None = _setting(_key, None)
+    """its private key, unencrypted PEM"""
+    client_id: str = _setting(_one_of("x509_hash", "x509_san_dns"), "x509_hash")
+    """how wallets are told who asks"""
+    wallet_scheme: str = _setting(_scheme, "openid4vp")
+    """the links that open a wallet on a phone begin with it"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
     """What counts as a proof of identity, and for how long."""
 
@@ -311,6 +351,7 @@ class Config:
     screening: Screening
     policy: PolicyFile
     identity: Identity
+    credentials: Credentials
 
     def path(self, text: str) -> Path:
         return self.directory / text
@@ -346,6 +387,7 @@ _SECTIONS: dict[str, type] = {
     "screening": Screening,
     "policy": PolicyFile,
     "identity": Identity,
+    "credentials": Credentials,
 }
 _CHAINS = "chain"
 
@@ -476,6 +518,10 @@ def _cross_check(sections: dict[str, Any], chains: tuple[Elsewhere, ...], report
         report.add("screening", "alarm_age_s", "must not exceed max_age_s")
     if sections["screening"].backend == "yente" and sections["screening"].yente_url is None:
         report.add("screening", "yente_url", 'is needed when backend = "yente"')
+    credentials = sections["credentials"]
+    if (credentials.certificate is None) != (credentials.certificate_key is None):
+        text = "needs certificate and certificate_key, both or neither"
+        report.add("credentials", "certificate", text)
     used: dict[str, str] = {}
     for key in ("issuer", "permit", "log", "vault", "assertion"):
         spec = getattr(keys, key)

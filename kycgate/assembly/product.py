@@ -17,6 +17,7 @@ from typing import Any
 
 from kycgate.assembly.chains import escrow_follower, home_chain, permit_office, publishers
 from kycgate.assembly.control import web_parts
+from kycgate.assembly.credentials import offered, open_presentations
 from kycgate.assembly.market import Credentials, Market, gate_parts, open_asserter
 from kycgate.assembly.rules import domain, live_lists, open_signer, oracle, rental_policy
 from kycgate.assembly.verifying import keep_apart, verification_rules
@@ -28,6 +29,8 @@ from kycgate.core.policy import Policy
 from kycgate.errors import KycgateError
 from kycgate.gateway.gate import Gate
 from kycgate.gateway.stopping import JobStopper
+from kycgate.issuer.credentials.presentations import Presentations
+from kycgate.issuer.credentials.verdict import Environment
 from kycgate.issuer.identity import Identity
 from kycgate.issuer.issuing import Issuer, IssuingRules
 from kycgate.issuer.rescreening import Rescreening
@@ -45,6 +48,7 @@ from kycgate.store import Store, open_store
 from kycgate.web.parts import WebParts
 
 _TICK_S = 1.0
+_CREDENTIALS_S = 30
 _SWEEP_S = 60
 """Used nonces and ended sessions are forgotten this often, so that strangers can't pile them up."""
 
@@ -83,6 +87,7 @@ class Services:
     follower: Follower | None
     stopper: JobStopper
     rescreening: Rescreening
+    presentations: Presentations | None
     web: WebParts
 
     def tick(self, now: int) -> None:
@@ -94,6 +99,12 @@ class Services:
     def tick_lists(self, now: int) -> None:
         """Notice a change of the lists, and screen again whom it may concern."""
         _each(lambda: self.rescreening.run(now=now))
+
+    def tick_credentials(self, now: int) -> None:
+        """Ask again after wallet credentials, which may take seconds; complete what was held up."""
+        presentations = self.presentations
+        if presentations is not None and now % _CREDENTIALS_S == 0:
+            _each(lambda: presentations.run(now=now))
 
     def tick_chain(self, now: int) -> None:
         """One round of the work on chains, which may take seconds: publish, follow."""
@@ -212,6 +223,7 @@ def background(services: Services) -> Iterator[None]:
         for name, tick in (
             ("decisions", services.tick),
             ("lists", services.tick_lists),
+            ("credentials", services.tick_credentials),
             ("chains", services.tick_chain),
         )
     ]
@@ -273,6 +285,8 @@ def _assemble(config: Config, store: Store) -> Services:
         oracle=oracle(config),
         rules=verification_rules(config),
     )
+    environment = Environment(config.identity.environment)
+    presentations = open_presentations(config, store, identity, environment)
     chain = home_chain(config)
     permits = permit_office(config, store, permit_key)
     market = Market(config)
@@ -317,5 +331,10 @@ def _assemble(config: Config, store: Store) -> Services:
             asserter=asserter,
         ),
         rescreening=Rescreening(store, identity, lists),
-        web=web_parts(config, store, log, identity, gate, screener, permits, chain, revocations),
+        presentations=presentations,
+        web=offered(
+            web_parts(config, store, log, identity, gate, screener, permits, chain, revocations),
+            presentations,
+            environment,
+        ),
     )
