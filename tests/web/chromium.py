@@ -33,7 +33,8 @@ _WALLET = """
 (() => {
   const waiting = {};
   const heard = [];
-  window.walletAnswers = (id, signature) => waiting[id](signature);
+  window.walletAnswers = (id, answer) => waiting[id](answer);
+  window.walletWaits = (id, resolve) => { waiting[id] = resolve; };
   window.walletTurnsTo = (account) => { for (const tell of heard) tell([account]); };
   window.walletAccount = "ACCOUNT";
   const provider = {
@@ -61,6 +62,16 @@ _WALLET = """
   });
 })();
 """
+# Headless Chromium has the Digital Credentials API and no wallet to ask: ours stands in for it.
+_DIGITAL = """
+window.DigitalCredential = class {};
+navigator.credentials.get = ({ digital }) => new Promise((resolve) => {
+  const id = "digital" + Math.random();
+  window.walletWaits(id, resolve);
+  window.walletSigns(JSON.stringify({ id, method: "digital", params: digital }));
+});
+"""
+_NO_DIGITAL = "delete window.DigitalCredential;"
 # What a laboratory would note of the page: shifts nobody asked for, how much was fetched, by whom.
 _METER = """
 window.shifts = [];
@@ -80,6 +91,9 @@ def program() -> str | None:
     return next((found for name in names if (found := shutil.which(name))), None)
 
 
+_QUIET = asyncio.subprocess.DEVNULL
+
+
 class NotAnswered(AssertionError):
     """The page could not evaluate what was asked."""
 
@@ -97,7 +111,10 @@ class Chromium:
         self.complaints: list[str] = []
         self.signed: list[str] = []
         self.fetched: list[str] = []
-        self.extra = ""
+        self.interactions = 0
+        """what a person did: presses here, and consents in a wallet"""
+        self.presents: Callable[[dict[str, Any]], dict[str, Any]] | None = None
+        """a wallet behind the Digital Credentials API; None: the browser has no such API"""
 
     async def listen(self) -> None:
         """Sort what the browser says into answers, signing requests and complaints."""
@@ -149,7 +166,7 @@ class Chromium:
         await self.call("Runtime.addBinding", name="walletSigns")
         wallet = _WALLET.replace("ACCOUNT", checksum(self._signer.address))
         wallet = wallet.replace("NAMES", json.dumps(self.wallets)).replace("CHAIN", hex(self.chain))
-        for source in (wallet, _METER, self.extra):
+        for source in (wallet, _METER, _NO_DIGITAL if self.presents is None else _DIGITAL):
             await self.call("Page.addScriptToEvaluateOnNewDocument", source=source)
         await self.go(url)
 
@@ -173,6 +190,7 @@ class Chromium:
         )
         x, y = json.loads(await self.script(box))
         event = {"x": x, "y": y, "button": "left", "clickCount": 1}
+        self.interactions += 1
         for kind in ("mousePressed", "mouseReleased"):
             await self.call("Input.dispatchMouseEvent", type=kind, **event)
 
@@ -214,11 +232,40 @@ class Chromium:
 
     async def _sign(self, payload: str) -> None:
         asked = json.loads(payload)
-        assert asked["method"] == "personal_sign", asked
-        text = bytes.fromhex(asked["params"][0][2:]).decode()
-        self.signed.append(text)
-        signature = "0x" + self._signer.sign_digest(personal_digest(text.encode())).hex()
-        await self.script(f"walletAnswers({json.dumps(asked['id'])}, {json.dumps(signature)})")
+        self.interactions += 1  # a person agrees in the wallet's own window
+        if asked["method"] == "digital":
+            assert self.presents is not None
+            answer: Any = self.presents(asked["params"])
+        else:
+            assert asked["method"] == "personal_sign", asked
+            text = bytes.fromhex(asked["params"][0][2:]).decode()
+            self.signed.append(text)
+            answer = "0x" + self._signer.sign_digest(personal_digest(text.encode())).hex()
+        await self.script(f"walletAnswers({json.dumps(asked['id'])}, {json.dumps(answer)})")
+
+
+async def aside(work: Callable[..., Any], *args: Any, **named: Any) -> Any:
+    """Run what blocks without stopping the browsers."""
+    return await asyncio.to_thread(work, *args, **named)
+
+
+async def beside(folder: Path, signer: LocalSigner, story: Callable[[Chromium], Any]) -> Any:
+    """A second browser while the first waits. Gives what its story gives."""
+    found = program()
+    assert found is not None
+    words = [found, *_ARGUMENTS, f"--user-data-dir={folder}", "about:blank"]
+    process = await asyncio.create_subprocess_exec(*words, stdout=_QUIET, stderr=_QUIET)
+    told: list[Any] = []
+
+    async def kept(page: Chromium) -> None:
+        told.append(await story(page))
+
+    try:
+        await _run(folder, signer, kept)
+    finally:
+        process.terminate()
+        await process.wait()
+    return told[0]
 
 
 def drive(folder: Path, signer: LocalSigner, story: Callable[[Chromium], Any]) -> Chromium:

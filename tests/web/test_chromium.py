@@ -98,7 +98,9 @@ def test_a_stranger_goes_from_the_refusal_to_a_key(live: World, tmp_path: Path) 
     assert len(live.store.keys_of(key_of(ALICE))) == 1
     assert len(page.signed) == 1
     assert page.complaints == [], "the console has nothing to say"
-    others = [url for url in page.fetched if not url.startswith((live.parts.public_url + "/", "data:"))]
+    others = [
+        url for url in page.fetched if not url.startswith((live.parts.public_url + "/", "data:"))
+    ]
     assert others == [], "no other origin"
 
 

@@ -117,7 +117,9 @@ def test_nothing_moves_by_itself_nothing_complains_and_nothing_comes_from_elsewh
     assert set(shifts.values()) == {"[]"}, shifts
     unexpected = [said for said in page.complaints if "404" not in said]
     assert unexpected == [], "the one complaint is the page that is not there"
-    others = [url for url in page.fetched if not url.startswith((live.parts.public_url + "/", "data:"))]
+    others = [
+        url for url in page.fetched if not url.startswith((live.parts.public_url + "/", "data:"))
+    ]
     assert others == []
 
 
