@@ -234,6 +234,15 @@ def test_an_element_without_its_salt_is_refused() -> None:
         assert code_of(checked(remade(change))) == Code.CREDENTIAL_MALFORMED
 
 
+@pytest.mark.parametrize("spaces", [{}, None, [], {MDL_NAMESPACE: []}])
+def test_a_document_that_shows_nothing_is_refused(spaces: Any) -> None:
+    def bare(outer: dict[str, Any]) -> None:
+        document(outer)["issuerSigned"]["nameSpaces"] = spaces
+
+    verdict = checked(remade(bare))
+    assert code_of(verdict) in (Code.CREDENTIAL_INCOMPLETE, Code.CREDENTIAL_MALFORMED)
+
+
 # -- another document -----------------------------------------------------------------------------
 
 
