@@ -136,6 +136,22 @@ sessions = Table(
     Index("sessions_by_expiry", "expires_at"),
 )
 
+handoffs = Table(
+    "handoffs",
+    metadata,
+    _text("id", primary_key=True),
+    _bytes("code_hash", unique=True),
+    _text("account"),
+    _text("match"),
+    _time("created_at"),
+    _time("expires_at"),
+    _time("opened_at", nullable=True),
+    _time("claimed_at", nullable=True),
+    _bytes("session_hash", nullable=True),
+    Index("handoffs_by_account", "account"),
+    Index("handoffs_by_expiry", "expires_at"),
+)
+
 keys = Table(
     "keys",
     metadata,

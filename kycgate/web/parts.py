@@ -241,6 +241,10 @@ class Lifetimes:
     """how young a sign-in must be to make keys"""
     signed_request_s: int = 60
     key_days: int = 30
+    handoff_s: int = 600
+    """how long a code for a phone can be claimed"""
+    handoff_session_s: int = 3600
+    """how long the phone may then prove identity"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,8 +254,12 @@ class Words:
     operator: str
     contact: str
     marketplace: str
-    retention: str = "10 years after your last rental, unless the law asks for longer"
+    retention: str = ""
+    """how long what is collected is kept, in the operator's words; empty: ten years, in ours"""
     commands: tuple[str, ...] = ()
+    """the operator's own lines, shown before the clients we know"""
+    adapter: str = ""
+    """whose client's commands come first"""
 
 
 @dataclass(frozen=True, slots=True)
