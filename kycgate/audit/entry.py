@@ -76,6 +76,8 @@ VOCABULARY: Final = frozenset(
         "source",
         "means",
         "items",
+        "hold",
+        "country",
     }
 )
 

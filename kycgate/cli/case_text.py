@@ -41,6 +41,7 @@ def describe(view: dict[str, Any]) -> str:
         _registered(view),
         _section("Proofs of identity", [_proof(each) for each in view["proofs"]]),
         _section("Proofs held against the details", _compared(view["evidence"])),
+        _section("Records of other issuers, evidence only", _records(view["evidence"])),
         _section("Asked of the renter", [tuple(each) for each in view["needs"]]),
         _earlier_screenings(view["screenings"][:-1]),
         *[_screening(each) for each in view["screenings"][-1:]],
@@ -128,6 +129,18 @@ def _compared(evidence: dict[str, Any]) -> list[tuple[str, ...]]:
         )
         for weighing in found
         for each in weighing["compared"]
+    ]
+
+
+def _records(evidence: dict[str, Any]) -> list[tuple[str, ...]]:
+    return [
+        (
+            moment(each["checked_at"]),
+            f"{each['source']}, {each['where']}",
+            ", ".join(f"{name} {value}" for name, value in each["says"].items())[:80],
+            each["uid"],
+        )
+        for each in evidence.get("import", [])
     ]
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -28,7 +28,15 @@ from kycgate.issuer.cases import (
 from kycgate.issuer.checks import Finding, Screening, doubts
 from kycgate.issuer.ownership import OWNERS, OwnershipDesk
 from kycgate.issuer.vault import Entropy, Log, Vault
-from kycgate.store.base import Case, CaseEvent, Clearance, SealedEvidence, Store, Subject
+from kycgate.store.base import (
+    Case,
+    CaseEvent,
+    Clearance,
+    SealedBlob,
+    SealedEvidence,
+    Store,
+    Subject,
+)
 
 DETAILS: Final = "details"
 SCREENING: Final = "screening"
@@ -123,6 +131,8 @@ class CaseBook:
         """The account's subject, a new one if it has none."""
         subject = self._store.subject_of(account.key)
         if subject is not None:
+            if subject.restricted_until is not None:
+                raise Conflict("what is known of this account is kept for the law alone")
             return subject
         subject = self._vault.new_subject(kind, now=now)
         try:
@@ -264,9 +274,11 @@ class CaseBook:
         """Every piece, in the order of sealing."""
         return sorted(self._store.evidence_of(case.id), key=lambda each: each.id)
 
-    def open(self, evidence: SealedEvidence, *, reader: str, now: int) -> dict[str, Any]:
+    def open(
+        self, evidence: SealedEvidence, *, reader: str, now: int, hold: str | None = None
+    ) -> dict[str, Any]:
         """One piece, its reading logged."""
-        return self._vault.open(evidence, reader=reader, now=now)
+        return self._vault.open(evidence, reader=reader, now=now, hold=hold)
 
     def has_details(self, case: Case) -> bool:
         """Whether the renter has said anything yet."""
@@ -323,6 +335,31 @@ class CaseBook:
             lambda finding: blind(case.subject_id, finding.statement) in known,
             lambda finding: blind(case.subject_id, finding.listed) in known,
         )
+
+    # -- pictures --------------------------------------------------------------------------------
+
+    def keep_picture(self, case: Case, side: str, media: str, data: bytes, now: int) -> SealedBlob:
+        """Seal and store a picture."""
+        blob = self._vault.seal_blob(case.subject_id, side, media, data, case_id=case.id, now=now)
+        self._store.add_blob(blob)
+        return blob
+
+    def pictures(self, case: Case) -> list[SealedBlob]:
+        """The pictures of a case, oldest first, without their contents."""
+        return self._store.blobs_of(case.id)
+
+    def open_picture(
+        self, case: Case, picture_id: str, *, reader: str, now: int, hold: str | None = None
+    ) -> Iterator[bytes]:
+        """One picture of this case, its reading logged. Raises NotFound."""
+        blob = self._store.blob(picture_id)
+        if blob is None or blob.case_id != case.id:
+            raise NotFound("no such picture in this case")
+        return self._vault.open_blob(blob, reader=reader, now=now, hold=hold)
+
+    def link(self, account: Account, subject_id: str, now: int) -> None:
+        """Make the account the subject's. Conflict when it is another's."""
+        self._store.link_account(account.key, subject_id, at=now)
 
     # -- owners ----------------------------------------------------------------------------------
 

@@ -50,6 +50,8 @@ class State(StrEnum):
     APPROVED = "approved"
     REFUSED = "refused"
     REVOKED = "revoked"
+    CLOSED = "closed"
+    """the renter asked to be erased, or the time to keep the data was over"""
 
 
 class Action(StrEnum):
@@ -65,6 +67,7 @@ class Action(StrEnum):
     REOPEN = "reopen"
     ASK = "ask"
     VERIFY = "verify"
+    CLOSE = "close"
 
 
 TRANSITIONS: Final[Mapping[tuple[State, Action], State]] = {
@@ -96,6 +99,12 @@ TRANSITIONS: Final[Mapping[tuple[State, Action], State]] = {
     # Reopening leaves the old case as it is: the answer is the state of the new one.
     (State.REFUSED, Action.REOPEN): State.DRAFT,
     (State.REVOKED, Action.REOPEN): State.DRAFT,
+    (State.CLOSED, Action.REOPEN): State.DRAFT,
+    (State.DRAFT, Action.CLOSE): State.CLOSED,
+    (State.SUBMITTED, Action.CLOSE): State.CLOSED,
+    (State.NEEDS, Action.CLOSE): State.CLOSED,
+    (State.REVIEW, Action.CLOSE): State.CLOSED,
+    (State.APPROVED, Action.CLOSE): State.CLOSED,
 }
 """Every step there is. What is not here is a Conflict."""
 

@@ -65,6 +65,7 @@ class Deciding(Part):
         codes = (
             *screening.codes(),
             *(code for _, found in weighed for code in found.codes()),
+            *(code for _, proven in read for code in proven.doubts),
             *self._known_elsewhere(proofs),
             *(self._earlier(case) if proofs else ()),
             *self._book.doubts(told, now=now),

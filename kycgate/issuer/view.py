@@ -83,18 +83,20 @@ def case_view(
     *,
     reader: str,
     now: int,
+    hold: str | None = None,
 ) -> dict[str, Any]:
     """The case with its evidence opened, as JSON values.
 
     Countries are two-letter codes or None for unknown, times Unix seconds UTC. Of an erased subject
-    nothing is opened, and `erased` is true. `evidence` holds what is of any other kind, by kind.
+    nothing is opened, and `erased` is true; of one who asked to be erased, only under the name of
+    the hold that keeps their data. `evidence` holds what is of any other kind, by kind.
     Raises NotFound.
     """
     case = book.case(case_id)
     erased = book.erased(case)
     opened: dict[str, list[dict[str, Any]]] = {}
     for evidence in [] if erased else book.evidence(case):
-        document = book.open(evidence, reader=reader, now=now)
+        document = book.open(evidence, reader=reader, now=now, hold=hold)
         opened.setdefault(evidence.kind, []).append(document)
     told = opened.pop(DETAILS, [None])
     owners = None

@@ -19,11 +19,11 @@ from typing import Any
 MODULES = (
     "verify",
     "gas",
-    "proxy",
-    "forward_auth",
+    "gateway",
     "screening",
     "ownership",
     "rescreen",
+    "credentials",
 )
 COLUMNS = ("name", "ours", "peer", "ratio", "unit", "target", "met")
 OUT = Path(__file__).parents[2] / "build" / "bench.json"
