@@ -187,6 +187,14 @@ def test_what_a_reviewer_has_yet_to_look_at_counts_to_the_upper_end_only() -> No
     assert listed_share(merged, {"a": Listing(OFAC, True)}).under(OFAC) == (60, 60)
 
 
+def test_a_sure_hit_on_one_list_makes_none_sure_on_another() -> None:
+    merged = together(told(owns("a", "subject", 60), parties=[company("a")]))
+    both = Listing(frozenset(), sure=False).and_on(OFAC, sure=True).and_on(EU, sure=False)
+    for listing in (both, Listing(EU, sure=False).and_on(OFAC, sure=True)):
+        found = listed_share(merged, {"a": listing})
+        assert (found.under(OFAC), found.under(EU)) == ((60, 60), (0, 60))
+
+
 def test_an_open_end_lies_a_hair_inside() -> None:
     stake = owns("a", "subject", ownership=share(50, 75, low_open=True))
     low, high = listed_share(together(told(stake, parties=[company("a")])),
