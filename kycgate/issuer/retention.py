@@ -188,6 +188,8 @@ class Retention:
                 self._store.revoke_key(account, key.id, at=now)
 
     def _forget(self, subject_id: str, now: int) -> None:
+        for case in self._book.of_subject(subject_id):
+            self._store.drop_standing(case.id)
         self._vault.shred(subject_id, now=now)
         self._store.unlink_accounts(subject_id)
 

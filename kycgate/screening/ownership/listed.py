@@ -17,6 +17,8 @@ from kycgate.screening.ownership.rules import AFFILIATES, EU, OFAC, UK, Rule
 from kycgate.screening.ownership.shares import PERCENT, Share
 from kycgate.screening.ownership.snapshot import Snapshot
 
+_EXACTLY: Final = 40
+"""Parties up to which each is tried alone."""
 _ALL: Final = frozenset(Regime)
 _FAMILIES: Final[Mapping[str, frozenset[Regime]]] = {
     "SDN": frozenset({Regime.OFAC}),
@@ -99,12 +101,31 @@ def listed_share(merged: Merged, listings: Mapping[str, Listing]) -> ListedShare
 
 
 def decisive(merged: Merged) -> frozenset[str]:
-    """The parties each of whom, listed alone and for sure, would block the subject by ownership."""
+    """The parties each of whom, listed alone and for sure, would block the subject by ownership.
+
+    Among many, those with half or more on all of one way: others are a reviewer's to weigh.
+    """
     snapshot, found = merged.snapshot(), set[str]()
-    for id_ in snapshot.closure(merged.subject):
+    closure = snapshot.closure(merged.subject)
+    if len(closure) > _EXACTLY:
+        return _halves(snapshot, merged.subject)
+    for id_ in closure:
         alone = percentages(snapshot, merged.subject, frozenset({id_}), OFAC)
         if alone.result == OFAC.outcome:
             found.add(id_)
+    return frozenset(found)
+
+
+def _halves(snapshot: Snapshot, subject: str) -> frozenset[str]:
+    found, queue = {subject}, [subject]
+    for each in queue:
+        for holding in snapshot.holdings(each):
+            half = holding.ownership is not None and holding.ownership.surely(
+                50 * PERCENT, inclusive=True
+            )
+            if half and holding.holder not in found:
+                found.add(holding.holder)
+                queue.append(holding.holder)
     return frozenset(found)
 
 

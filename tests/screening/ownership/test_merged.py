@@ -215,6 +215,14 @@ def test_who_alone_would_block_is_known_beforehand() -> None:
     assert decisive(merged) == {"subject", "a", "c"}
 
 
+def test_among_many_parties_half_on_all_of_one_way_decides() -> None:
+    crowd = [owns(f"c{n}", "subject", 0.5) for n in range(50)]
+    stakes = owns("a", "subject", 50), owns("c", "a", 50), owns("d", "c", 49)
+    parties = [company(f"c{n}") for n in range(50)] + [company("a"), company("c"), company("d")]
+    merged = together(told(*stakes, *crowd, parties=parties))
+    assert decisive(merged) == {"subject", "a", "c"}
+
+
 names = st.sampled_from(["a", "b", "c", "d"])
 
 
