@@ -290,3 +290,28 @@ def test_a_pod_rented_by_rest_is_its_renters_to_see_and_to_end(world: RunPodWorl
     assert rest(alice, "POST", "/v2/pods/pod123/action", {"action": "terminate"}).status == 201
     assert world.store.deployments_of(alice.account) == []
     assert "detail" in json.loads(rest(world.stranger("bob"), "POST", "/v2/pods", body).body)
+
+
+@pytest.mark.parametrize(
+    ("scope", "document", "status"),
+    [
+        ("read", "{ myself { pods { id } } }", 200),
+        ("read", STOP, 403),
+        ("read", RENT, 403),
+        ("stop", STOP, 200),
+        ("stop", "{ myself { pods { id } } }", 403),
+        ("stop", RENT, 403),
+    ],
+)
+def test_a_keys_scope_is_held_against_what_the_document_does(
+    world: RunPodWorld, scope: str, document: str, status: int
+) -> None:
+    alice = world.renter()
+    rented(world, alice)
+    narrow = f"kg_{scope * 10}"
+    world.add_key(narrow, alice.account, scope=(scope,))
+    world.says({"data": {"myself": {"pods": []}}})
+    view = world.view(
+        "POST", "/graphql", {"query": document}, ("Authorization", f"Bearer {narrow}")
+    )
+    assert world.send(view).status == status
