@@ -28,7 +28,7 @@ from kycgate.errors import Misconfigured, Unavailable
 from kycgate.gateway.adapters.presets import Upstream, open_adapter
 from kycgate.gateway.forward_auth import MANAGED
 from kycgate.gateway.onward import SignedAsserter
-from kycgate.gateway.parts import GateParts, Limits
+from kycgate.gateway.parts import NOT_FOLLOWED, GateParts, Limits, Ownership
 from kycgate.gateway.view import Headers
 from kycgate.issuer.identity import Identity
 from kycgate.issuer.vault import Vault
@@ -162,6 +162,7 @@ def gate_parts(
         policy=lambda: policy,
         lists=lambda: screener.versions,
         classify=gpus.classify,
+        ownership=lambda account, now: _ownership(identity, account, now),
         network=network(config),
         permit_for=permit_port(permits),
         upstream_key=credentials.of,
@@ -178,6 +179,14 @@ def gate_parts(
         draw=secrets.token_bytes,
         limits=Limits(body_bytes=config.gate.body_limit),
     )
+
+
+def _ownership(identity: Identity, account: Account, now: int) -> Ownership:
+    owners = identity.book.owners
+    if owners is None:
+        return NOT_FOLLOWED
+    known = owners.known(account, now=now)
+    return Ownership(known.share, known.gap, known.regions, known.digest)
 
 
 def open_asserter(config: Config) -> SignedAsserter | None:
