@@ -47,6 +47,8 @@ _MAX_HOURS = 8784
 class Declared:
     """The adapter of one described marketplace."""
 
+    heeds_429 = False  # nothing is known of its client: 403 is shown and never re-sent
+
     def __init__(
         self, described: Description, *, fetch: Fetch, search: Search, token_decimals: int
     ) -> None:
@@ -78,7 +80,7 @@ class Declared:
             words = found.groupdict()
             resource = words.pop("deployment", None)
             kind = spec.kind if spec.resource is None or spec.kind in ACTIONS else Kind.MODIFY
-            return Route(kind, spec.name, resource, tuple(words.items()))
+            return Route(kind, spec.name, resource, tuple(words.items()), spec.long_lived)
         return None
 
     def narrowed(self, route: Route, body: bytes) -> Route:
