@@ -26,6 +26,8 @@ _HOUR = 3600
 CHAINALYSIS = parse_address("0x40C57923924B5c5c5455c48D93317139ADDaC8fb")
 """Its sanctions oracle on Ethereum mainnet."""
 Network = IPv4Network | IPv6Network
+ADAPTERS = ("ionet", "vast", "runpod", "lium", "prime", "clore")
+"""The marketplaces that can be named without a description of one's own."""
 
 
 class _Wrong(Exception):
@@ -98,6 +100,21 @@ def _key(value: Any) -> str:
     return text
 
 
+def _country(value: Any) -> str:
+    text = _text(value)
+    if not re.fullmatch(r"[A-Z]{2}", text, re.ASCII):
+        raise _Wrong('needs a country of two capital letters, as in "DE"')
+    return text
+
+
+def _adapter(value: Any) -> str:
+    text = _text(value)
+    if text not in ADAPTERS and not re.fullmatch(r"file:.+\.toml", text):
+        named = ", ".join(f'"{name}"' for name in ADAPTERS)
+        raise _Wrong(f'needs one of {named}, or "file:PATH.toml"')
+    return text
+
+
 def _peer(value: Any) -> Network:
     try:
         network = ip_network(_text(value))
@@ -106,6 +123,20 @@ def _peer(value: Any) -> Network:
     if network.prefixlen == 0:
         raise _Wrong("would believe everybody")
     return network
+
+
+def _host(value: Any) -> str:
+    text = _text(value).lower()
+    if not re.fullmatch(r"[a-z0-9.-]{1,253}(:[0-9]{1,5})?", text):
+        raise _Wrong('needs a host name such as "status.example", or "host:port"')
+    return text
+
+
+def _scheme(value: Any) -> str:
+    text = _text(value)
+    if not re.fullmatch(r"[a-z][a-z0-9+.-]{1,40}", text):
+        raise _Wrong('needs the scheme of a link, such as "openid4vp"')
+    return text
 
 
 def _many(read: Callable[[Any], Any]) -> Callable[[Any], tuple[Any, ...]]:
@@ -193,7 +224,8 @@ class Gate:
 class Marketplace:
     """What stands behind the gate."""
 
-    adapter: str = _setting(_one_of("ionet", "vast"), "ionet")
+    adapter: str = _setting(_adapter, "ionet")
+    """one of `kycgate adapter list`, or "file:PATH" of a marketplace described in TOML"""
     name: str = _setting(_text, "this marketplace")
     """as renters read it"""
     upstream: str = _setting(_origin)
@@ -298,6 +330,18 @@ class Screening:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Ownership:
+    """The registers in which a renter's owners are looked up; without one there is what it says."""
+
+    gleif: str | None = _setting(_text, None)
+    """directory with GLEIF's files: level 1, level 2, reporting exceptions, deltas"""
+    bods: tuple[str, ...] = _setting(_many(_text), ())
+    """files of beneficial ownership statements (BODS 0.4)"""
+    kept: str | None = _setting(_text, None)
+    """where registers once read are kept; without it `kycgate-ownership` beside the database"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PolicyFile:
     """Which rental rules apply: a file of the operator's, or one of the shipped policies."""
 
@@ -306,6 +350,32 @@ class PolicyFile:
     file: str | None = _setting(_text, None)
     wallet_proof_s: int = _setting(_number(_HOUR, 30 * 24 * _HOUR), 7 * 24 * _HOUR)
     """how old the wallet's own signature may be for controlled GPUs"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Credentials:
+    """Which credentials in renters' wallets prove who they are. No root pinned: none."""
+
+    pid_roots: tuple[str, ...] = _setting(_many(_text), ())
+    """PEM files: who may issue EUDI person identification data, as SD-JWT VC or mdoc"""
+    mdl_roots: tuple[str, ...] = _setting(_many(_text), ())
+    """PEM files: who may issue ISO/IEC 18013-5 driving licences (IACA roots)"""
+    types: tuple[str, ...] = _setting(
+        _many(_one_of("pid-sd-jwt", "pid-mdoc", "mdl")), ("pid-sd-jwt", "pid-mdoc", "mdl")
+    )
+    """which of them are accepted, the preferred first"""
+    pid_vct: tuple[str, ...] = _setting(_many(_text), ("urn:eudi:pid:1",))
+    """the `vct` values of SD-JWT VCs that count"""
+    status_hosts: tuple[str, ...] = _setting(_many(_host), ())
+    """hosts whose status lists may be asked; elsewhere "could not tell", hence a review"""
+    certificate: str | None = _setting(_text, None)
+    """PEM file: the certificate path under which wallets know this gate; needed for links"""
+    certificate_key: str | None = _setting(_key, None)
+    """its private key, unencrypted PEM"""
+    client_id: str = _setting(_one_of("x509_hash", "x509_san_dns"), "x509_hash")
+    """how wallets are told who asks"""
+    wallet_scheme: str = _setting(_scheme, "openid4vp")
+    """the links that open a wallet on a phone begin with it"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -416,6 +486,32 @@ class Import:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class VaultSettings:
+    """Who wraps the subjects' keys, and how long people's data is kept."""
+
+    keys: str = _setting(_text, "file")
+    """`file`: the key that keys.vault names; else a plug-in of the group kycgate.vault_keys"""
+    address: str = _setting(_text, "none")
+    """what the plug-in is given: for `command`, the absolute path of a program"""
+    also: tuple[str, ...] = _setting(_many(_key), ())
+    """keys that only open what was sealed under them, while a rotation is under way"""
+    retention_years: int = _setting(_number(0, 100), 10)
+    """after a renter's last transaction"""
+    draft_days: int = _setting(_number(1, 3650), 90)
+    """after which a case that was never handed in is forgotten"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetentionElsewhere:
+    """How long records of renters in one country are kept, one `[[retention]]` table each."""
+
+    country: str = _setting(_country)
+    years: int = _setting(_number(0, 100))
+    reason: str = _setting(_text)
+    """the law or rule that says so, as an auditor reads it"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """Everything the operator decides. `directory` is where relative paths start."""
 
@@ -427,14 +523,18 @@ class Config:
     settlement: Settlement
     chains: tuple[Elsewhere, ...]
     screening: Screening
+    ownership: Ownership
     policy: PolicyFile
     identity: Identity
+    credentials: Credentials
     verifications: Verifications
     sumsub: Sumsub | None
     persona: Persona | None
     stripe: Stripe | None
     providers: tuple[FurtherProvider, ...]
     imports: tuple[Import, ...]
+    vault: VaultSettings
+    retention: tuple[RetentionElsewhere, ...]
 
     def path(self, text: str) -> Path:
         return self.directory / text
@@ -449,8 +549,19 @@ class Config:
         """Where the versions of the screening lists are kept."""
         if self.screening.lists_dir is not None:
             return self.path(self.screening.lists_dir)
+        return self._beside_store / "kycgate-lists"
+
+    @property
+    def ownership_dir(self) -> Path:
+        """Where registers of owners are kept once they are read."""
+        if self.ownership.kept is not None:
+            return self.path(self.ownership.kept)
+        return self._beside_store / "kycgate-ownership"
+
+    @property
+    def _beside_store(self) -> Path:
         scheme, _, file = self.store_url.partition(":///")
-        return (Path(file).parent if scheme == "sqlite" else self.directory) / "kycgate-lists"
+        return Path(file).parent if scheme == "sqlite" else self.directory
 
     @property
     def store_url(self) -> str:
@@ -468,14 +579,22 @@ _SECTIONS: dict[str, type] = {
     "issuer": Issuer,
     "settlement": Settlement,
     "screening": Screening,
+    "ownership": Ownership,
     "policy": PolicyFile,
     "identity": Identity,
+    "credentials": Credentials,
     "verifications": Verifications,
+    "vault": VaultSettings,
 }
 _CHAINS = "chain"
 _OFFERED: dict[str, type] = {"sumsub": Sumsub, "persona": Persona, "stripe": Stripe}
 """Sections that are there or not."""
-_REPEATED: dict[str, type] = {_CHAINS: Elsewhere, "provider": FurtherProvider, "import": Import}
+_REPEATED: dict[str, type] = {
+    _CHAINS: Elsewhere,
+    "provider": FurtherProvider,
+    "import": Import,
+    "retention": RetentionElsewhere,
+}
 """Tables in double brackets."""
 
 
@@ -550,6 +669,7 @@ def _build(
         _cross_check(sections, repeated[_CHAINS], report)
         _check_providers(sections, repeated["provider"], report)
         _check_imports(repeated["import"], report)
+        _check_retention(repeated["retention"], report)
     if report.problems:
         raise Misconfigured(tuple(report.problems))
     return Config(
@@ -557,6 +677,7 @@ def _build(
         chains=repeated[_CHAINS],
         providers=repeated["provider"],
         imports=repeated["import"],
+        retention=repeated["retention"],
         **sections,
     )
 
@@ -567,6 +688,12 @@ def _tables(name: str, raw: dict[str, Any], report: _Report) -> list[Any]:
         report.add(name, None, f"needs double brackets: [[{name}]]")
         return []
     return tables
+
+
+def _check_retention(retention: tuple[RetentionElsewhere, ...], report: _Report) -> None:
+    countries = [each.country for each in retention]
+    if len(set(countries)) != len(countries):
+        report.add("retention", "country", "names a country twice")
 
 
 def _section(name: str, kind: type, table: Any, report: _Report, environ: Mapping[str, str]) -> Any:
@@ -618,6 +745,12 @@ def _cross_check(sections: dict[str, Any], chains: tuple[Elsewhere, ...], report
         report.add("screening", "alarm_age_s", "must not exceed max_age_s")
     if sections["screening"].backend == "yente" and sections["screening"].yente_url is None:
         report.add("screening", "yente_url", 'is needed when backend = "yente"')
+    credentials = sections["credentials"]
+    if (credentials.certificate is None) != (credentials.certificate_key is None):
+        text = "needs certificate and certificate_key, both or neither"
+        report.add("credentials", "certificate", text)
+    if sections["vault"].keys != "file" and sections["vault"].address == "none":
+        report.add("vault", "address", f'is needed with keys = "{sections["vault"].keys}"')
     used: dict[str, str] = {}
     for key in ("issuer", "permit", "log", "vault", "assertion"):
         spec = getattr(keys, key)

@@ -134,6 +134,14 @@ class Code(StrEnum):
     IDENTITY_REFUSED = "identity_refused"
     # The world
     DEPENDENCY = "dependency"
+    # Owners: what was told beside what registers say
+    REGISTERED_IDENTITY = "registered_identity_differs"
+    REGISTERED_NAME = "registered_name_differs"
+    REGISTERED_COUNTRY = "registered_country_differs"
+    REGISTERED_PARENT = "registered_parent_differs"
+    REGISTERED_INACTIVE = "registered_inactive"
+    REGISTER_UNAVAILABLE = "register_unavailable"
+    REGION_UNKNOWN = "region_unknown"
     # Proof of identity
     IDENTITY_UNPROVEN = "identity_unproven"
     VERIFICATION_DUE = "verification_due"
@@ -184,6 +192,13 @@ _REVIEW = frozenset(
         Code.GPU_UNKNOWN,
         Code.OWNERSHIP_UNKNOWN,
         Code.NOT_CHECKED,
+        Code.REGISTERED_IDENTITY,
+        Code.REGISTERED_NAME,
+        Code.REGISTERED_COUNTRY,
+        Code.REGISTERED_PARENT,
+        Code.REGISTERED_INACTIVE,
+        Code.REGISTER_UNAVAILABLE,
+        Code.REGION_UNKNOWN,
         Code.PROOF_MISMATCH,
         Code.PROOF_COUNTRY,
         Code.PROOF_WITHDRAWN,

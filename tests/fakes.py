@@ -32,6 +32,8 @@ from kycgate.store.base import (
     Case,
     CaseEvent,
     Clearance,
+    DecisionFacts,
+    Hold,
     IssuedAttestation,
     Job,
     KeptProof,
@@ -43,9 +45,11 @@ from kycgate.store.base import (
     Refusal,
     RentalState,
     Revocations,
+    SealedBlob,
     SealedEvidence,
     SentTransaction,
     Session,
+    Standing,
     Subject,
     Verification,
 )
@@ -73,7 +77,11 @@ class MemoryStore:
         self._events: list[CaseEvent] = []
         self._evidence: dict[str, SealedEvidence] = {}
         self._clearances: dict[tuple[str, bytes], Clearance] = {}
+        self._standings: dict[str, Standing] = {}
+        self._facts: dict[str, DecisionFacts] = {}
         self._identity_proofs: dict[tuple[str, str], KeptProof] = {}
+        self._blobs: dict[str, SealedBlob] = {}
+        self._holds: dict[str, Hold] = {}
         self._attestations: list[IssuedAttestation] = []
         self._revoked_issuers: set[str] = set()
         self._revoked: set[tuple[str, bytes, bytes]] = set()
@@ -302,6 +310,98 @@ class MemoryStore:
     def clearances_of(self, subject_id: str) -> frozenset[bytes]:
         with self._open():
             return frozenset(key for subject, key in self._clearances if subject == subject_id)
+
+    # -- keeping and forgetting ------------------------------------------------------------------
+
+    def subjects_after(self, after: str, *, limit: int) -> list[Subject]:
+        with self._open():
+            return [self._subjects[key] for key in sorted(self._subjects) if key > after][:limit]
+
+    def restrict_subject(self, subject_id: str, until: int) -> None:
+        with self._open():
+            if subject_id not in self._subjects:
+                raise NotFound("no such subject")
+            held = self._subjects[subject_id]
+            self._subjects[subject_id] = replace(held, restricted_until=until)
+
+    def unlink_accounts(self, subject_id: str) -> None:
+        with self._open():
+            self._links = {key: each for key, each in self._links.items() if each[0] != subject_id}
+
+    def add_blob(self, blob: SealedBlob) -> None:
+        with self._open():
+            if blob.id in self._blobs or blob.case_id not in self._cases:
+                raise Conflict("that image exists, or is of no case")
+            self._blobs[blob.id] = blob
+
+    def blob(self, blob_id: str) -> SealedBlob | None:
+        with self._open():
+            return self._blobs.get(blob_id)
+
+    def blobs_of(self, case_id: str) -> list[SealedBlob]:
+        with self._open():
+            found = [replace(b, sealed=b"") for b in self._blobs.values() if b.case_id == case_id]
+            return sorted(found, key=lambda blob: (blob.created_at, blob.id))
+
+    def drop_blobs(self, subject_id: str) -> None:
+        with self._open():
+            kept = {key: b for key, b in self._blobs.items() if b.subject_id != subject_id}
+            self._blobs = kept
+
+    def add_hold(self, hold: Hold) -> None:
+        with self._open():
+            if hold.id in self._holds or hold.subject_id not in self._subjects:
+                raise Conflict("that hold exists, or is of nobody")
+            self._holds[hold.id] = hold
+
+    def holds_of(self, subject_id: str) -> list[Hold]:
+        with self._open():
+            found = [hold for hold in self._holds.values() if hold.subject_id == subject_id]
+            return sorted(found, key=lambda hold: (hold.placed_at, hold.id))
+
+    def release_hold(self, hold_id: str, *, at: int) -> None:
+        with self._open():
+            if hold_id not in self._holds:
+                raise NotFound("no such hold")
+            if self._holds[hold_id].released_at is None:
+                self._holds[hold_id] = replace(self._holds[hold_id], released_at=at)
+
+    # -- owners ----------------------------------------------------------------------------------
+
+    def put_standing(self, standing: Standing) -> None:
+        with self._open():
+            if standing.case_id not in self._cases:
+                raise Conflict("no such case")
+            before = self._standings.get(standing.case_id)
+            self._standings[standing.case_id] = standing
+            if before is None or before.body != standing.body:
+                self._version += 1
+
+    def standing(self, case_id: str) -> Standing | None:
+        with self._open():
+            return self._standings.get(case_id)
+
+    def drop_standing(self, case_id: str) -> None:
+        with self._open():
+            if self._standings.pop(case_id, None) is not None:
+                self._version += 1
+
+    def add_facts(self, facts: DecisionFacts) -> None:
+        with self._open():
+            if facts.decision_id in self._facts:
+                raise Conflict("the decision is there")
+            self._facts[facts.decision_id] = facts
+
+    def facts(self, decision_id: str) -> DecisionFacts | None:
+        with self._open():
+            return self._facts.get(decision_id)
+
+    def drop_facts(self, *, before: int) -> int:
+        with self._open():
+            gone = [each.decision_id for each in self._facts.values() if each.at < before]
+            for decision_id in gone:
+                del self._facts[decision_id]
+            return len(gone)
 
     # -- proofs of identity ----------------------------------------------------------------------
 

@@ -26,7 +26,7 @@ from sqlalchemy import (
     text,
 )
 
-REVISION = "0006"
+REVISION = "0008"
 """The migration these tables describe. A database already there needs no Alembic at start."""
 
 metadata = MetaData()
@@ -168,6 +168,7 @@ subjects = Table(
     _number("kind"),
     _time("created_at"),
     _bytes("wrapped_key"),
+    _time("restricted_until", nullable=True),
 )
 
 account_links = Table(
@@ -251,6 +252,34 @@ clearances = Table(
     _text("case_id"),
     _text("reviewer"),
     _time("decided_at"),
+)
+
+blobs = Table(
+    "blobs",
+    metadata,
+    _text("id", primary_key=True),
+    Column("case_id", Text, ForeignKey("cases.id"), nullable=False),
+    Column("subject_id", Text, ForeignKey("subjects.id"), nullable=False),
+    _text("kind"),
+    _text("media"),
+    _number("size"),
+    _bytes("sealed"),
+    _time("created_at"),
+    Index("blobs_by_case", "case_id", "created_at"),
+    Index("blobs_by_subject", "subject_id"),
+)
+
+holds = Table(
+    "holds",
+    metadata,
+    _text("id", primary_key=True),
+    Column("subject_id", Text, ForeignKey("subjects.id"), nullable=False),
+    _time("until"),
+    _bytes("reason"),
+    _text("placed_by"),
+    _time("placed_at"),
+    _time("released_at", nullable=True),
+    Index("holds_by_subject", "subject_id", "placed_at"),
 )
 
 # Without foreign keys: a source may take back what never came.
@@ -420,6 +449,25 @@ rentals = Table(
     _time("seen_at"),
     Index("rentals_by_job", "job"),
     Index("rentals_by_block", "chain_id", "escrow", "block"),
+)
+
+# -- owners ------------------------------------------------------------------------------------
+
+standings = Table(
+    "standings",
+    metadata,
+    Column("case_id", Text, ForeignKey("cases.id"), primary_key=True),
+    _time("made_at"),
+    _bytes("body"),
+)
+
+decision_facts = Table(
+    "decision_facts",
+    metadata,
+    _text("decision_id", primary_key=True),
+    _time("at"),
+    _bytes("body"),
+    Index("decision_facts_by_time", "at"),
 )
 
 # -- presentations of credentials ------------------------------------------------------------------

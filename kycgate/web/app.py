@@ -164,11 +164,8 @@ def _failed(error: Exception) -> Response:
 
 def _explained(error: Exception) -> tuple[int, dict[str, object]]:
     if isinstance(error, RequestEntityTooLarge):
-        error = TooLarge(
-            "the body is too large",
-            field="body",
-            remedy=f"send at most {request.max_content_length} bytes",
-        )
+        most = request.max_content_length or BODY_LIMIT
+        error = TooLarge("the body is too large", field="body", remedy=f"send at most {most} bytes")
     if isinstance(error, KycgateError):
         return problem(error, g.request_id)
     if isinstance(error, HTTPException) and error.code is not None and error.code < 500:

@@ -54,6 +54,7 @@ _STATES = {
     "more_needed": "More is needed: see what is asked for, and hand the case in again.",
     "approved": "Approved: this account may rent what the rules allow.",
     "refused": "Refused: the operator did not approve the case. You may appeal to the operator.",
+    "closed": "Closed: the personal data of this case was erased, or is kept for the law alone.",
     "revoked": "Revoked: an earlier approval no longer holds. You may appeal to the operator.",
 }
 _RENTER_STATES = {
@@ -64,6 +65,7 @@ _RENTER_STATES = {
     "approved": "approved",
     "refused": "refused",
     "revoked": "revoked",
+    "closed": "closed",
 }
 
 

@@ -52,6 +52,8 @@ def test_every_field_of_a_record_has_a_column() -> None:
         "evidence": base.SealedEvidence,
         "clearances": base.Clearance,
         "proofs": base.KeptProof,
+        "blobs": base.SealedBlob,
+        "holds": base.Hold,
         "attestations": base.IssuedAttestation,
         "jobs": base.Job,
         "refusals": base.Refusal,

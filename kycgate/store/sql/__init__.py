@@ -14,9 +14,11 @@ from kycgate.store.sql.accounts import Accounts
 from kycgate.store.sql.attestations import Attestations
 from kycgate.store.sql.database import Database
 from kycgate.store.sql.jobs import Jobs
+from kycgate.store.sql.keeping import Keeping
 from kycgate.store.sql.log import Log
 from kycgate.store.sql.migrate import migrate
 from kycgate.store.sql.outbox import Outbox
+from kycgate.store.sql.owners import Owners
 from kycgate.store.sql.presentations import Presentations
 from kycgate.store.sql.proving import Proving
 from kycgate.store.sql.settling import Settling
@@ -32,6 +34,8 @@ class SqlStore(
     Proving,
     Presentations,
     Verifications,
+    Keeping,
+    Owners,
     Attestations,
     Jobs,
     Settling,

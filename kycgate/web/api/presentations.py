@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
-from kycgate.errors import Malformed, NotFound, TooLarge
+from kycgate.errors import Code, Malformed, NotFound, TooLarge, outward
 from kycgate.store.base import Presentation
 from kycgate.web.access import Caller, renter
 from kycgate.web.parts import Presentations, WebParts
@@ -107,7 +107,8 @@ def shown(presentation: Presentation, *, now: int) -> dict[str, Any]:
         "expires_at": presentation.expires_at,
     }
     if state == "refused":
-        told |= {"code": presentation.reason, "reason": in_words(presentation.reason)}
+        code = outward(Code(presentation.reason))
+        told |= {"code": code, "reason": in_words(code)}
     return told
 
 

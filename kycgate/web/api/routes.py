@@ -8,10 +8,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from kycgate.web.api import (
+    accounts,
     cases,
     description,
+    documents,
     jobs,
     keys,
+    me,
     presentations,
     providers,
     signin,
@@ -60,6 +63,14 @@ ROUTES: tuple[Route, ...] = (
         body_limit=providers.WEBHOOK_MOST,
     ),
     Route("POST", "/v1/imports", providers.take_import),
+    Route("POST", "/v1/documents", documents.upload, documents.BODY_MOST),
+    Route("GET", "/v1/documents", documents.list_documents),
+    Route("POST", "/v1/accounts/challenge", accounts.challenge),
+    Route("POST", "/v1/accounts", accounts.link),
+    Route("GET", "/v1/accounts", accounts.list_accounts),
+    Route("GET", "/v1/me/export", me.export),
+    Route("GET", "/v1/me/uses", me.uses),
+    Route("DELETE", "/v1/me", me.erase),
     Route("POST", "/v1/keys", keys.make_key),
     Route("GET", "/v1/keys", keys.list_keys),
     Route("DELETE", "/v1/keys/<id>", keys.revoke_key),
