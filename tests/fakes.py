@@ -965,7 +965,8 @@ class MemoryStore:
 
     def put_verification(self, verification: Verification) -> None:
         with self._open():
-            if verification.id not in self._verifications:
+            found = self._verifications.get(verification.id)
+            if found is None or found.account != verification.account:
                 raise NotFound("no such verification")
             self._verifications[verification.id] = verification
 

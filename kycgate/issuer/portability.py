@@ -12,6 +12,7 @@ from typing import Any, Final
 from kycgate.core.claims import Account, Kind
 from kycgate.errors import NotFound
 from kycgate.issuer.casebook import DETAILS, CaseBook
+from kycgate.issuer.imports import IMPORT
 from kycgate.issuer.part import RENTER
 from kycgate.issuer.proofbook import PROOF
 from kycgate.issuer.vault import Vault
@@ -21,7 +22,13 @@ MRZ: Final = "mrz"
 """The kind of evidence that holds the lines of a document as the renter typed them."""
 DOCUMENT: Final = "document"
 """The kind of evidence that describes an image the renter uploaded."""
-_THEIRS: Final = {DETAILS: "details", PROOF: "proofs", MRZ: "mrz", DOCUMENT: "documents"}
+_THEIRS: Final = {
+    DETAILS: "details",
+    PROOF: "proofs",
+    MRZ: "mrz",
+    DOCUMENT: "documents",
+    IMPORT: "records",
+}
 LEFT_OUT: Final = (
     "Not included: results of sanctions screening and the operator's own assessments, which"
     " anti-money-laundering law does not let an operator disclose."

@@ -459,7 +459,7 @@ class Verification:
     provider: str
     reference: str
     state: str
-    """issuer.providers.service.State"""
+    """issuer.providers.visit.State"""
     started_at: int
     expires_at: int
     polled_at: int
@@ -806,7 +806,7 @@ class Store(Protocol):
         """Atomic. True for the one caller that may work on it until then, or until it is put."""
 
     def put_verification(self, verification: Verification) -> None:
-        """Takes the place of what was known of it."""
+        """Takes the place of what was known of it. NotFound once it was forgotten, too."""
 
     def forget_verifications(self, account: str) -> int:
         """Forget whose they were, and which at the provider; returns how many.

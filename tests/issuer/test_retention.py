@@ -16,7 +16,7 @@ from kycgate.errors import Conflict, Malformed, NotFound
 from kycgate.issuer.portability import Portability
 from kycgate.issuer.retention import Duty, Retention, RetentionRules
 from kycgate.keys import LocalSigner
-from kycgate.store.base import Job, Key, Store
+from kycgate.store.base import Job, Key, Store, Verification
 from tests.issuer.conftest import (
     DAY,
     NOW,
@@ -112,6 +112,44 @@ def test_an_approved_renter_who_never_rented_is_erased_and_no_longer_attested(
     assert archive.office.store.keys_of(ADA.key)[0].revoked_at == NOW + 1
     assert archive.office.store.upstream_key(ADA.key) is None
     assert len(archive.office.store.due("stop_jobs", now=NOW + 1)) == 1
+
+
+def a_visit(archive: Archive, number: int, who: Account = ADA) -> Verification:
+    """A check with a hosted provider, begun and known there under a name of its own."""
+    visit = Verification(
+        f"{number:032x}", who.key, "stripe", "vs_1", "open", NOW, NOW + DAY, 0, NOW + 60
+    )
+    assert archive.office.store.begin_verification(visit, since=0, most=9, most_of_all=9) == visit
+    return visit
+
+
+def test_checks_with_providers_are_forgotten_with_the_renter(archive: Archive) -> None:
+    approved(archive)
+    visit = a_visit(archive, 1)
+    archive.calendar.erase(ADA, now=NOW + 1)
+    left = archive.office.store.verification(visit.id)
+    assert left is not None
+    assert (left.account, left.reference, left.poll_at) == ("", "", None)
+
+
+def test_a_check_begun_before_any_case_is_forgotten_on_request(archive: Archive) -> None:
+    visit = a_visit(archive, 1)
+    assert archive.calendar.erase(ADA, now=NOW + 1).until is None
+    left = archive.office.store.verification(visit.id)
+    assert left is not None
+    assert left.account == ""
+    with pytest.raises(NotFound):
+        archive.calendar.erase(ADA, now=NOW + 2)
+
+
+def test_a_restricted_renters_checks_stay_until_the_law_lets_them_go(archive: Archive) -> None:
+    approved(archive)
+    visit = a_visit(archive, 1)
+    archive.rent(ADA, NOW)
+    assert archive.calendar.erase(ADA, now=NOW + 1).until is not None
+    left = archive.office.store.verification(visit.id)
+    assert left is not None
+    assert left.account == ADA.key
 
 
 def test_an_erased_person_may_start_anew(archive: Archive) -> None:

@@ -9,9 +9,10 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
+import responses
 
 from kycgate.assembly.control import Me
 from kycgate.core.claims import Account
@@ -27,6 +28,8 @@ from tests.fakes import MemoryLog
 from tests.issuer.conftest import DOMAIN, KEK, POLICY, Edition, FewCountries, Lists
 from tests.issuer.pictures import a_jpeg
 from tests.issuer.proofs import a_proof
+from tests.issuer.providers.stand_in import MemoryOffice
+from tests.issuer.providers.stand_in import World as Providers
 from tests.issuer.test_mrz import TD3
 from tests.web.browser import ALICE, MALLORY, Browser, key_of, signed_in
 from tests.web.world import T0, World, a_job, build, fresh_store
@@ -44,10 +47,12 @@ class Town:
     case_id: str
     key_id: str
     document_id: str
+    visit_id: str
 
     def known(self) -> list[str]:
         """What must not show up in an answer to anybody else."""
-        return [*SECRETS, self.case_id, self.key_id, self.document_id, key_of(ALICE)]
+        ids = (self.case_id, self.key_id, self.document_id, self.visit_id)
+        return [*SECRETS, *ids, key_of(ALICE)]
 
 
 @pytest.fixture
@@ -66,7 +71,9 @@ def town(tmp_path: Path) -> Iterator[Town]:
     )
     retention = Retention(store, vault=vault, book=identity.book, log=log, rules=RetentionRules())
     me = Me(retention, Portability(store, vault=vault, book=identity.book))
-    world = build(store, load_default_policy(), identity=identity, me=me)
+    http = responses.RequestsMock(assert_all_requests_are_fired=False)
+    visits = Providers(store, http, cast("MemoryOffice", identity)).visits
+    world = build(store, load_default_policy(), identity=identity, me=me, verifications=visits)
     renter = signed_in(world)
     details = {"name": "Perpetua Quillon", "country": "FR", "birth_date": "1987-06-05"}
     opened = renter.post("/v1/cases", {"kind": "person", "details": details})
@@ -82,7 +89,9 @@ def town(tmp_path: Path) -> Iterator[Town]:
     key = renter.post("/v1/keys", {"label": "job-label"})
     store.begin_job(a_job(ACCOUNT), repeat_window_s=1)
     store.mark_forwarded(a_job(ACCOUNT).id, at=T0)
-    yield Town(world, case_id, key.get_json()["id"], kept.get_json()["document"]["id"])
+    with http:
+        visit = renter.post("/v1/verifications", {"provider": "stripe"}).get_json()["id"]
+        yield Town(world, case_id, key.get_json()["id"], kept.get_json()["document"]["id"], visit)
     store.close()
 
 
@@ -129,6 +138,10 @@ ROWS: dict[tuple[str, str], list[tuple[str, Any, tuple[int, ...]]]] = {
     ("GET", "/v1/me/export"): [("/v1/me/export", None, (404,))],
     ("GET", "/v1/me/uses"): [("/v1/me/uses", None, (200,))],
     ("DELETE", "/v1/me"): [("/v1/me", None, (404,))],
+    ("POST", "/v1/verifications"): [("/v1/verifications", {"provider": "stripe"}, (201,))],
+    ("GET", "/v1/verifications/<id>"): [("/v1/verifications/{visit}", None, (404,))],
+    ("POST", "/v1/webhooks/<provider>"): [("/v1/webhooks/stripe", {}, (401,))],
+    ("POST", "/v1/imports"): [("/v1/imports", {}, (404,))],
     ("POST", "/v1/keys"): [("/v1/keys", {}, (201,))],
     ("GET", "/v1/keys"): [("/v1/keys", None, (200,))],
     ("DELETE", "/v1/keys/<id>"): [("/v1/keys/{key}", None, (404,))],
@@ -187,6 +200,7 @@ def test_the_renter_does_see_their_own(town: Town) -> None:
             renter.get("/v1/me/export").get_json(),
             renter.get("/v1/status").get_json(),
             renter.get("/v1/documents").get_json(),
+            renter.get(f"/v1/verifications/{town.visit_id}").get_json(),
         ]
     )
     assert [word for word in town.known() if word not in told] == []
@@ -213,11 +227,13 @@ def _state(town: Town) -> Any:
         store.blobs_of(town.case_id),
         store.keys_of(key_of(ALICE)),
         store.accounts_of(case.subject_id if case else ""),
+        store.verification(town.visit_id),
     )
 
 
 def _filled(town: Town, path: str) -> str:
-    return path.format(case=town.case_id, key=town.key_id, account=key_of(ALICE))
+    ids = {"case": town.case_id, "key": town.key_id, "visit": town.visit_id}
+    return path.format(**ids, account=key_of(ALICE))
 
 
 def _filled_body(town: Town, body: Any) -> Any:
