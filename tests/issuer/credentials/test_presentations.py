@@ -13,7 +13,13 @@ from kycgate.demo.trial_issuer import Holder, TrialIssuer
 from kycgate.demo.trial_wallet import Session, Wallet, answer, answer_dc_request, answer_redirect
 from kycgate.errors import Code, Conflict, Malformed, NotFound, Reason, Refused, Unavailable
 from kycgate.issuer.credentials import jose, transcript
-from kycgate.issuer.credentials.presentations import LIFE_S, RECHECK_S, Begun, commitment
+from kycgate.issuer.credentials.presentations import (
+    LIFE_S,
+    RECHECK_S,
+    WAITING_MOST,
+    Begun,
+    commitment,
+)
 from kycgate.issuer.credentials.statuslist import Status
 from kycgate.issuer.credentials.verdict import Environment
 from kycgate.store.base import Presentation
@@ -338,6 +344,15 @@ def test_a_document_past_its_end_proves_nothing(world: World) -> None:
     begun = begin(world)
     told = respond(world, begun, dc_answer(begun, old))
     assert (told.state, told.reason) == ("refused", "credential_expired")
+
+
+def test_a_stranger_can_not_fill_the_disk_with_requests(world: World) -> None:
+    for _ in range(WAITING_MOST):
+        begin(world)
+    with pytest.raises(Conflict, match="too many"):
+        begin(world)
+    assert begin(world, BOB).presentation.state == "waiting"
+    assert begin(world, now=NOW + LIFE_S).presentation.state == "waiting"
 
 
 # -- garbage ---------------------------------------------------------------------------------------
