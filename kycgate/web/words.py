@@ -44,6 +44,7 @@ _REASONS = {
     "not_owner": "This deployment belongs to another account.",
     "screening_stale": "The operator's records are being refreshed.",
     "dependency": "Something the gate depends on did not answer. Nothing was decided.",
+    "verification_limit": "As many identity checks as one day allows were begun: try tomorrow.",
     "route_unknown": "The gate does not know this kind of request, so it does not pass it on.",
 }
 _STATES = {
@@ -53,6 +54,7 @@ _STATES = {
     "more_needed": "More is needed: see what is asked for, and hand the case in again.",
     "approved": "Approved: this account may rent what the rules allow.",
     "refused": "Refused: the operator did not approve the case. You may appeal to the operator.",
+    "closed": "Closed: the personal data of this case was erased, or is kept for the law alone.",
     "revoked": "Revoked: an earlier approval no longer holds. You may appeal to the operator.",
 }
 _RENTER_STATES = {
@@ -63,6 +65,7 @@ _RENTER_STATES = {
     "approved": "approved",
     "refused": "refused",
     "revoked": "revoked",
+    "closed": "closed",
 }
 
 
