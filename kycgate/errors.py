@@ -132,6 +132,8 @@ class Code(StrEnum):
     # Hosted identity providers, imports
     VERIFICATION_LIMIT = "verification_limit"
     IDENTITY_REFUSED = "identity_refused"
+    # Schedulers that ask (hooks)
+    USER_NOT_LINKED = "user_not_linked"
     # The world
     DEPENDENCY = "dependency"
     # Owners: what was told beside what registers say
@@ -180,6 +182,7 @@ _MISSING = {
     Code.LEVEL_TOO_LOW: "higher_level",
     Code.PROOF_MISSING: "wallet_proof",
     Code.WALLET_PROOF_STALE: "fresh_wallet_proof",
+    Code.USER_NOT_LINKED: "linked_user",
     Code.IDENTITY_UNPROVEN: "identity_proof",
     Code.VERIFICATION_DUE: "identity_proof",
 }

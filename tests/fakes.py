@@ -51,6 +51,7 @@ from kycgate.store.base import (
     Session,
     Standing,
     Subject,
+    UserLink,
     Verification,
 )
 
@@ -69,6 +70,7 @@ class MemoryStore:
         self._nonces: dict[tuple[str, str, bytes], int] = {}
         self._claims: dict[tuple[str, str], int] = {}
         self._sessions: dict[bytes, Session] = {}
+        self._user_links: dict[str, UserLink] = {}
         self._proofs: dict[str, int] = {}
         self._upstream: dict[str, bytes] = {}
         self._subjects: dict[str, Subject] = {}
@@ -154,10 +156,17 @@ class MemoryStore:
     def sweep(self, *, now: int) -> int:
         with self._open():
             before = len(self._nonces) + len(self._claims) + len(self._sessions)
+            before += len(self._user_links)
             old = now - _NONCE_GRACE_S
+            self._user_links = {
+                key: link
+                for key, link in self._user_links.items()
+                if (link.code_expires_at if link.linked_at is None else link.expires_at) >= old
+            }
             self._nonces = {key: end for key, end in self._nonces.items() if end >= old}
             self._claims = {key: end for key, end in self._claims.items() if end >= old}
             self._sessions = {k: s for k, s in self._sessions.items() if s.expires_at >= old}
+            before -= len(self._user_links)
             asked = self._presentations
             self._presentations = {k: p for k, p in asked.items() if p.keep_until >= now}
             left = len(self._nonces) + len(self._claims) + len(self._sessions)
@@ -534,6 +543,60 @@ class MemoryStore:
             if key is not None and (key.last_used_at is None or at >= key.last_used_at + 60):
                 self._keys[key_id] = replace(key, last_used_at=at)
 
+    # -- users of schedulers ---------------------------------------------------------------------
+
+    def add_user_code(self, link: UserLink) -> None:
+        with self._open():
+            held = self._user_links.values()
+            if link.id in self._user_links or any(e.code_hash == link.code_hash for e in held):
+                raise Conflict("that code exists")
+            self._user_links[link.id] = link
+
+    def claim_user_code(
+        self, code_hash: bytes, *, scheduler: str, user: str, expires_at: int, now: int
+    ) -> UserLink | None:
+        with self._open():
+            for link in self._user_links.values():
+                if link.code_hash != code_hash or link.linked_at is not None:
+                    continue
+                if link.code_expires_at <= now:
+                    return None
+                linked = replace(
+                    link, scheduler=scheduler, user=user, linked_at=now, expires_at=expires_at
+                )
+                others = {
+                    key: kept
+                    for key, kept in self._user_links.items()
+                    if (kept.scheduler, kept.user) != (scheduler, user)
+                }
+                self._user_links = {**others, link.id: linked}
+                return linked
+            return None
+
+    def linked_user(self, scheduler: str, user: str, *, now: int) -> UserLink | None:
+        with self._open():
+            for link in self._user_links.values():
+                same = link.linked_at is not None and (link.scheduler, link.user) == (
+                    scheduler,
+                    user,
+                )
+                if same and link.expires_at > now:
+                    return link
+            return None
+
+    def user_links_of(self, account: str) -> list[UserLink]:
+        with self._open():
+            found = [link for link in self._user_links.values() if link.account == account]
+            return sorted(found, key=lambda link: (-link.created_at, link.id))
+
+    def end_user_link(self, account: str, link_id: str) -> bool:
+        with self._open():
+            link = self._user_links.get(link_id)
+            if link is None or link.account != account:
+                return False
+            del self._user_links[link_id]
+            return True
+
     # -- jobs ------------------------------------------------------------------------------------
 
     def begin_job(self, job: Job, *, repeat_window_s: int) -> Begun:
@@ -597,6 +660,14 @@ class MemoryStore:
         if job.state == "answered":
             raise Conflict("the job has its final answer already")
         return job
+
+    def reopen_unpaid(self, job_id: bytes, *, at: int) -> bool:
+        with self._open():
+            job = self._jobs.get(job_id)
+            if job is None or (job.state, job.answer_status) != ("answered", 402):
+                return False
+            self._jobs[job_id] = replace(job, state="decided", updated_at=at)
+            return True
 
     def job(self, job_id: bytes) -> Job | None:
         with self._open():

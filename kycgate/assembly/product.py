@@ -18,6 +18,7 @@ from typing import Any
 from kycgate.assembly.chains import escrow_follower, home_chain, permit_office, publishers
 from kycgate.assembly.control import Me, web_parts
 from kycgate.assembly.credentials import offered, open_presentations
+from kycgate.assembly.hooks import hook_door
 from kycgate.assembly.market import Credentials, Market, gate_parts, open_asserter
 from kycgate.assembly.ownership import live_registers, restricted
 from kycgate.assembly.providers import open_imports, open_verifications
@@ -30,7 +31,9 @@ from kycgate.config import Config, load_config
 from kycgate.core.claims import checksum
 from kycgate.core.policy import Policy
 from kycgate.errors import KycgateError
+from kycgate.gateway.fronts import Fronts
 from kycgate.gateway.gate import Gate
+from kycgate.gateway.hooks import HookDoor
 from kycgate.gateway.stopping import JobStopper
 from kycgate.issuer.credentials.presentations import Presentations
 from kycgate.issuer.credentials.verdict import Environment
@@ -101,6 +104,8 @@ class Services:
     retention: Retention
     registers: LiveRegisters | None
     web: WebParts
+    hooks: HookDoor | None
+    """What schedulers ask; None where none is named."""
 
     def tick(self, now: int) -> None:
         """One round of what follows decisions: stop jobs, sweep."""
@@ -204,6 +209,7 @@ def serve(config: Config, *, started: Callable[[int, int], None] | None = None) 
             gateway_at=config.gate.listen,
             control_at=config.gate.control_listen,
             beside=_beside(services),
+            further=_further(services),
             started=started,
         )
 
@@ -212,7 +218,11 @@ def gateway_app(services: Services) -> Any:
     """The marketplace listener's ASGI application."""
     from kycgate.gateway.proxy import Proxy
 
-    return Proxy(services.gate, services.config.marketplace.upstream)
+    return Proxy(
+        services.gate,
+        services.config.marketplace.upstream,
+        fronts=Fronts(services.config.gate.trusted_fronts),
+    )
 
 
 def forward_auth_app(services: Services) -> Any:
@@ -234,6 +244,10 @@ def forward_auth_app(services: Services) -> Any:
 def _beside(services: Services) -> tuple[Any, tuple[str, int]] | None:
     app = forward_auth_app(services)
     return None if app is None else (app, services.config.gate.forward_auth_listen)
+
+
+def _further(services: Services) -> list[tuple[Any, tuple[str, int]]]:
+    return [] if services.hooks is None else [(services.hooks, services.config.hooks.listen)]
 
 
 def control_app(services: Services) -> Any:
@@ -341,21 +355,20 @@ def _assemble(config: Config, store: Store) -> Services:
     market = Market(config)
     credentials = Credentials(store, vault)
     asserter = open_asserter(config)
-    gate = Gate(
-        gate_parts(
-            config,
-            store,
-            log,
-            identity,
-            policy,
-            screener,
-            market,
-            credentials,
-            permits,
-            chain,
-            asserter,
-        )
+    parts = gate_parts(
+        config,
+        store,
+        log,
+        identity,
+        policy,
+        screener,
+        market,
+        credentials,
+        permits,
+        chain,
+        asserter,
     )
+    gate = Gate(parts)
     revocations = publishers(config, store, chain)
     return Services(
         config=config,
@@ -402,4 +415,5 @@ def _assemble(config: Config, store: Store) -> Services:
             presentations,
             environment,
         ),
+        hooks=hook_door(config, parts, store, log),
     )

@@ -33,7 +33,7 @@ from kycgate.gateway.canonical import CleanRequest, answer_fields, canonical
 from kycgate.gateway.memory import Memory, WouldWait
 from kycgate.gateway.onward import body_digest, identity_fields, json_body, readable, with_origin
 from kycgate.gateway.parts import GateParts, Ownership
-from kycgate.gateway.proving import SCOPES, Caller, Prover
+from kycgate.gateway.proving import SCOPES, Caller, Prover, Proves
 from kycgate.gateway.records import Passage, Records
 from kycgate.gateway.repeats import Repeats
 from kycgate.gateway.revocation import StoreRevocations
@@ -54,7 +54,8 @@ class _UpstreamKey:
 class Gate:
     """The decision path of one marketplace. Implements `view.GatePort`; every door shares it."""
 
-    def __init__(self, parts: GateParts) -> None:
+    def __init__(self, parts: GateParts, *, prover: Proves | None = None) -> None:
+        """`prover` where callers prove themselves otherwise than by key or signature (hooks)."""
         self._parts = parts
         self._memory = Memory(
             parts.store.version,
@@ -62,7 +63,7 @@ class Gate:
             entries=parts.limits.memory_entries,
             monotonic=parts.monotonic,
         )
-        self._prover = Prover(parts, self._memory)
+        self._prover: Proves = prover or Prover(parts, self._memory)
         self._repeats = Repeats(parts)
         self._records = Records(parts)
         kind = ("Content-Type", "application/json")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass
+from typing import Protocol
 
 from kycgate.core import proof
 from kycgate.core.claims import Account
@@ -26,6 +27,7 @@ SCOPES = {
     Kind.RENT: "rent",
     Kind.EXTEND: "rent",
     Kind.MODIFY: "rent",
+    Kind.ADMIT: "rent",
     Kind.STOP: "stop",
     Kind.PAUSE: "stop",
     Kind.OWN_READ: "read",
@@ -48,6 +50,16 @@ class Caller:
     def may(self, kind: Kind) -> bool:
         needed = SCOPES[kind]
         return self.scope is None or needed is None or needed in self.scope
+
+
+class Proves(Protocol):
+    """What the gate asks about a request's caller."""
+
+    def shows_proof(self, request: CleanRequest) -> bool:
+        """Whether the request claims to be proven to this gate, rightly or not."""
+
+    def prove(self, request: CleanRequest, *, wait: bool) -> Caller:
+        """The proven caller. Raises Unauthenticated, Unavailable, WouldWait."""
 
 
 class Prover:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +21,8 @@ from dataclasses import replace
 from email.utils import formatdate
 from typing import Any, TypeVar
 
+from kycgate.errors import Malformed
+from kycgate.gateway.fronts import NOBODY, Fronts
 from kycgate.gateway.upstream import Answer, Broken, Patience, Upstream
 from kycgate.gateway.view import Forward, GatePort, Headers, Reply, RequestView
 
@@ -57,13 +60,17 @@ class Proxy:
         patience: Patience | None = None,
         threads: int = 16,
         clock: Callable[[], float] = time.time,
+        fronts: Fronts = NOBODY,
     ) -> None:
-        """`upstream` is an origin; `threads` gate checks may wait at once. Raises Misconfigured."""
+        """`upstream` is an origin; `threads` gate checks may wait at once; `fronts` say where their
+        requests came from. Raises Misconfigured.
+        """
         self._gate = gate
         self._patience = patience or Patience()
         self._upstream = Upstream(upstream, self._patience)
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="gate")
         self._clock = clock
+        self._fronts = fronts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -71,7 +78,13 @@ class Proxy:
         elif scope["type"] == "http":
             caller = _Caller(scope, receive, send)
             try:
-                await self._serve(_view(scope, int(self._clock())), caller)
+                now = int(self._clock())
+                try:
+                    view = _view(scope, now, self._fronts)
+                except Malformed as error:
+                    await caller.reply(_unplaced(error), now)
+                    return
+                await self._serve(view, caller)
             except _GoneError:
                 return
             except asyncio.CancelledError:
@@ -278,7 +291,13 @@ class _Caller:
             self._watcher.cancel()
 
 
-def _view(scope: Scope, now: int) -> RequestView:
+def _unplaced(error: Malformed) -> Reply:
+    """The front's own fault, said before anybody is asked about the request."""
+    body = json.dumps({"status": "failed", "error": error.message}).encode()
+    return Reply(400, (("content-type", "application/json"), ("cache-control", "no-store")), body)
+
+
+def _view(scope: Scope, now: int, fronts: Fronts) -> RequestView:
     headers = tuple((n.decode("latin-1"), v.decode("latin-1")) for n, v in scope["headers"])
     return RequestView(
         method=scope["method"],
@@ -287,7 +306,7 @@ def _view(scope: Scope, now: int) -> RequestView:
         scheme=scope["scheme"],
         headers=headers,
         body=None,
-        client_ip=scope["client"][0] if scope["client"] else "",
+        client_ip=fronts.caller(scope["client"][0] if scope["client"] else "", scope["headers"]),
         now=now,
         door="proxy",
     )

@@ -285,7 +285,7 @@ class Records:
         route, job = passage.route, passage.job
         if route is None or route.kind not in ACTIONS:
             return {}
-        if job is None and route.kind is Kind.RENT:
+        if job is None and route.kind in (Kind.RENT, Kind.ADMIT):
             job = self._read_job(passage, route)
         if job is None:
             return {"action": str(ACTIONS[route.kind])}

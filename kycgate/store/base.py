@@ -46,6 +46,30 @@ class Key:
     last_used_at: int | None = None
 
 
+# -- users of schedulers that ask the gate (hooks) -------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class UserLink:
+    """A scheduler's user that stands for an account, or the code by which one is about to.
+
+    The code itself is never stored, only its SHA-256. Until the code was shown by a user,
+    `linked_at` is None and `scheduler` and `user` are empty.
+    """
+
+    id: str
+    account: str
+    code_hash: bytes
+    code_expires_at: int
+    created_at: int
+    scheduler: str = ""
+    """the caller's name in the configuration: one name, one scheduler"""
+    user: str = ""
+    linked_at: int | None = None
+    expires_at: int = 0
+    """when the link must be proven again; 0 for a code"""
+
+
 @dataclass(frozen=True, slots=True)
 class Subject:
     """A verified person or organisation. `pseudonym` is 32 random bytes, pairwise per operator."""
@@ -453,8 +477,8 @@ class Store(Protocol):
         """Atomic. True the first time this caller-chosen nonce is seen in the scope."""
 
     def sweep(self, *, now: int) -> int:
-        """Forget nonces, claims and sessions an hour past their expiry, and presentations past
-        theirs; returns how many.
+        """Forget nonces, claims, sessions, user codes and links an hour past their expiry, and
+        presentations past theirs; returns how many.
 
         Strangers ask for nonces: without a sweep every few minutes they fill the disk.
         """
@@ -598,6 +622,25 @@ class Store(Protocol):
     def touch_key(self, key_id: str, *, at: int) -> None:
         """Remember the use, to the minute: people read it, and most calls then write nothing."""
 
+    # -- users of schedulers ---------------------------------------------------------------------
+    def add_user_code(self, link: UserLink) -> None: ...
+    def claim_user_code(
+        self, code_hash: bytes, *, scheduler: str, user: str, expires_at: int, now: int
+    ) -> UserLink | None:
+        """Atomic. Links the user to the code's account, once, before the code expires; else None.
+
+        Whatever the user was linked to before is gone: showing a code proves who the user is now.
+        """
+
+    def linked_user(self, scheduler: str, user: str, *, now: int) -> UserLink | None:
+        """None as well once the link has expired."""
+
+    def user_links_of(self, account: str) -> list[UserLink]:
+        """Links and codes, expired or not, newest first; `sweep` forgets the expired."""
+
+    def end_user_link(self, account: str, link_id: str) -> bool:
+        """True if it was this account's."""
+
     # -- jobs ------------------------------------------------------------------------------------
     def begin_job(self, job: Job, *, repeat_window_s: int) -> Begun:
         """Atomic. One decision starts at most one job.
@@ -625,6 +668,12 @@ class Store(Protocol):
         """An unknown outcome may still become an answer. Conflict when there is one already.
 
         A deployment or permit recorded before stays unless given anew.
+        """
+
+    def reopen_unpaid(self, job_id: bytes, *, at: int) -> bool:
+        """Atomic. True for the one caller that may forward again a job answered 402.
+
+        Nothing was started for it: the marketplace asks to be paid first.
         """
 
     def job(self, job_id: bytes) -> Job | None: ...

@@ -26,7 +26,7 @@ from sqlalchemy import (
     text,
 )
 
-REVISION = "0008"
+REVISION = "0009"
 """The migration these tables describe. A database already there needs no Alembic at start."""
 
 metadata = MetaData()
@@ -148,6 +148,22 @@ keys = Table(
     _time("revoked_at", nullable=True),
     _time("last_used_at", nullable=True),
     Index("keys_by_account", "account"),
+)
+
+user_links = Table(
+    "user_links",
+    metadata,
+    _text("id", primary_key=True),
+    _text("account"),
+    _bytes("code_hash", unique=True),
+    _time("code_expires_at"),
+    _time("created_at"),
+    _text("scheduler"),
+    _text("user"),
+    _time("linked_at", nullable=True),
+    _time("expires_at"),
+    Index("user_links_by_user", "scheduler", "user"),
+    Index("user_links_by_account", "account"),
 )
 
 # -- accounts, subjects, cases -----------------------------------------------------------------

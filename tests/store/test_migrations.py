@@ -46,6 +46,7 @@ def test_every_field_of_a_record_has_a_column() -> None:
     records = {
         "sessions": base.Session,
         "keys": base.Key,
+        "user_links": base.UserLink,
         "subjects": base.Subject,
         "cases": base.Case,
         "case_events": base.CaseEvent,

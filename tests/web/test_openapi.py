@@ -129,6 +129,11 @@ def test_live_answers_are_as_described(world: World, description: dict[str, Any]
     checks += [("post", "/v1/keys", made), ("get", "/v1/keys", renter.get("/v1/keys"))]
     checks += [("delete", "/v1/keys/{id}", renter.delete(f"/v1/keys/{made.get_json()['id']}"))]
     checks += [("delete", "/v1/keys/{id}", renter.delete("/v1/keys/none"))]
+    checks += [("post", "/v1/users", renter.post("/v1/users", {}))]
+    linked = world.link_user(key_of(ALICE))
+    checks += [("get", "/v1/users", renter.get("/v1/users"))]
+    checks += [("delete", "/v1/users/{id}", renter.delete(f"/v1/users/{linked.id}"))]
+    checks += [("delete", "/v1/users/{id}", renter.delete("/v1/users/00"))]
     operator = Browser(world, token=OPERATOR_TOKEN)
     full = operator.post("/v1/explain", job | {"account": key_of(ALICE)})
     checks += [("post", "/v1/explain", full)]

@@ -45,7 +45,7 @@ from kycgate.issuer.retention import Erasure
 from kycgate.issuer.view import Standing
 from kycgate.keys import LocalSigner
 from kycgate.store import open_store
-from kycgate.store.base import Case, CaseEvent, Job, Store, Subject
+from kycgate.store.base import Case, CaseEvent, Job, Store, Subject, UserLink
 from kycgate.web.api.documents import documents_way
 from kycgate.web.parts import Ask, WebParts, Words
 
@@ -294,6 +294,17 @@ class World:
     desk: Desk
     lists: Lists
     chain: ContractWallets
+
+    def link_user(self, account: str, *, user: str = "ann", code: str = "a code") -> UserLink:
+        """As if a scheduler's user had shown a code of this account."""
+        digest = hashlib.sha256(code.encode()).digest()
+        made = UserLink(digest[:4].hex(), account, digest, T0 + 900, T0)
+        self.store.add_user_code(made)
+        link = self.store.claim_user_code(
+            digest, scheduler="main", user=user, expires_at=T0 + 86_400, now=T0
+        )
+        assert link is not None
+        return link
 
 
 @cache

@@ -50,9 +50,17 @@ class Kind(Enum):
     """Reads what belongs to the upstream key as a whole: only with the account's own key."""
     PUBLIC_READ = "public_read"
     """Catalogue and prices: anybody, without an upstream key when not proven."""
+    ADMIT = "admit"
+    """A scheduler's question whether it may place work (hooks): decided like a rental, but nothing
+    is forwarded and no deployment is named. No marketplace has such a route."""
 
 
-ACTIONS = {Kind.RENT: Action.RENT, Kind.EXTEND: Action.EXTEND, Kind.MODIFY: Action.MODIFY}
+ACTIONS = {
+    Kind.RENT: Action.RENT,
+    Kind.EXTEND: Action.EXTEND,
+    Kind.MODIFY: Action.MODIFY,
+    Kind.ADMIT: Action.RENT,
+}
 """The kinds that are decided, and the action each asks for."""
 
 

@@ -23,6 +23,7 @@ from kycgate.store.sql.presentations import Presentations
 from kycgate.store.sql.proving import Proving
 from kycgate.store.sql.settling import Settling
 from kycgate.store.sql.signin import SignIn
+from kycgate.store.sql.users import Users
 from kycgate.store.sql.verifications import Verifications
 
 _PING = select(literal(1))
@@ -30,6 +31,7 @@ _PING = select(literal(1))
 
 class SqlStore(
     SignIn,
+    Users,
     Accounts,
     Proving,
     Presentations,
@@ -47,6 +49,10 @@ class SqlStore(
     def ping(self) -> None:
         """Raises Unavailable unless the database answers."""
         self._db.rows(_PING)
+
+    def sweep(self, *, now: int) -> int:
+        """What every part forgets by itself."""
+        return SignIn.sweep(self, now=now) + Users.sweep(self, now=now)
 
     def close(self) -> None:
         """Close every connection. Later calls are Unavailable."""

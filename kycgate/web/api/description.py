@@ -282,6 +282,18 @@ _OPERATIONS = (
     _Operation("delete", "/v1/keys/{id}", "Revoke a key, at once", None, 204, (*_READ, 404)),
     _Operation(
         "post",
+        "/v1/users",
+        "Draw a code; the scheduler's user that applies a run of that name then rents as the"
+        " account. Needs a fresh sign-in or a signature",
+        "UserCode",
+        201,
+        (*_BODY, 409),
+        takes="NoFields",
+    ),
+    _Operation("get", "/v1/users", "Users linked to the account", "UserLinks", 200, _READ),
+    _Operation("delete", "/v1/users/{id}", "End a link, at once", None, 204, (*_READ, 404)),
+    _Operation(
+        "post",
         "/v1/permits",
         "Decide on a job without forwarding it; a permit if the answer is yes",
         "Permit",

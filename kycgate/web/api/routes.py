@@ -19,6 +19,7 @@ from kycgate.web.api import (
     providers,
     signin,
     status,
+    users,
     ways,
 )
 from kycgate.web.parts import WebParts
@@ -74,6 +75,9 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "/v1/keys", keys.make_key),
     Route("GET", "/v1/keys", keys.list_keys),
     Route("DELETE", "/v1/keys/<id>", keys.revoke_key),
+    Route("POST", "/v1/users", users.draw_user_code),
+    Route("GET", "/v1/users", users.list_users),
+    Route("DELETE", "/v1/users/<id>", users.end_user),
     Route("POST", "/v1/permits", jobs.ask_permit),
     Route("GET", "/v1/permits", jobs.job_permit),
     Route("POST", "/v1/explain", jobs.explain),

@@ -83,6 +83,22 @@ _REASON_EXAMPLE = {
     "text": "A person at the operator has to look at this first.",
 }
 _PRESENTATION_ID: Schema = {"type": "string", "pattern": "^[0-9a-f]{32}$"}
+_USER_LINK_PROPERTIES = {
+    "id": TEXT,
+    "scheduler": TEXT,
+    "user": TEXT,
+    "linked_at": TIME,
+    "expires_at": TIME,
+    "live": {"type": "boolean"},
+}
+_USER_LINK_EXAMPLE = {
+    "id": "9a31c04d2be77f10",
+    "scheduler": "main",
+    "user": "ann",
+    "linked_at": _NOW,
+    "expires_at": _NOW + 2_592_000,
+    "live": True,
+}
 _CASE_EXAMPLE = {
     "id": "c_5f1d7a",
     "kind": "organisation",
@@ -741,6 +757,21 @@ SCHEMAS: dict[str, Schema] = {
     "Keys": record(
         {"keys": {"type": "array", "items": ref("Key")}}, example={"keys": [_KEY_EXAMPLE]}
     ),
+    "UserCode": record(
+        {"code": TEXT, "expires_at": TIME},
+        example={"code": "kycgate-mfrggzdfmztwq2lknnwg23tp", "expires_at": _NOW + 900},
+    ),
+    "UserLink": record(_USER_LINK_PROPERTIES, example=_USER_LINK_EXAMPLE),
+    "UserLinks": record(
+        {"users": {"type": "array", "items": ref("UserLink")}},
+        example={"users": [_USER_LINK_EXAMPLE]},
+    ),
+    "NoFields": {
+        "type": "object",
+        "properties": {},
+        "additionalProperties": False,
+        "examples": [{}],
+    },
     "Status": record(
         {
             "account": TEXT,
