@@ -811,6 +811,11 @@ class MemoryStore:
         with self._open():
             return self._presentations.get(presentation_id)
 
+    def presentations_of(self, account: str, *, limit: int = 100) -> list[Presentation]:
+        with self._open():
+            mine = [p for p in self._presentations.values() if p.account == account]
+            return sorted(mine, key=lambda p: (-p.created_at, p.id))[:limit]
+
     def presentations_waiting(self, account: str, *, now: int) -> int:
         with self._open():
             mine = [p for p in self._presentations.values() if p.account == account]

@@ -91,6 +91,14 @@ def test_those_that_wait_are_counted_per_account(store: Store) -> None:
     assert store.presentations_waiting("0x" + "00" * 20, now=NOW) == 0
 
 
+def test_an_accounts_presentations_are_listed_newest_first(store: Store) -> None:
+    newer, other = replace(ASKED, id="n", created_at=NOW + 1), replace(ASKED, id="o", account=BOB)
+    for each in (ASKED, newer, other):
+        store.add_presentation(each)
+    assert store.presentations_of(ALICE) == [newer, ASKED]
+    assert store.presentations_of(ALICE, limit=1) == [newer]
+
+
 def test_an_accounts_presentations_are_forgotten_at_its_wish(store: Store) -> None:
     for name, account in (("a", ALICE), ("b", ALICE), ("c", BOB)):
         store.add_presentation(replace(ASKED, id=name, account=account))

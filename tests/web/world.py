@@ -156,6 +156,7 @@ class Registrar:
             "known_since": now,
             "cases": [],
             "attestations": [],
+            "presentations": [],
             "left_out": "",
         }
 

@@ -268,7 +268,9 @@ class Presentations:
             self._store.move_presentation(gone, from_state="accepted")
             return True
         asked_at = now if status is Status.VALID else now - RECHECK_S + _RETRY_S
-        self._store.move_presentation(replace(held, checked_at=asked_at), from_state="accepted")
+        # Sealed anew each time: after a change of keys the old one is soon not needed.
+        kept = replace(held, checked_at=asked_at, sealed=self._seal(held, told))
+        self._store.move_presentation(kept, from_state="accepted")
         return False
 
     def _settle(self, proving: Presentation, now: int) -> Presentation:

@@ -22,6 +22,11 @@ class Presentations(Part):
         row = self._db.first(pick(Presentation, kept).where(kept.c.id == presentation_id))
         return None if row is None else record(Presentation, row)
 
+    def presentations_of(self, account: str, *, limit: int = 100) -> list[Presentation]:
+        found = pick(Presentation, kept).where(kept.c.account == account)
+        newest = found.order_by(kept.c.created_at.desc(), kept.c.id).limit(limit)
+        return records(Presentation, self._db.rows(newest))
+
     def presentations_waiting(self, account: str, *, now: int) -> int:
         waiting = select(func.count()).where(
             kept.c.account == account, kept.c.state == "waiting", kept.c.expires_at > now

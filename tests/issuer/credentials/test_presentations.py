@@ -20,6 +20,7 @@ from kycgate.issuer.credentials.presentations import (
     Begun,
     commitment,
 )
+from kycgate.issuer.credentials.safe import Safe
 from kycgate.issuer.credentials.statuslist import Status
 from kycgate.issuer.credentials.verdict import Environment
 from kycgate.store.base import Presentation
@@ -527,6 +528,20 @@ def test_without_a_status_nothing_is_asked_or_remembered(world: World) -> None:
     assert world.service.recheck(now=NOW + 99 * RECHECK_S) == 0
     assert world.statuses.asked == []
     assert world.service.look(ALICE, begun.presentation.id).sealed == b""
+
+
+def test_a_change_of_the_vault_key_loses_no_watch(
+    world: World, store: MemoryStore, listed: Wallet
+) -> None:
+    accepted(world, listed)
+    later = NOW + RECHECK_S + 1
+    both = build(store)
+    both.service._safe = Safe(b"n" * 32, also=(b"k" * 32,))
+    assert both.service.recheck(now=later) == 0
+    fresh = build(store)
+    fresh.service._safe = Safe(b"n" * 32)
+    fresh.statuses.answers = Status.REVOKED
+    assert fresh.service.recheck(now=later + RECHECK_S + 1) == 1
 
 
 # -- when things fail ------------------------------------------------------------------------------
