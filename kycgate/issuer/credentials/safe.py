@@ -5,7 +5,6 @@ A copy of the database opens nothing of it, and a row moved to another account d
 
 from __future__ import annotations
 
-import json
 import secrets
 from collections.abc import Callable
 from typing import Any, Final
@@ -16,10 +15,13 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from kycgate.core import wire
 from kycgate.errors import Malformed
 
 _VERSION: Final = b"KP1"
 _NONCE: Final = 12
+_MOST: Final = 128 * 1024
+"""Bytes: a wallet's answer and what goes with it."""
 _INFO: Final = b"kycgate/presentations/1"
 
 
@@ -41,7 +43,7 @@ class Safe:
 
     def seal(self, document: dict[str, Any], *, presentation: str, account: str) -> bytes:
         nonce = self._entropy(_NONCE)
-        body = json.dumps(document).encode()
+        body = wire.write_object(document)
         return (
             _VERSION
             + nonce
@@ -55,8 +57,7 @@ class Safe:
         if plain is None:
             text = "was altered, or sealed for another presentation or under another key"
             raise Malformed(text, field="presentation.sealed", remedy="begin again")
-        document: dict[str, Any] = json.loads(plain)
-        return document
+        return wire.read_object(plain, limit=_MOST, field="presentation.sealed")
 
     @staticmethod
     def _tried(cipher: AESGCM, sealed: bytes, aad: bytes) -> bytes | None:
