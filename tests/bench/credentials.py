@@ -16,7 +16,7 @@ from typing import Any
 from kycgate.issuer.credentials.presentations import WAITING_MOST
 from kycgate.issuer.credentials.query import PID_DOCTYPE
 from tests.fakes import MemoryStore
-from tests.issuer.credentials.test_presentations import begin, dc_answer, respond
+from tests.issuer.credentials.showing import begin, dc_answer, respond
 from tests.issuer.credentials.test_sdjwt import presented
 from tests.issuer.credentials.world import PID, WALLET, build, checked, checked_sd, shown
 
