@@ -57,8 +57,23 @@ class Portability:
             "known_since": subject.created_at,
             "cases": [self._case(case, now) for case in cases],
             "attestations": [found for key in accounts if (found := self._attested(key, now))],
+            "presentations": [shown for key in accounts for shown in self._presented(key)],
             "left_out": LEFT_OUT,
         }
+
+    def _presented(self, account: str) -> list[dict[str, Any]]:
+        """What wallets were asked for the account; what they answered stands among the proofs."""
+        return [
+            {
+                "id": each.id,
+                "account": account,
+                "mode": each.mode,
+                "asked": list(each.kinds),
+                "state": each.state,
+                "created_at": each.created_at,
+            }
+            for each in self._store.presentations_of(account)
+        ]
 
     def _case(self, case: Case, now: int) -> dict[str, Any]:
         said: dict[str, list[Any]] = {name: [] for name in _THEIRS.values()}

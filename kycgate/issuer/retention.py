@@ -189,6 +189,7 @@ class Retention:
             self._store.set_upstream_key(account, None)
             for key in self._store.keys_of(account):
                 self._store.revoke_key(account, key.id, at=now)
+            self._store.forget_presentations(account)
 
     def _forget(self, subject_id: str, now: int) -> None:
         for account in self._accounts(subject_id):

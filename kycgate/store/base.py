@@ -775,6 +775,12 @@ class Store(Protocol):
     # -- presentations of credentials ------------------------------------------------------------
     def add_presentation(self, presentation: Presentation) -> None: ...
     def presentation(self, presentation_id: str) -> Presentation | None: ...
+    def presentations_of(self, account: str, *, limit: int = 100) -> list[Presentation]:
+        """Newest first."""
+
+    def presentations_waiting(self, account: str, *, now: int) -> int:
+        """How many of the account's wait for an answer and have not expired."""
+
     def move_presentation(self, presentation: Presentation, *, from_state: str) -> None:
         """Atomic. Writes it if it still is in from_state, else Conflict: an answer counts once."""
 

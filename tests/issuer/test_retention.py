@@ -16,7 +16,7 @@ from kycgate.errors import Conflict, Malformed, NotFound
 from kycgate.issuer.portability import Portability
 from kycgate.issuer.retention import Duty, Retention, RetentionRules
 from kycgate.keys import LocalSigner
-from kycgate.store.base import Job, Key, Store, Verification
+from kycgate.store.base import Job, Key, Presentation, Store, Verification
 from tests.issuer.conftest import (
     DAY,
     NOW,
@@ -401,3 +401,29 @@ def test_a_copy_holds_what_is_the_renters_and_no_hit_or_word_of_a_reviewer(
 def test_nothing_is_copied_of_whom_nothing_is_known(archive: Archive) -> None:
     with pytest.raises(NotFound):
         portability(archive).export(BOB, now=NOW)
+
+
+# -- what wallets were asked -----------------------------------------------------------------------
+
+
+def asked(archive: Archive) -> Presentation:
+    held = Presentation(
+        "5c" * 16, ADA.key, b"", "dc", ("mdl",), "accepted", b"x", NOW, NOW + 600, NOW + DAY
+    )
+    archive.office.store.add_presentation(held)
+    return held
+
+
+def test_a_copy_tells_what_wallets_were_asked(archive: Archive) -> None:
+    approved(archive)
+    held = asked(archive)
+    [shown] = portability(archive).export(ADA, now=NOW)["presentations"]
+    assert (shown["id"], shown["asked"], shown["state"]) == (held.id, ["mdl"], "accepted")
+    assert "sealed" not in shown
+
+
+def test_an_erasure_forgets_what_wallets_were_asked(archive: Archive) -> None:
+    approved(archive)
+    held = asked(archive)
+    archive.calendar.erase(ADA, now=NOW)
+    assert archive.office.store.presentation(held.id) is None

@@ -32,6 +32,7 @@ from tests.issuer.providers.stand_in import MemoryOffice
 from tests.issuer.providers.stand_in import World as Providers
 from tests.issuer.test_mrz import TD3
 from tests.web.browser import ALICE, MALLORY, Browser, key_of, signed_in
+from tests.web.presenting import with_wallets
 from tests.web.world import T0, World, a_job, build, fresh_store
 
 ACCOUNT, STRANGER = Account(ALICE.address), Account(MALLORY.address)
@@ -47,12 +48,27 @@ class Town:
     case_id: str
     key_id: str
     document_id: str
+<<<<<<< HEAD
     visit_id: str
 
     def known(self) -> list[str]:
         """What must not show up in an answer to anybody else."""
         ids = (self.case_id, self.key_id, self.document_id, self.visit_id)
         return [*SECRETS, *ids, key_of(ALICE)]
+=======
+    presentation_id: str
+
+    def known(self) -> list[str]:
+        """What must not show up in an answer to anybody else."""
+        return [
+            *SECRETS,
+            self.case_id,
+            self.key_id,
+            self.document_id,
+            self.presentation_id,
+            key_of(ALICE),
+        ]
+>>>>>>> credentials
 
 
 @pytest.fixture
@@ -71,9 +87,14 @@ def town(tmp_path: Path) -> Iterator[Town]:
     )
     retention = Retention(store, vault=vault, book=identity.book, log=log, rules=RetentionRules())
     me = Me(retention, Portability(store, vault=vault, book=identity.book))
+<<<<<<< HEAD
     http = responses.RequestsMock(assert_all_requests_are_fired=False)
     visits = Providers(store, http, cast("MemoryOffice", identity)).visits
     world = build(store, load_default_policy(), identity=identity, me=me, verifications=visits)
+=======
+    world = build(store, load_default_policy(), identity=identity, me=me)
+    with_wallets(world)
+>>>>>>> credentials
     renter = signed_in(world)
     details = {"name": "Perpetua Quillon", "country": "FR", "birth_date": "1987-06-05"}
     opened = renter.post("/v1/cases", {"kind": "person", "details": details})
@@ -89,9 +110,15 @@ def town(tmp_path: Path) -> Iterator[Town]:
     key = renter.post("/v1/keys", {"label": "job-label"})
     store.begin_job(a_job(ACCOUNT), repeat_window_s=1)
     store.mark_forwarded(a_job(ACCOUNT).id, at=T0)
+<<<<<<< HEAD
     with http:
         visit = renter.post("/v1/verifications", {"provider": "stripe"}).get_json()["id"]
         yield Town(world, case_id, key.get_json()["id"], kept.get_json()["document"]["id"], visit)
+=======
+    shown = renter.post("/v1/presentations", {"mode": "redirect"}).get_json()["id"]
+    document = kept.get_json()["document"]["id"]
+    yield Town(world, case_id, key.get_json()["id"], document, shown)
+>>>>>>> credentials
     store.close()
 
 
@@ -99,6 +126,7 @@ PERSON = {"kind": "person", "details": {"name": "Mallory Stranger", "country": "
 JOB = {"gpu_model": "H100", "gpu_count": 8, "hours": 24}
 TERMS = {"provider": "0x" + "11" * 20, "token": "0x" + "22" * 20, "max_value": "5"}
 
+_GUESSED = "/v1/presentations/" + "0" * 32
 # What a stranger sends to each route to get at the renter's: path, body, and the right statuses.
 ROWS: dict[tuple[str, str], list[tuple[str, Any, tuple[int, ...]]]] = {
     ("POST", "/v1/challenge"): [
@@ -122,6 +150,15 @@ ROWS: dict[tuple[str, str], list[tuple[str, Any, tuple[int, ...]]]] = {
     ("GET", "/v1/cases/<id>"): [("/v1/cases/{case}", None, (404,))],
     ("PUT", "/v1/cases/<id>"): [("/v1/cases/{case}", {"details": PERSON["details"]}, (404,))],
     ("GET", "/v1/ways"): [("/v1/ways", None, (200,))],
+    ("POST", "/v1/presentations"): [("/v1/presentations", {"mode": "dc"}, (201,))],
+    ("GET", "/v1/presentations/<id>"): [("/v1/presentations/{presentation}", None, (404,))],
+    ("POST", "/v1/presentations/<id>/response"): [
+        ("/v1/presentations/{presentation}/response", {"response_code": "x"}, (404,)),
+    ],
+    # The wallet's own: whoever knows the id is the wallet, and 128 random bits are not guessed.
+    ("GET", "/v1/presentations/<id>/request"): [(f"{_GUESSED}/request", None, (404,))],
+    ("POST", "/v1/presentations/<id>/request"): [(f"{_GUESSED}/request", {}, (400,))],
+    ("POST", "/v1/presentations/<id>/direct"): [(f"{_GUESSED}/direct", {}, (400,))],
     ("POST", "/v1/documents"): [
         ("/v1/documents", {"hand_in": True}, (409,)),
         ("/v1/documents", {"mrz": list(TD3)}, (409,)),
@@ -187,7 +224,8 @@ def test_nobody_without_a_proof_gets_anything(town: Town, route: tuple[str, str]
     path, body, _ = ROWS[route][0]
     answer = _send(Browser(town.world), route[0], _filled(town, path), _filled_body(town, body))
     if route not in {("POST", "/v1/challenge"), ("GET", "/v1/openapi.json"), ("GET", "/healthz")}:
-        assert answer.status_code in (400, 401), answer.text
+        wanted = (404,) if route == ("GET", "/v1/presentations/<id>/request") else (400, 401)
+        assert answer.status_code in wanted, answer.text
     known = [word for word in town.known() if word != key_of(ALICE)]
     assert [word for word in known if word in answer.text] == []
 
@@ -200,7 +238,11 @@ def test_the_renter_does_see_their_own(town: Town) -> None:
             renter.get("/v1/me/export").get_json(),
             renter.get("/v1/status").get_json(),
             renter.get("/v1/documents").get_json(),
+<<<<<<< HEAD
             renter.get(f"/v1/verifications/{town.visit_id}").get_json(),
+=======
+            renter.get(f"/v1/presentations/{town.presentation_id}").get_json(),
+>>>>>>> credentials
         ]
     )
     assert [word for word in town.known() if word not in told] == []
@@ -226,14 +268,24 @@ def _state(town: Town) -> Any:
         store.evidence_of(town.case_id),
         store.blobs_of(town.case_id),
         store.keys_of(key_of(ALICE)),
+        store.presentation(town.presentation_id),
         store.accounts_of(case.subject_id if case else ""),
         store.verification(town.visit_id),
     )
 
 
 def _filled(town: Town, path: str) -> str:
+<<<<<<< HEAD
     ids = {"case": town.case_id, "key": town.key_id, "visit": town.visit_id}
     return path.format(**ids, account=key_of(ALICE))
+=======
+    return path.format(
+        case=town.case_id,
+        key=town.key_id,
+        account=key_of(ALICE),
+        presentation=town.presentation_id,
+    )
+>>>>>>> credentials
 
 
 def _filled_body(town: Town, body: Any) -> Any:
