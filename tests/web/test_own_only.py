@@ -48,14 +48,7 @@ class Town:
     case_id: str
     key_id: str
     document_id: str
-<<<<<<< HEAD
     visit_id: str
-
-    def known(self) -> list[str]:
-        """What must not show up in an answer to anybody else."""
-        ids = (self.case_id, self.key_id, self.document_id, self.visit_id)
-        return [*SECRETS, *ids, key_of(ALICE)]
-=======
     presentation_id: str
 
     def known(self) -> list[str]:
@@ -65,10 +58,10 @@ class Town:
             self.case_id,
             self.key_id,
             self.document_id,
+            self.visit_id,
             self.presentation_id,
             key_of(ALICE),
         ]
->>>>>>> credentials
 
 
 @pytest.fixture
@@ -87,14 +80,10 @@ def town(tmp_path: Path) -> Iterator[Town]:
     )
     retention = Retention(store, vault=vault, book=identity.book, log=log, rules=RetentionRules())
     me = Me(retention, Portability(store, vault=vault, book=identity.book))
-<<<<<<< HEAD
     http = responses.RequestsMock(assert_all_requests_are_fired=False)
     visits = Providers(store, http, cast("MemoryOffice", identity)).visits
     world = build(store, load_default_policy(), identity=identity, me=me, verifications=visits)
-=======
-    world = build(store, load_default_policy(), identity=identity, me=me)
     with_wallets(world)
->>>>>>> credentials
     renter = signed_in(world)
     details = {"name": "Perpetua Quillon", "country": "FR", "birth_date": "1987-06-05"}
     opened = renter.post("/v1/cases", {"kind": "person", "details": details})
@@ -110,15 +99,11 @@ def town(tmp_path: Path) -> Iterator[Town]:
     key = renter.post("/v1/keys", {"label": "job-label"})
     store.begin_job(a_job(ACCOUNT), repeat_window_s=1)
     store.mark_forwarded(a_job(ACCOUNT).id, at=T0)
-<<<<<<< HEAD
-    with http:
-        visit = renter.post("/v1/verifications", {"provider": "stripe"}).get_json()["id"]
-        yield Town(world, case_id, key.get_json()["id"], kept.get_json()["document"]["id"], visit)
-=======
     shown = renter.post("/v1/presentations", {"mode": "redirect"}).get_json()["id"]
     document = kept.get_json()["document"]["id"]
-    yield Town(world, case_id, key.get_json()["id"], document, shown)
->>>>>>> credentials
+    with http:
+        visit = renter.post("/v1/verifications", {"provider": "stripe"}).get_json()["id"]
+        yield Town(world, case_id, key.get_json()["id"], document, visit, shown)
     store.close()
 
 
@@ -238,11 +223,8 @@ def test_the_renter_does_see_their_own(town: Town) -> None:
             renter.get("/v1/me/export").get_json(),
             renter.get("/v1/status").get_json(),
             renter.get("/v1/documents").get_json(),
-<<<<<<< HEAD
             renter.get(f"/v1/verifications/{town.visit_id}").get_json(),
-=======
             renter.get(f"/v1/presentations/{town.presentation_id}").get_json(),
->>>>>>> credentials
         ]
     )
     assert [word for word in town.known() if word not in told] == []
@@ -275,17 +257,13 @@ def _state(town: Town) -> Any:
 
 
 def _filled(town: Town, path: str) -> str:
-<<<<<<< HEAD
-    ids = {"case": town.case_id, "key": town.key_id, "visit": town.visit_id}
-    return path.format(**ids, account=key_of(ALICE))
-=======
     return path.format(
         case=town.case_id,
         key=town.key_id,
-        account=key_of(ALICE),
+        visit=town.visit_id,
         presentation=town.presentation_id,
+        account=key_of(ALICE),
     )
->>>>>>> credentials
 
 
 def _filled_body(town: Town, body: Any) -> Any:
