@@ -19,6 +19,7 @@ _GROUPS = {
     "serve": "run the gate and its control plane",
     "demo": "watch the whole story with real parts, then click around",
     "renter": "sign in, verify, get keys and permits, as a renter",
+    "sidecar": "let any tool on this machine rent through the gate, as a renter",
     "cases": "review cases: list, show, approve, refuse, revoke",
     "keys": "make and show the operator's keys",
     "audit": "verify and export the decision log",
