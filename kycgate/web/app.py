@@ -17,7 +17,7 @@ from werkzeug.http import dump_cookie
 
 from kycgate.errors import KycgateError, TooLarge
 from kycgate.web import pages
-from kycgate.web.api.routes import ROUTES
+from kycgate.web.api.routes import ROUTES, Route
 from kycgate.web.parts import WebParts
 from kycgate.web.problem import MEDIA_TYPE, problem, unexpected
 from kycgate.web.wire import BODY_LIMIT, Answer, Call, Cookie
@@ -56,7 +56,7 @@ def create_app(parts: WebParts) -> Flask:
     app.before_request(lambda: _arrive(parts))
     app.after_request(lambda response: _leave(parts, response))
     for route in ROUTES:
-        _bind(app, parts, route.method, route.rule, _as_json(parts, route.answer))
+        _bind(app, parts, route.method, route.rule, _as_json(parts, route))
     for rule, page in pages.PAGES:
         _bind(app, parts, "GET", rule, _as_page(parts, page))
     app.register_error_handler(Exception, _failed)
@@ -76,11 +76,10 @@ def _bind(
     )
 
 
-def _as_json(
-    parts: WebParts, answer: Callable[[WebParts, Call], Answer]
-) -> Callable[..., Response]:
+def _as_json(parts: WebParts, route: Route) -> Callable[..., Response]:
     def view(**args: str) -> Response:
-        return _json_response(parts, answer(parts, _call(args)))
+        request.max_content_length = route.body_limit
+        return _json_response(parts, route.answer(parts, _call(args)))
 
     return view
 
@@ -165,9 +164,8 @@ def _failed(error: Exception) -> Response:
 
 def _explained(error: Exception) -> tuple[int, dict[str, object]]:
     if isinstance(error, RequestEntityTooLarge):
-        error = TooLarge(
-            "the body is too large", field="body", remedy=f"send at most {BODY_LIMIT} bytes"
-        )
+        most = request.max_content_length or BODY_LIMIT
+        error = TooLarge("the body is too large", field="body", remedy=f"send at most {most} bytes")
     if isinstance(error, KycgateError):
         return problem(error, g.request_id)
     if isinstance(error, HTTPException) and error.code is not None and error.code < 500:

@@ -27,9 +27,26 @@ _REASONS = {
     "proof_expired": "The signature has expired.",
     "proof_replayed": "The signature was used before.",
     "proof_audience": "The signature was made for another place.",
+    "credential_malformed": "The wallet's answer can't be read.",
+    "credential_type": "The wallet showed another kind of credential than was asked for.",
+    "credential_issuer": "The credential is from an issuer this operator does not accept.",
+    "credential_test_issuer": "The credential is from a test issuer and proves nothing here.",
+    "credential_signature": "The issuer's signature on the credential does not hold.",
+    "credential_altered": "The credential is not what its issuer signed.",
+    "credential_not_yet_valid": "The credential is not valid yet.",
+    "credential_expired": "The credential, or the document behind it, has expired.",
+    "credential_holder": "The wallet did not prove that it holds this credential.",
+    "credential_incomplete": "The wallet did not show everything that is needed.",
+    "credential_revoked": "The issuer has withdrawn this credential.",
+    "credential_suspended": "The issuer has suspended this credential.",
+    "credential_status_unknown": "The issuer did not say whether this credential still counts.",
+    "presentation_expired": "The request to the wallet has expired. Please begin again.",
+    "presentation_session": "This was begun in another browser or session. Please begin again.",
+    "presentation_declined": "The wallet showed no credential.",
     "not_owner": "This deployment belongs to another account.",
     "screening_stale": "The operator's records are being refreshed.",
     "dependency": "Something the gate depends on did not answer. Nothing was decided.",
+    "verification_limit": "As many identity checks as one day allows were begun: try tomorrow.",
     "route_unknown": "The gate does not know this kind of request, so it does not pass it on.",
 }
 _STATES = {
@@ -39,6 +56,7 @@ _STATES = {
     "more_needed": "More is needed: see what is asked for, and hand the case in again.",
     "approved": "Approved: this account may rent what the rules allow.",
     "refused": "Refused: the operator did not approve the case. You may appeal to the operator.",
+    "closed": "Closed: the personal data of this case was erased, or is kept for the law alone.",
     "revoked": "Revoked: an earlier approval no longer holds. You may appeal to the operator.",
 }
 _RENTER_STATES = {
@@ -49,6 +67,7 @@ _RENTER_STATES = {
     "approved": "approved",
     "refused": "refused",
     "revoked": "revoked",
+    "closed": "closed",
 }
 
 

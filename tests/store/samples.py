@@ -5,6 +5,7 @@ from __future__ import annotations
 from kycgate.store import (
     Case,
     CaseEvent,
+    Hold,
     IssuedAttestation,
     Job,
     KeptProof,
@@ -12,6 +13,7 @@ from kycgate.store import (
     LogEntry,
     Refusal,
     RentalState,
+    SealedBlob,
     SealedEvidence,
     SentTransaction,
     Session,
@@ -61,6 +63,24 @@ EVIDENCE = SealedEvidence(
     sealed=bytes(range(256)),
     commitment=b"c" * 32,
     created_at=NOW,
+)
+BLOB = SealedBlob(
+    id="blob-1",
+    case_id="case-1",
+    subject_id="subject-1",
+    kind="front",
+    media="image/jpeg",
+    size=5,
+    sealed=bytes(range(256)) * 9,
+    created_at=NOW,
+)
+HOLD = Hold(
+    id="hold-1",
+    subject_id="subject-1",
+    until=NOW + 100,
+    reason=b"sealed",
+    placed_by="mara",
+    placed_at=NOW,
 )
 PROOF = KeptProof(
     source="openid4vp",

@@ -16,7 +16,14 @@ from kycgate.core.claims import Account, Action, JobRequest
 from kycgate.core.permit import job_id
 from kycgate.core.policy import Mode
 from kycgate.errors import Code, Malformed, Unauthenticated, Unavailable
-from kycgate.gateway.adapters.base import Kind, Route, decode_object
+from kycgate.gateway.adapters.base import (
+    Ending,
+    Entry,
+    Kind,
+    Route,
+    decode_object,
+    succeeded,
+)
 from kycgate.gateway.canonical import CleanRequest
 from kycgate.gateway.gate import Gate
 from kycgate.gateway.hooks.asking import Asked, classify_with_none
@@ -143,6 +150,9 @@ class _Questions:
 
     name: str
 
+    def table(self) -> tuple[Entry, ...]:
+        return (Entry("POST", f"{_PATH}{{what}}", Kind.ADMIT.value, "admission"),)
+
     def match(self, method: str, path: str) -> Route | None:
         known = method == "POST" and path.startswith(_PATH)
         return Route(Kind.ADMIT, path.removeprefix(_PATH)) if known else None
@@ -174,10 +184,13 @@ class _Questions:
     def refusal(self, message: str, code: str) -> tuple[Headers, bytes]:
         return (("Content-Type", "text/plain; charset=utf-8"),), message.encode()
 
+    def accepted(self, status: int, answer: bytes) -> bool:
+        return succeeded(status)
+
     def deployment(self, answer: bytes) -> str | None:
         return None
 
-    def stops(self, deployment: str) -> tuple[tuple[str, str], ...]:
+    def stops(self, deployment: str) -> tuple[Ending, ...]:
         return ()
 
     def filter_list(self, answer: bytes, owned: Set[str]) -> bytes:

@@ -24,7 +24,7 @@ def status(parts: WebParts, call: Call) -> Answer:
     """GET /v1/status: one document a script can wait on. A gate API key may read it too."""
     who = renter_or_key(parts, call)
     read_query(call, ())
-    newest = next(iter(parts.store.cases(account=who.account.key, limit=1)), None)
+    newest = next(iter(cases.of_renter(parts, who.account)), None)
     held = parts.identity.attestation(who.account, now=call.now)
     case = cases.shown(parts, newest, call.now) if newest else None
     state = _state(case, held)
