@@ -403,6 +403,38 @@ class Hooks:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What one account and one address (IPv6: one /64) may ask, over time and at once."""
+
+    address_per_second: int = _setting(_number(1, 10**6), 100)
+    address_burst: int = _setting(_number(1, 10**6), 400)
+    account_per_second: int = _setting(_number(1, 10**6), 50)
+    account_burst: int = _setting(_number(1, 10**6), 200)
+    unproven_per_second: int = _setting(_number(1, 10**6), 5)
+    """failed proofs from one address, and changes on the control plane"""
+    unproven_burst: int = _setting(_number(1, 10**6), 40)
+    stops_per_second: int = _setting(_number(1, 10**6), 20)
+    """ends and halts of deployments, apart from everything else"""
+    stops_burst: int = _setting(_number(1, 10**6), 200)
+    requests_per_account: int = _setting(_number(1, 10**6), 64)
+    """under way at once"""
+    requests: int = _setting(_number(1, 10**6), 1024)
+    streams_per_account: int = _setting(_number(1, 10**6), 8)
+    """long answers (logs, events) at once"""
+    streams: int = _setting(_number(1, 10**6), 256)
+    connections_per_address: int = _setting(_number(1, 10**6), 256)
+    connections: int = _setting(_number(16, 10**6), 4096)
+    header_seconds: int = _setting(_number(1, 300), 10)
+    """from the connection or the first byte to the end of a request's header"""
+    body_seconds: int = _setting(_number(1, 3600), 30)
+    """longest silence inside a request's body"""
+    body_bytes_per_second: int = _setting(_number(0, 10**9), 256)
+    """slowest request body, on average over body_seconds"""
+    write_seconds: int = _setting(_number(1, 3600), 60)
+    """longest an answer may lie unread"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
     """What counts as a proof of identity, and for how long."""
 
@@ -550,6 +582,7 @@ class Config:
     ownership: Ownership
     policy: PolicyFile
     hooks: Hooks
+    limits: Limits
     identity: Identity
     credentials: Credentials
     verifications: Verifications
@@ -607,6 +640,7 @@ _SECTIONS: dict[str, type] = {
     "ownership": Ownership,
     "policy": PolicyFile,
     "hooks": Hooks,
+    "limits": Limits,
     "identity": Identity,
     "credentials": Credentials,
     "verifications": Verifications,

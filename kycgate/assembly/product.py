@@ -19,6 +19,7 @@ from kycgate.assembly.chains import escrow_follower, home_chain, permit_office, 
 from kycgate.assembly.control import Me, web_parts
 from kycgate.assembly.credentials import offered, open_presentations
 from kycgate.assembly.hooks import hook_door
+from kycgate.assembly.limits import lanes, rates, server_limits
 from kycgate.assembly.market import Credentials, Market, gate_parts, open_asserter
 from kycgate.assembly.ownership import live_registers, restricted
 from kycgate.assembly.providers import open_imports, open_verifications
@@ -210,6 +211,7 @@ def serve(config: Config, *, started: Callable[[int, int], None] | None = None) 
             control_at=config.gate.control_listen,
             beside=_beside(services),
             further=_further(services),
+            limits=server_limits(config),
             started=started,
         )
 
@@ -218,10 +220,12 @@ def gateway_app(services: Services) -> Any:
     """The marketplace listener's ASGI application."""
     from kycgate.gateway.proxy import Proxy
 
+    config = services.config
     return Proxy(
         services.gate,
-        services.config.marketplace.upstream,
-        fronts=Fronts(services.config.gate.trusted_fronts),
+        config.marketplace.upstream,
+        fronts=Fronts(config.gate.trusted_fronts),
+        lanes=lanes(config),
     )
 
 
@@ -253,8 +257,15 @@ def _further(services: Services) -> list[tuple[Any, tuple[str, int]]]:
 def control_app(services: Services) -> Any:
     """The control plane's WSGI application."""
     from kycgate.web.app import create_app
+    from kycgate.web.limits import PerAddress
 
-    return create_app(services.web)
+    limits = rates(services.config)
+    return PerAddress(
+        create_app(services.web),
+        every=limits.address,
+        changes=limits.unproven,
+        fronts=services.config.gate.forward_auth_peers,
+    )
 
 
 @contextmanager

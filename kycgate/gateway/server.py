@@ -20,6 +20,8 @@ from typing import Any
 import uvicorn
 from a2wsgi import WSGIMiddleware
 
+from kycgate.gateway.limits import Counts
+from kycgate.gateway.standing import Answering, StandingProtocol
 from kycgate.gateway.strict import Limits, StrictConfig, StrictProtocol
 
 Message = MutableMapping[str, Any]
@@ -177,10 +179,10 @@ async def _serve(
     started: Callable[[], object],
 ) -> None:
     wsgi = WSGIMiddleware(control)
+    neighbours = Counts(limits.connections_per_address, limits.connections)
     servers = [
-        _Server(_config(apps[0], limits, date=False)),
-        _Server(_config(wsgi, limits, date=True)),
-        *(_Server(_config(app, limits, date=False)) for app in apps[1:]),
+        _Server(_config(app, limits, neighbours, date=app is wsgi))
+        for app in (apps[0], wsgi, *apps[1:])
     ]
     serving = [
         asyncio.create_task(server.serve([sock]))
@@ -206,10 +208,11 @@ async def _until(
     await stop.wait()
 
 
-def _config(app: Any, limits: Limits, *, date: bool) -> StrictConfig:
+def _config(app: Any, limits: Limits, neighbours: Counts, *, date: bool) -> StrictConfig:
+    answers = app.answers if isinstance(app, Answering) else None
     config = StrictConfig(
         app,
-        http=StrictProtocol,
+        http=StrictProtocol if answers is None else StandingProtocol,
         ws="none",
         interface="asgi3",
         lifespan="on",
@@ -224,6 +227,8 @@ def _config(app: Any, limits: Limits, *, date: bool) -> StrictConfig:
         timeout_graceful_shutdown=limits.grace_seconds,
     )
     config.limits = limits
+    config.answers = answers
+    config.neighbours = neighbours
     return config
 
 

@@ -14,7 +14,7 @@ on every chain, and `eip155:<chain>:0x…` for a contract account, which counts 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -28,6 +28,32 @@ class Session:
     scope: str
     created_at: int
     expires_at: int
+
+
+# -- hand-off to a phone ----------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Handoff:
+    """An account's leave for one phone to prove its renter's identity. The code is never stored."""
+
+    id: str
+    code_hash: bytes
+    """SHA-256 of the code in the link"""
+    account: str
+    match: str
+    """two digits both screens show"""
+    created_at: int
+    expires_at: int
+    """of the code until it is claimed, then of the phone's session"""
+    opened_at: int | None = None
+    """when a phone first showed the link's page"""
+    claimed_at: int | None = None
+    session_hash: bytes | None = None
+    """the phone's session, from when the code was claimed"""
+
+
+# -- keys -------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -466,7 +492,8 @@ class Store(Protocol):
     def ping(self) -> None: ...
     def close(self) -> None: ...
     def version(self) -> int:
-        """Rises with each revocation, key revocation, new attestation or case decision. Cheap."""
+        """Rises with each revocation, key revocation, new attestation, case decision or change
+        of an account's upstream key. Cheap."""
 
     # -- nonces ----------------------------------------------------------------------------------
     def add_nonce(self, nonce: str, *, purpose: str, binding: bytes, expires_at: int) -> None: ...
@@ -477,8 +504,8 @@ class Store(Protocol):
         """Atomic. True the first time this caller-chosen nonce is seen in the scope."""
 
     def sweep(self, *, now: int) -> int:
-        """Forget nonces, claims, sessions, user codes and links an hour past their expiry, and
-        presentations past theirs; returns how many.
+        """Forget nonces, claims, sessions, hand-offs, user codes and links an hour past their end,
+        and presentations past theirs; returns how many.
 
         Strangers ask for nonces: without a sweep every few minutes they fill the disk.
         """
@@ -490,6 +517,24 @@ class Store(Protocol):
 
     def end_session(self, token_hash: bytes) -> None:
         """Ends it if it is there."""
+
+    # -- hand-offs -------------------------------------------------------------------------------
+    def add_handoff(self, handoff: Handoff) -> None:
+        """Atomic. Takes the place of the account's hand-offs that nobody has claimed."""
+
+    def handoff(self, handoff_id: str) -> Handoff | None: ...
+    def open_handoff(self, code_hash: bytes, *, now: int) -> Handoff | None:
+        """The hand-off whose code can still be claimed, noted as opened; None for any other."""
+
+    def claim_handoff(self, code_hash: bytes, session: Session, *, now: int) -> Handoff | None:
+        """Atomic. Claims the code and begins the phone's session, once and before expiry, and only
+        for the account of the session; else None and nothing has changed.
+        """
+
+    def end_handoffs(self, account: str, *, only: str | None = None) -> int:
+        """Atomic. Forget the account's hand-offs (or the one with this id) and end the sessions
+        they began; returns how many.
+        """
 
     # -- accounts --------------------------------------------------------------------------------
     def note_wallet_proof(self, account: str, *, at: int) -> None:
@@ -619,8 +664,8 @@ class Store(Protocol):
     def revoke_key(self, account: str, key_id: str, *, at: int) -> bool:
         """True if it was this account's and not revoked before."""
 
-    def touch_key(self, key_id: str, *, at: int) -> None:
-        """Remember the use, to the minute: people read it, and most calls then write nothing."""
+    def touch_keys(self, used: Mapping[str, int]) -> None:
+        """Remember when each key id was used, to the minute: people read it. One transaction."""
 
     # -- users of schedulers ---------------------------------------------------------------------
     def add_user_code(self, link: UserLink) -> None: ...

@@ -7,6 +7,7 @@ of `base` bear its field names.
 from __future__ import annotations
 
 import json
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import (
@@ -78,6 +79,7 @@ class Amount(TypeDecorator[Any]):
         return int(value)
 
 
+@lru_cache(maxsize=512)
 def read_words(value: str) -> Any:
     """The tuple behind a `Words` column, for reads that bypass the column types."""
     return _frozen(json.loads(value))
@@ -132,6 +134,22 @@ sessions = Table(
     _time("created_at"),
     _time("expires_at"),
     Index("sessions_by_expiry", "expires_at"),
+)
+
+handoffs = Table(
+    "handoffs",
+    metadata,
+    _text("id", primary_key=True),
+    _bytes("code_hash", unique=True),
+    _text("account"),
+    _text("match"),
+    _time("created_at"),
+    _time("expires_at"),
+    _time("opened_at", nullable=True),
+    _time("claimed_at", nullable=True),
+    _bytes("session_hash", nullable=True),
+    Index("handoffs_by_account", "account"),
+    Index("handoffs_by_expiry", "expires_at"),
 )
 
 keys = Table(

@@ -85,10 +85,13 @@ def state_in_words(state: str) -> str:
     return _STATES[state]
 
 
-def job_in_words(asked: dict[str, Any]) -> str:
-    """`8 × H100, 24 h`: what can be said of a job, never more than was asked."""
+def job_parts(asked: dict[str, Any]) -> tuple[str, int | None]:
+    """(`8 × H100`, hours): what can be said of a job, never more than was asked.
+
+    The machines are empty when unknown; hours are 0 for open-ended, None when they say nothing.
+    """
     count, model, hours = asked.get("gpu_count"), asked.get("gpu_model"), asked.get("hours")
-    machines = f"{count} × {model}" if model and count else str(model or "GPU rental")
-    if hours is None and asked.get("action", "rent") == "rent":
-        return f"{machines}, open-ended"
-    return f"{machines}, {hours} h" if hours is not None else machines
+    machines = f"{count} × {model}" if model and count else str(model or "")
+    if hours is None:
+        return machines, 0 if asked.get("action", "rent") == "rent" else None
+    return machines, hours

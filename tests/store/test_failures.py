@@ -104,7 +104,7 @@ CALLS: dict[str, Callable[[Store], object]] = {
     "key_by_hash": lambda s: s.key_by_hash(KEY.secret_hash),
     "keys_of": lambda s: s.keys_of(ALICE),
     "revoke_key": lambda s: s.revoke_key(ALICE, KEY.id, at=NOW),
-    "touch_key": lambda s: s.touch_key(KEY.id, at=NOW),
+    "touch_keys": lambda s: s.touch_keys({KEY.id: NOW}),
     "add_user_code": lambda s: s.add_user_code(USER_CODE),
     "claim_user_code": lambda s: s.claim_user_code(
         b"c", scheduler="m", user="u", expires_at=NOW, now=NOW

@@ -63,6 +63,9 @@ ACTIONS = {
 }
 """The kinds that are decided, and the action each asks for."""
 
+READS = frozenset({Kind.OWN_READ, Kind.ACCOUNT_READ, Kind.PUBLIC_READ})
+"""The kinds that change nothing and are passed on as they are."""
+
 
 @dataclass(frozen=True, slots=True)
 class Route:
@@ -73,6 +76,9 @@ class Route:
     resource: str | None = None
     named: tuple[tuple[str, str], ...] = ()
     """What else the path names, such as an offer, by the table's own words."""
+    long_lived: bool = False
+    """Its answer may go on for hours (logs, server-sent events): only through a door that can cut
+    it off, and only while the account stays cleared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +107,11 @@ class Adapter(Protocol):
 
     def table(self) -> tuple[Entry, ...]:
         """Every route, as the adapter's own table has it."""
+
+    @property
+    def heeds_429(self) -> bool:
+        """Whether this marketplace's own client, told 429, neither sends the request again by
+        itself nor hides why. Else it is told 403, which none of them re-sends."""
 
     def match(self, method: str, path: str) -> Route | None:
         """The route of exactly this method and path, or None. Nothing is decoded or repaired.

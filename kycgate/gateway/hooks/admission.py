@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Set
+from collections.abc import Callable, Set
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -27,6 +27,7 @@ from kycgate.gateway.adapters.base import (
 from kycgate.gateway.canonical import CleanRequest
 from kycgate.gateway.gate import Gate
 from kycgate.gateway.hooks.asking import Asked, classify_with_none
+from kycgate.gateway.memory import Lease
 from kycgate.gateway.parts import GateParts
 from kycgate.gateway.proving import Caller
 from kycgate.gateway.repeats import job_number
@@ -150,6 +151,11 @@ class _Questions:
 
     name: str
 
+    @property
+    def heeds_429(self) -> bool:
+        """Schedulers take any refusal for an answer, and show its text."""
+        return False
+
     def table(self) -> tuple[Entry, ...]:
         return (Entry("POST", f"{_PATH}{{what}}", Kind.ADMIT.value, "admission"),)
 
@@ -211,14 +217,24 @@ class _LinkedUsers:
             return True
         return self._linked(request) is not None
 
-    def prove(self, request: CleanRequest, *, wait: bool) -> Caller:
+    def prove(
+        self, request: CleanRequest, *, wait: bool, lease: Lease, first: Callable[[], None]
+    ) -> Caller:
         """Asks the store each time: a link that was ended counts no more from that moment on."""
+        lease.ends(0)
         caller = self._linked(request)
         if caller is None:
             raise Unauthenticated(
                 "This user is linked to no wallet here.", code=Code.USER_NOT_LINKED
             )
         return caller
+
+    def stands(self, request: CleanRequest, caller: Caller, *, now: int) -> int:
+        """Nothing a scheduler asks goes on for longer than its question."""
+        return caller.expires_at
+
+    def note_uses(self) -> None:
+        """A link has no count of its uses."""
 
     def _linked(self, request: CleanRequest) -> Caller | None:
         user = decode_object(request.view.body or b"")["user"]

@@ -13,6 +13,7 @@ from kycgate.store.base import Store
 from kycgate.store.sql.accounts import Accounts
 from kycgate.store.sql.attestations import Attestations
 from kycgate.store.sql.database import Database
+from kycgate.store.sql.handoffs import Handoffs
 from kycgate.store.sql.jobs import Jobs
 from kycgate.store.sql.keeping import Keeping
 from kycgate.store.sql.log import Log
@@ -31,6 +32,7 @@ _PING = select(literal(1))
 
 class SqlStore(
     SignIn,
+    Handoffs,
     Users,
     Accounts,
     Proving,

@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Select, Update, select
+from sqlalchemy import Connection, Select, Update, bindparam, select
 
 from kycgate.errors import Code, Conflict, NotFound
 from kycgate.store.base import Begun, Job, Refusal
+from kycgate.store.sql.database import Prepared
 from kycgate.store.sql.part import Part
 from kycgate.store.sql.rows import pick, record, records, values
 from kycgate.store.tables import deployments, jobs, refusals
 
 _UNANSWERED = ("decided", "forwarded", "unknown")
+_OWNER = Prepared(
+    select(deployments.c.account).where(deployments.c.deployment == bindparam("deployment"))
+)
 
 
 class Jobs(Part):
@@ -99,10 +103,8 @@ class Jobs(Part):
                 raise Conflict("the deployment belongs to another account", code=Code.NOT_OWNER)
 
     def deployment_owner(self, deployment: str) -> str | None:
-        row = self._db.first(
-            select(deployments.c.account).where(deployments.c.deployment == deployment)
-        )
-        return None if row is None else str(row[0])
+        rows = self._db.hot(_OWNER, deployment=deployment)
+        return str(rows[0][0]) if rows else None
 
     def deployments_of(self, account: str) -> list[str]:
         held = deployments.c

@@ -184,6 +184,18 @@ _KEY_EXAMPLE = {
     "last_used_at": None,
     "live": True,
 }
+_HANDOFF_PROPERTIES: dict[str, Schema] = {
+    "id": TEXT,
+    "state": {"enum": ["waiting", "opened", "claimed", "expired"]},
+    "match": {"type": "string", "pattern": "^[1-9][0-9]$", "description": "both screens show it"},
+    "expires_at": TIME,
+}
+_HANDOFF_EXAMPLE = {
+    "id": "6f1ed002ab5595859014ebf0951522d9",
+    "state": "waiting",
+    "match": "47",
+    "expires_at": _NOW + 600,
+}
 _JOB_PROPERTIES: dict[str, Schema] = {
     "marketplace": line(60),
     "action": {"enum": ["rent", "extend", "modify"], "default": "rent"},
@@ -374,7 +386,7 @@ SCHEMAS: dict[str, Schema] = {
     "Session": record(
         {
             "account": TEXT,
-            "means": {"enum": ["sign-in", "session-key", "signature"]},
+            "means": {"enum": ["sign-in", "session-key", "hand-off", "signature"]},
             "proven_at": TIME,
             "expires_at": maybe(TIME),
         },
@@ -899,6 +911,14 @@ SCHEMAS: dict[str, Schema] = {
             "store": {"enum": ["ok", "unavailable"]},
             "stale_lists": {"type": "integer"},
             "revocations_late_s": {"type": "integer"},
+            "renewals_waiting": {
+                "type": "integer",
+                "description": "attestations due for renewal that something of ours holds up",
+            },
+            "renewals_end_at": {
+                "type": "integer",
+                "description": "operators only: when the first of them is cut off",
+            },
             "log": maybe(
                 record(
                     {"seq": {"type": "integer"}, "hash": BYTES32}, example={"seq": 7, "hash": _WORD}
@@ -942,5 +962,36 @@ SCHEMAS: dict[str, Schema] = {
             "remedy": "give a whole number from 1 to 30",
             "request_id": "6f1ed002ab5595859014ebf0951522d9",
         },
+    ),
+    # -- hand-off to a phone
+    "Empty": record({}, example={}),
+    "Handoff": record(_HANDOFF_PROPERTIES, example=_HANDOFF_EXAMPLE),
+    "NewHandoff": record(
+        {**_HANDOFF_PROPERTIES, "code": TEXT, "url": TEXT, "svg": TEXT},
+        example={
+            **_HANDOFF_EXAMPLE,
+            "code": "k3vf-8q2m-x7tc-0wzr",
+            "url": "https://verify.example/phone#k3vf-8q2m-x7tc-0wzr",
+            "svg": '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 41 41">…</svg>',
+        },
+    ),
+    "HandoffCode": record({"code": line(40)}, example={"code": "k3vf-8q2m-x7tc-0wzr"}),
+    "HandoffClaim": record(
+        {"code": line(40), "match": line(2)},
+        example={"code": "k3vf-8q2m-x7tc-0wzr", "match": "47"},
+    ),
+    "HandoffLook": record(
+        {"account": TEXT, "operator": TEXT, "marketplace": TEXT, "match": TEXT, "expires_at": TIME},
+        example={
+            "account": _KEY,
+            "operator": "Harbour GPU",
+            "marketplace": "harbour",
+            "match": "47",
+            "expires_at": _NOW + 600,
+        },
+    ),
+    "HandoffSession": record(
+        {"account": TEXT, "scope": {"const": "hand-off"}, "expires_at": TIME},
+        example={"account": _KEY, "scope": "hand-off", "expires_at": _NOW + 3600},
     ),
 }
