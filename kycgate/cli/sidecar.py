@@ -43,13 +43,9 @@ def add(group: argparse.ArgumentParser) -> None:
         "--proof", choices=("signature", "key"), default="signature",
         help="sign each request with the wallet, or send a gate key",
     )  # fmt: skip
+    add_wallet(group)
     group.add_argument(
-        "--key-file", metavar="PATH", help=f"wallet: 0600 hex or keystore V3 (else ${KEY_VARIABLE})"
-    )
-    group.add_argument(
-        "--password-file",
-        metavar="PATH",
-        help=f"of the keystore (else ${_PASSWORD_VARIABLE}, else asked for)",
+        "--agent", metavar="SOCKET", help="ask `kycgate signer` at this socket for signatures"
     )
     group.add_argument(
         "--api-key-file", metavar="PATH", help=f"gate key, 0600 (else ${API_KEY_VARIABLE})"
@@ -75,6 +71,18 @@ def add(group: argparse.ArgumentParser) -> None:
         help="let --listen be an address others reach: they too rent in your name",
     )  # fmt: skip
     group.set_defaults(run=run_sidecar)
+
+
+def add_wallet(group: argparse.ArgumentParser) -> None:
+    """The options that say where a wallet's key is."""
+    group.add_argument(
+        "--key-file", metavar="PATH", help=f"wallet: 0600 hex or keystore V3 (else ${KEY_VARIABLE})"
+    )
+    group.add_argument(
+        "--password-file",
+        metavar="PATH",
+        help=f"of the keystore (else ${_PASSWORD_VARIABLE}, else asked for)",
+    )
 
 
 def run_sidecar(args: argparse.Namespace) -> int:
@@ -121,6 +129,7 @@ async def _run(relay: Any, host: str, port: int, token_file: Path | None) -> Non
 def _who(args: argparse.Namespace, upstream: str) -> tuple[Any, Any]:
     """What proves the account, and what is known of it."""
     from kycgate.client import sidecar
+    from kycgate.client.sidecar.agent import AgentSigner
 
     if args.proof == "key":
         spec = f"file:{args.api_key_file}" if args.api_key_file else f"env:{API_KEY_VARIABLE}"
@@ -128,7 +137,7 @@ def _who(args: argparse.Namespace, upstream: str) -> tuple[Any, Any]:
         control = ControlPlane(args.gate, token=key)
         proof = sidecar.KeyProof(key, sidecar.proof.key_field(args.key_field))
         return proof, sidecar.Standing(control, account=None, clock=time.time)
-    signer = _signer(args)
+    signer = AgentSigner(Path(args.agent)) if args.agent else wallet(args)
     profile = _PROFILES[args.profile]
     scheme, _, authority = upstream.partition("://")
     signing = RequestSigner(signer, chain_id=args.chain, profile=profile, clock=time.time)
@@ -140,7 +149,8 @@ def _who(args: argparse.Namespace, upstream: str) -> tuple[Any, Any]:
     )
 
 
-def _signer(args: argparse.Namespace) -> Signer:
+def wallet(args: argparse.Namespace) -> Signer:
+    """The signer that the options, or the environment, name. Raises Misconfigured."""
     spec = f"file:{args.key_file}" if args.key_file else f"env:{KEY_VARIABLE}"
     if args.password_file:
         return load_signer(spec, password=f"file:{args.password_file}")
