@@ -186,6 +186,8 @@ class Retention:
             self._store.set_upstream_key(account, None)
             for key in self._store.keys_of(account):
                 self._store.revoke_key(account, key.id, at=now)
+            for link in self._store.user_links_of(account):
+                self._store.end_user_link(account, link.id)
 
     def _forget(self, subject_id: str, now: int) -> None:
         self._vault.shred(subject_id, now=now)

@@ -32,7 +32,15 @@ from tests.web.browser import ALICE, MALLORY, Browser, key_of, signed_in
 from tests.web.world import T0, World, a_job, build, fresh_store
 
 ACCOUNT, STRANGER = Account(ALICE.address), Account(MALLORY.address)
-SECRETS = ("Quillon", "1987-06-05", "12AB34567", "blurred", "needs-this", "job-label")
+SECRETS = (
+    "Quillon",
+    "1987-06-05",
+    "12AB34567",
+    "blurred",
+    "needs-this",
+    "job-label",
+    "scheduler-user",
+)
 """What only the renter and the reviewer know."""
 
 
@@ -44,6 +52,7 @@ class Town:
     case_id: str
     key_id: str
     document_id: str
+    user_id: str
 
     def known(self) -> list[str]:
         """What must not show up in an answer to anybody else."""
@@ -82,7 +91,9 @@ def town(tmp_path: Path) -> Iterator[Town]:
     key = renter.post("/v1/keys", {"label": "job-label"})
     store.begin_job(a_job(ACCOUNT), repeat_window_s=1)
     store.mark_forwarded(a_job(ACCOUNT).id, at=T0)
-    yield Town(world, case_id, key.get_json()["id"], kept.get_json()["document"]["id"])
+    user = world.link_user(key_of(ALICE), user="scheduler-user")
+    document_id = kept.get_json()["document"]["id"]
+    yield Town(world, case_id, key.get_json()["id"], document_id, user.id)
     store.close()
 
 
@@ -132,6 +143,9 @@ ROWS: dict[tuple[str, str], list[tuple[str, Any, tuple[int, ...]]]] = {
     ("POST", "/v1/keys"): [("/v1/keys", {}, (201,))],
     ("GET", "/v1/keys"): [("/v1/keys", None, (200,))],
     ("DELETE", "/v1/keys/<id>"): [("/v1/keys/{key}", None, (404,))],
+    ("POST", "/v1/users"): [("/v1/users", {}, (201,))],
+    ("GET", "/v1/users"): [("/v1/users", None, (200,))],
+    ("DELETE", "/v1/users/<id>"): [("/v1/users/{user}", None, (404,))],
     ("POST", "/v1/permits"): [("/v1/permits", JOB | TERMS, (403,))],
     ("GET", "/v1/permits"): [("/v1/permits?job=0x" + "00" * 31 + "01", None, (403, 404))],
     ("POST", "/v1/explain"): [
@@ -212,12 +226,14 @@ def _state(town: Town) -> Any:
         store.evidence_of(town.case_id),
         store.blobs_of(town.case_id),
         store.keys_of(key_of(ALICE)),
+        store.user_links_of(key_of(ALICE)),
         store.accounts_of(case.subject_id if case else ""),
     )
 
 
 def _filled(town: Town, path: str) -> str:
-    return path.format(case=town.case_id, key=town.key_id, account=key_of(ALICE))
+    ids = {"case": town.case_id, "key": town.key_id, "user": town.user_id}
+    return path.format(**ids, account=key_of(ALICE))
 
 
 def _filled_body(town: Town, body: Any) -> Any:
