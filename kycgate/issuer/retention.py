@@ -190,6 +190,8 @@ class Retention:
             for key in self._store.keys_of(account):
                 self._store.revoke_key(account, key.id, at=now)
             self._store.forget_presentations(account)
+            for link in self._store.user_links_of(account):
+                self._store.end_user_link(account, link.id)
 
     def _forget(self, subject_id: str, now: int) -> None:
         for account in self._accounts(subject_id):

@@ -36,7 +36,15 @@ from tests.web.presenting import with_wallets
 from tests.web.world import T0, World, a_job, build, fresh_store
 
 ACCOUNT, STRANGER = Account(ALICE.address), Account(MALLORY.address)
-SECRETS = ("Quillon", "1987-06-05", "12AB34567", "blurred", "needs-this", "job-label")
+SECRETS = (
+    "Quillon",
+    "1987-06-05",
+    "12AB34567",
+    "blurred",
+    "needs-this",
+    "job-label",
+    "scheduler-user",
+)
 """What only the renter and the reviewer know."""
 
 
@@ -50,6 +58,7 @@ class Town:
     document_id: str
     visit_id: str
     presentation_id: str
+    user_id: str
 
     def known(self) -> list[str]:
         """What must not show up in an answer to anybody else."""
@@ -60,6 +69,7 @@ class Town:
             self.document_id,
             self.visit_id,
             self.presentation_id,
+            self.user_id,
             key_of(ALICE),
         ]
 
@@ -101,9 +111,10 @@ def town(tmp_path: Path) -> Iterator[Town]:
     store.mark_forwarded(a_job(ACCOUNT).id, at=T0)
     shown = renter.post("/v1/presentations", {"mode": "redirect"}).get_json()["id"]
     document = kept.get_json()["document"]["id"]
+    user = world.link_user(key_of(ALICE), user="scheduler-user")
     with http:
         visit = renter.post("/v1/verifications", {"provider": "stripe"}).get_json()["id"]
-        yield Town(world, case_id, key.get_json()["id"], document, visit, shown)
+        yield Town(world, case_id, key.get_json()["id"], document, visit, shown, user.id)
     store.close()
 
 
@@ -167,6 +178,9 @@ ROWS: dict[tuple[str, str], list[tuple[str, Any, tuple[int, ...]]]] = {
     ("POST", "/v1/keys"): [("/v1/keys", {}, (201,))],
     ("GET", "/v1/keys"): [("/v1/keys", None, (200,))],
     ("DELETE", "/v1/keys/<id>"): [("/v1/keys/{key}", None, (404,))],
+    ("POST", "/v1/users"): [("/v1/users", {}, (201,))],
+    ("GET", "/v1/users"): [("/v1/users", None, (200,))],
+    ("DELETE", "/v1/users/<id>"): [("/v1/users/{user}", None, (404,))],
     ("POST", "/v1/permits"): [("/v1/permits", JOB | TERMS, (403,))],
     ("GET", "/v1/permits"): [("/v1/permits?job=0x" + "00" * 31 + "01", None, (403, 404))],
     ("POST", "/v1/explain"): [
@@ -251,6 +265,7 @@ def _state(town: Town) -> Any:
         store.blobs_of(town.case_id),
         store.keys_of(key_of(ALICE)),
         store.presentation(town.presentation_id),
+        store.user_links_of(key_of(ALICE)),
         store.accounts_of(case.subject_id if case else ""),
         store.verification(town.visit_id),
     )
@@ -262,6 +277,7 @@ def _filled(town: Town, path: str) -> str:
         key=town.key_id,
         visit=town.visit_id,
         presentation=town.presentation_id,
+        user=town.user_id,
         account=key_of(ALICE),
     )
 
