@@ -111,8 +111,37 @@ class Code(StrEnum):
     ASSERTION_AUDIENCE = "assertion_audience"
     ASSERTION_REQUEST = "assertion_request"
     ASSERTION_REPLAYED = "assertion_replayed"
+    # Credentials from a wallet
+    CREDENTIAL_MALFORMED = "credential_malformed"
+    CREDENTIAL_TYPE = "credential_type"
+    CREDENTIAL_ISSUER = "credential_issuer"
+    CREDENTIAL_TEST_ISSUER = "credential_test_issuer"
+    CREDENTIAL_SIGNATURE = "credential_signature"
+    CREDENTIAL_ALTERED = "credential_altered"
+    CREDENTIAL_NOT_YET_VALID = "credential_not_yet_valid"
+    CREDENTIAL_EXPIRED = "credential_expired"
+    CREDENTIAL_HOLDER = "credential_holder"
+    CREDENTIAL_INCOMPLETE = "credential_incomplete"
+    CREDENTIAL_REVOKED = "credential_revoked"
+    CREDENTIAL_SUSPENDED = "credential_suspended"
+    CREDENTIAL_STATUS_UNKNOWN = "credential_status_unknown"
+    PRESENTATION_UNREADABLE = "presentation_unreadable"
+    PRESENTATION_EXPIRED = "presentation_expired"
+    PRESENTATION_SESSION = "presentation_session"
+    PRESENTATION_DECLINED = "presentation_declined"
+    # Hosted identity providers, imports
+    VERIFICATION_LIMIT = "verification_limit"
+    IDENTITY_REFUSED = "identity_refused"
     # The world
     DEPENDENCY = "dependency"
+    # Owners: what was told beside what registers say
+    REGISTERED_IDENTITY = "registered_identity_differs"
+    REGISTERED_NAME = "registered_name_differs"
+    REGISTERED_COUNTRY = "registered_country_differs"
+    REGISTERED_PARENT = "registered_parent_differs"
+    REGISTERED_INACTIVE = "registered_inactive"
+    REGISTER_UNAVAILABLE = "register_unavailable"
+    REGION_UNKNOWN = "region_unknown"
     # Proof of identity
     IDENTITY_UNPROVEN = "identity_unproven"
     VERIFICATION_DUE = "verification_due"
@@ -142,6 +171,7 @@ _DECLINED = frozenset(
         Code.REVOKED_EPOCH,
         Code.REVOKED_ATTESTATION,
         Code.POLICY_EMPTY,
+        Code.IDENTITY_REFUSED,
     }
 )
 _MISSING = {
@@ -162,6 +192,13 @@ _REVIEW = frozenset(
         Code.GPU_UNKNOWN,
         Code.OWNERSHIP_UNKNOWN,
         Code.NOT_CHECKED,
+        Code.REGISTERED_IDENTITY,
+        Code.REGISTERED_NAME,
+        Code.REGISTERED_COUNTRY,
+        Code.REGISTERED_PARENT,
+        Code.REGISTERED_INACTIVE,
+        Code.REGISTER_UNAVAILABLE,
+        Code.REGION_UNKNOWN,
         Code.PROOF_MISMATCH,
         Code.PROOF_COUNTRY,
         Code.PROOF_WITHDRAWN,

@@ -32,6 +32,7 @@ from kycgate.store.base import (
     Case,
     CaseEvent,
     Clearance,
+    DecisionFacts,
     Hold,
     IssuedAttestation,
     Job,
@@ -39,6 +40,8 @@ from kycgate.store.base import (
     Key,
     LogEntry,
     OutboxItem,
+    Presentation,
+    ProviderEvent,
     Refusal,
     RentalState,
     Revocations,
@@ -46,7 +49,9 @@ from kycgate.store.base import (
     SealedEvidence,
     SentTransaction,
     Session,
+    Standing,
     Subject,
+    Verification,
 )
 
 _NONCE_GRACE_S = 3600
@@ -72,6 +77,8 @@ class MemoryStore:
         self._events: list[CaseEvent] = []
         self._evidence: dict[str, SealedEvidence] = {}
         self._clearances: dict[tuple[str, bytes], Clearance] = {}
+        self._standings: dict[str, Standing] = {}
+        self._facts: dict[str, DecisionFacts] = {}
         self._identity_proofs: dict[tuple[str, str], KeptProof] = {}
         self._blobs: dict[str, SealedBlob] = {}
         self._holds: dict[str, Hold] = {}
@@ -89,6 +96,9 @@ class MemoryStore:
         self._outbox: dict[int, OutboxItem] = {}
         self._outbox_count = 0
         self._settings: dict[str, str] = {}
+        self._presentations: dict[str, Presentation] = {}
+        self._verifications: dict[str, Verification] = {}
+        self._provider_events: dict[tuple[str, str], ProviderEvent] = {}
 
     # -- the world may break ---------------------------------------------------------------------
 
@@ -148,7 +158,10 @@ class MemoryStore:
             self._nonces = {key: end for key, end in self._nonces.items() if end >= old}
             self._claims = {key: end for key, end in self._claims.items() if end >= old}
             self._sessions = {k: s for k, s in self._sessions.items() if s.expires_at >= old}
-            return before - len(self._nonces) - len(self._claims) - len(self._sessions)
+            asked = self._presentations
+            self._presentations = {k: p for k, p in asked.items() if p.keep_until >= now}
+            left = len(self._nonces) + len(self._claims) + len(self._sessions)
+            return before - left + len(asked) - len(self._presentations)
 
     # -- sessions --------------------------------------------------------------------------------
 
@@ -352,6 +365,43 @@ class MemoryStore:
                 raise NotFound("no such hold")
             if self._holds[hold_id].released_at is None:
                 self._holds[hold_id] = replace(self._holds[hold_id], released_at=at)
+
+    # -- owners ----------------------------------------------------------------------------------
+
+    def put_standing(self, standing: Standing) -> None:
+        with self._open():
+            if standing.case_id not in self._cases:
+                raise Conflict("no such case")
+            before = self._standings.get(standing.case_id)
+            self._standings[standing.case_id] = standing
+            if before is None or before.body != standing.body:
+                self._version += 1
+
+    def standing(self, case_id: str) -> Standing | None:
+        with self._open():
+            return self._standings.get(case_id)
+
+    def drop_standing(self, case_id: str) -> None:
+        with self._open():
+            if self._standings.pop(case_id, None) is not None:
+                self._version += 1
+
+    def add_facts(self, facts: DecisionFacts) -> None:
+        with self._open():
+            if facts.decision_id in self._facts:
+                raise Conflict("the decision is there")
+            self._facts[facts.decision_id] = facts
+
+    def facts(self, decision_id: str) -> DecisionFacts | None:
+        with self._open():
+            return self._facts.get(decision_id)
+
+    def drop_facts(self, *, before: int) -> int:
+        with self._open():
+            gone = [each.decision_id for each in self._facts.values() if each.at < before]
+            for decision_id in gone:
+                del self._facts[decision_id]
+            return len(gone)
 
     # -- proofs of identity ----------------------------------------------------------------------
 
@@ -678,6 +728,47 @@ class MemoryStore:
             if item is not None:
                 self._outbox[item_id] = replace(item, due_at=due_at, attempts=item.attempts + 1)
 
+    # -- presentations ---------------------------------------------------------------------------
+
+    def add_presentation(self, presentation: Presentation) -> None:
+        with self._open():
+            if presentation.id in self._presentations:
+                raise Conflict("that presentation exists")
+            self._presentations[presentation.id] = presentation
+
+    def presentation(self, presentation_id: str) -> Presentation | None:
+        with self._open():
+            return self._presentations.get(presentation_id)
+
+    def move_presentation(self, presentation: Presentation, *, from_state: str) -> None:
+        with self._open():
+            held = self._presentations.get(presentation.id)
+            if held is None or held.state != from_state:
+                raise Conflict("the presentation is in another state, or gone")
+            self._presentations[presentation.id] = presentation
+
+    def presentations_proving(self, *, before: int, limit: int = 100) -> list[Presentation]:
+        with self._open():
+            held = self._presentations.values()
+            found = [p for p in held if p.state == "proving" and p.checked_at < before]
+            return sorted(found, key=lambda p: (p.created_at, p.id))[:limit]
+
+    def presentations_to_check(self, *, before: int, limit: int = 100) -> list[Presentation]:
+        with self._open():
+            found = [
+                p
+                for p in self._presentations.values()
+                if p.state == "accepted" and 0 < p.checked_at < before
+            ]
+            return sorted(found, key=lambda p: (p.checked_at, p.id))[:limit]
+
+    def forget_presentations(self, account: str) -> int:
+        with self._open():
+            mine = [p.id for p in self._presentations.values() if p.account == account]
+            for each in mine:
+                del self._presentations[each]
+            return len(mine)
+
     def setting(self, name: str) -> str | None:
         with self._open():
             return self._settings.get(name)
@@ -689,6 +780,87 @@ class MemoryStore:
     def keep_setting(self, name: str, value: str) -> str:
         with self._open():
             return self._settings.setdefault(name, value)
+
+    # -- hosted identity providers ---------------------------------------------------------------
+
+    def begin_verification(
+        self, verification: Verification, *, since: int, most: int, most_of_all: int
+    ) -> Verification | None:
+        with self._open():
+            whose = (verification.account, verification.provider)
+            known = list(self._verifications.values())
+            for each in known:
+                if (each.account, each.provider) == whose and each.ended_at is None:
+                    return each
+            lately = [each for each in known if each.started_at > since]
+            own = [each for each in lately if each.account == verification.account]
+            there = [each for each in lately if each.provider == verification.provider]
+            if len(own) >= most or len(there) >= most_of_all:
+                return None
+            self._verifications[verification.id] = verification
+            return verification
+
+    def verification(self, verification_id: str) -> Verification | None:
+        with self._open():
+            return self._verifications.get(verification_id)
+
+    def verification_by_reference(self, provider: str, reference: str) -> Verification | None:
+        with self._open():
+            for each in self._verifications.values():
+                if (each.provider, each.reference) == (provider, reference):
+                    return each
+            return None
+
+    def due_verifications(self, *, now: int, limit: int = 100) -> list[Verification]:
+        with self._open():
+            due = [
+                (each.poll_at, each.id, each)
+                for each in self._verifications.values()
+                if each.poll_at is not None and each.poll_at <= now and each.busy_until <= now
+            ]
+            return [each for _, _, each in sorted(due, key=lambda one: one[:2])][:limit]
+
+    def claim_verification(self, verification_id: str, *, until: int, now: int) -> bool:
+        with self._open():
+            found = self._verifications.get(verification_id)
+            if found is None or found.busy_until > now:
+                return False
+            self._verifications[verification_id] = replace(found, busy_until=until)
+            return True
+
+    def put_verification(self, verification: Verification) -> None:
+        with self._open():
+            if verification.id not in self._verifications:
+                raise NotFound("no such verification")
+            self._verifications[verification.id] = verification
+
+    def forget_verifications(self, account: str) -> int:
+        with self._open():
+            theirs = [each for each in self._verifications.values() if each.account == account]
+            for each in theirs:
+                ended = each.started_at if each.ended_at is None else each.ended_at
+                self._verifications[each.id] = replace(
+                    each, account="", reference="", note="", poll_at=None, ended_at=ended
+                )
+            return len(theirs)
+
+    def take_provider_event(
+        self, event: ProviderEvent, *, kind: str, payload: dict[str, Any], due_at: int
+    ) -> bool:
+        with self._open():
+            name = (event.provider, event.event_id)
+            known = self._provider_events.setdefault(name, event)
+            if known is not event and known.digest == event.digest:
+                return False
+            self.enqueue(kind, payload, due_at=due_at)
+            return True
+
+    def forget_provider_events(self, *, before: int) -> int:
+        with self._open():
+            old = [k for k, each in self._provider_events.items() if each.received_at < before]
+            for name in old:
+                del self._provider_events[name]
+            return len(old)
 
 
 class MemoryLog:

@@ -44,3 +44,9 @@ def clients() -> Path | None:
     """The environment of the real marketplace clients: KYCGATE_CLIENTS, else <repo>/.clients."""
     path = Path(os.environ.get("KYCGATE_CLIENTS", REPO / ".clients"))
     return path if path.is_dir() else None
+
+
+def more_clients() -> Path | None:
+    """Clients that don't fit beside the others: KYCGATE_CLIENTS2, else <repo>/.clients2."""
+    path = Path(os.environ.get("KYCGATE_CLIENTS2", REPO / ".clients2"))
+    return path if path.is_dir() else None

@@ -9,13 +9,16 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
+from kycgate.assembly.providers import provider_ways
 from kycgate.audit import DecisionLog
 from kycgate.chain import Chain, ContractWallets
 from kycgate.config import Config
 from kycgate.core.claims import Account
 from kycgate.gateway.gate import Gate
 from kycgate.issuer.identity import Identity
+from kycgate.issuer.imports import Imports
 from kycgate.issuer.portability import Portability
+from kycgate.issuer.providers.service import Verifications
 from kycgate.issuer.retention import Erasure, Retention
 from kycgate.screening.backend import Screening
 from kycgate.settlement.permits import Permits
@@ -73,6 +76,8 @@ def web_parts(
     chain: Chain | None,
     revocations: Publishers | None,
     *,
+    verifications: Verifications | None,
+    imports: Imports | None,
     me: Me,
 ) -> WebParts:
     chains = {config.issuer.chain_id, config.settlement.chain_id, 1}
@@ -105,6 +110,11 @@ def web_parts(
             ),
         ),
         now=lambda: int(time.time()),
-        ways=(lambda: (documents_way(live=config.identity.environment == "live"),),),
+        verifications=verifications,
+        imports=imports,
+        ways=(
+            lambda: provider_ways(verifications),
+            lambda: (documents_way(live=config.identity.environment == "live"),),
+        ),
         me=me,
     )

@@ -17,7 +17,10 @@ from typing import Any
 
 from kycgate.assembly.chains import escrow_follower, home_chain, permit_office, publishers
 from kycgate.assembly.control import Me, web_parts
+from kycgate.assembly.credentials import offered, open_presentations
 from kycgate.assembly.market import Credentials, Market, gate_parts, open_asserter
+from kycgate.assembly.ownership import live_registers, restricted
+from kycgate.assembly.providers import open_imports, open_verifications
 from kycgate.assembly.rules import domain, live_lists, open_signer, oracle, rental_policy
 from kycgate.assembly.vaulting import open_retention, open_vault
 from kycgate.assembly.verifying import keep_apart, verification_rules
@@ -29,9 +32,13 @@ from kycgate.core.policy import Policy
 from kycgate.errors import KycgateError
 from kycgate.gateway.gate import Gate
 from kycgate.gateway.stopping import JobStopper
+from kycgate.issuer.credentials.presentations import Presentations
+from kycgate.issuer.credentials.verdict import Environment
 from kycgate.issuer.identity import Identity
 from kycgate.issuer.issuing import Issuer, IssuingRules
+from kycgate.issuer.ownership import OwnershipDesk
 from kycgate.issuer.portability import Portability
+from kycgate.issuer.providers.service import Verifications
 from kycgate.issuer.rescreening import Rescreening
 from kycgate.issuer.retention import Retention
 from kycgate.issuer.vault import Vault
@@ -40,6 +47,7 @@ from kycgate.screening.controls import (
     CountryTable,
     load_countries,
 )
+from kycgate.screening.ownership.live import LiveRegisters
 from kycgate.settlement.follower import Follower
 from kycgate.settlement.permits import Permits
 from kycgate.settlement.revocations import Publishers
@@ -47,6 +55,7 @@ from kycgate.store import Store, open_store
 from kycgate.web.parts import WebParts
 
 _TICK_S = 1.0
+_CREDENTIALS_S = 30
 _RETENTION_S = 3600
 """People whose time is over are forgotten this often; each round may be repeated."""
 _SWEEP_S = 60
@@ -87,7 +96,10 @@ class Services:
     follower: Follower | None
     stopper: JobStopper
     rescreening: Rescreening
+    presentations: Presentations | None
+    verifications: Verifications | None
     retention: Retention
+    registers: LiveRegisters | None
     web: WebParts
 
     def tick(self, now: int) -> None:
@@ -101,6 +113,26 @@ class Services:
     def tick_lists(self, now: int) -> None:
         """Notice a change of the lists, and screen again whom it may concern."""
         _each(lambda: self.rescreening.run(now=now))
+
+    def tick_credentials(self, now: int) -> None:
+        """Ask again after wallet credentials, which may take seconds; complete what was held up."""
+        presentations = self.presentations
+        if presentations is not None and now % _CREDENTIALS_S == 0:
+            _each(lambda: presentations.run(now=now))
+
+    def tick_providers(self, now: int) -> None:
+        """One round of asking identity providers, any of whom may be silent for seconds."""
+        verifications = self.verifications
+        if verifications is None:
+            return
+        _each(lambda: verifications.run(now=now))
+        if now % _SWEEP_S == 0:
+            _each(lambda: verifications.sweep(now=now))
+
+    def tick_registers(self, now: int) -> None:
+        """Notice other register files; reading them anew takes as long as it takes."""
+        if self.registers is not None:
+            self.registers.refresh(now)
 
     def tick_chain(self, now: int) -> None:
         """One round of the work on chains, which may take seconds: publish, follow."""
@@ -145,10 +177,16 @@ def check_config(path: str | Path) -> dict[str, Any]:
             "lists": ", ".join(
                 f"{each.name} of {_day(each.as_of)}" for each in services.screener.versions
             ),
+            "identity": _offered(services),
             "settlement": config.settlement.mode,
         }
         services.store.ping()
         return facts
+
+
+def _offered(services: Services) -> str:
+    ways = [way.id for ask in services.web.ways for way in ask()]
+    return f"{services.config.identity.environment}: " + (", ".join(ways) or "reviewed cases only")
 
 
 # -- serving ---------------------------------------------------------------------------------------
@@ -219,7 +257,10 @@ def background(services: Services) -> Iterator[None]:
         for name, tick in (
             ("decisions", services.tick),
             ("lists", services.tick_lists),
+            ("credentials", services.tick_credentials),
             ("chains", services.tick_chain),
+            ("providers", services.tick_providers),
+            ("registers", services.tick_registers),
         )
     ]
     for thread in threads:
@@ -228,6 +269,8 @@ def background(services: Services) -> Iterator[None]:
         yield
     finally:
         leave.set()
+        if services.registers is not None:
+            services.registers.close()
         for thread in threads:
             thread.join()
 
@@ -280,7 +323,19 @@ def _assemble(config: Config, store: Store) -> Services:
         oracle=oracle(config),
         rules=verification_rules(config),
     )
+    environment = Environment(config.identity.environment)
+    presentations = open_presentations(config, store, identity, environment)
+    verifications = open_verifications(config, store, identity, countries)
     retention = open_retention(config, store, log, vault, identity.book, countries)
+    registers = live_registers(config)
+    identity.book.owners = OwnershipDesk(
+        store,
+        screener=screener,
+        countries=countries,
+        blind=vault.blind,
+        registers=registers,
+        restricted=restricted(),
+    )
     chain = home_chain(config)
     permits = permit_office(config, store, permit_key)
     market = Market(config)
@@ -325,17 +380,26 @@ def _assemble(config: Config, store: Store) -> Services:
             asserter=asserter,
         ),
         rescreening=Rescreening(store, identity, lists),
+        registers=registers,
+        presentations=presentations,
+        verifications=verifications,
         retention=retention,
-        web=web_parts(
-            config,
-            store,
-            log,
-            identity,
-            gate,
-            screener,
-            permits,
-            chain,
-            revocations,
-            me=Me(retention, Portability(store, vault=vault, book=identity.book)),
+        web=offered(
+            web_parts(
+                config,
+                store,
+                log,
+                identity,
+                gate,
+                screener,
+                permits,
+                chain,
+                revocations,
+                verifications=verifications,
+                imports=open_imports(config, identity.book),
+                me=Me(retention, Portability(store, vault=vault, book=identity.book)),
+            ),
+            presentations,
+            environment,
         ),
     )

@@ -36,6 +36,8 @@ VOCABULARY: Final = frozenset(
         "attestation",
         "job",
         "decision",
+        "ownership",
+        "facts",
         "deployment",
         # about which request, and what came of it
         "marketplace",

@@ -18,6 +18,7 @@ _GROUPS = {
     "attestation": "verify and sign attestations",
     "serve": "run the gate and its control plane",
     "demo": "watch the whole story with real parts, then click around",
+    "trial": "try wallet credentials out on a test gate",
     "renter": "sign in, verify, get keys and permits, as a renter",
     "cases": "review cases: list, show, approve, refuse, revoke",
     "vault": "who wraps the subjects' keys, how long data is kept",

@@ -16,8 +16,8 @@ from contextlib import contextmanager
 from itertools import islice
 from typing import Any, TextIO
 
+from kycgate.cli.in_force import KINDS, load_matcher
 from kycgate.cli.output import Exit, complain
-from kycgate.cli.screen import KINDS, load_matcher
 from kycgate.core.claims import Kind
 from kycgate.errors import KycgateError, Malformed
 from kycgate.screening.matching.document import screening_document

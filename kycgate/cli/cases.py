@@ -14,6 +14,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Final, Protocol
 
+from kycgate.cli import owning
 from kycgate.cli.case_text import describe, moment, table
 from kycgate.cli.output import Exit, add_json_flag, say
 from kycgate.core.attestation import SignedAttestation
@@ -74,6 +75,11 @@ class Office(Protocol):
         self, case_id: str, picture_id: str, *, reader: str, now: int, hold: str | None = ...
     ) -> Iterator[bytes]: ...
     def pending(self, *, limit: int = ...) -> list[Case]: ...
+    def owners(self, case_id: str, *, reader: str, now: int) -> dict[str, Any]: ...
+    def owners_svg(self, case_id: str, *, reader: str, now: int) -> str: ...
+    def owner_is_listed(
+        self, case_id: str, role: str, *, reviewer: str, reason: str, now: int
+    ) -> Case: ...
 
 
 class Services(Protocol):
@@ -110,6 +116,10 @@ def add(group: argparse.ArgumentParser, *, opener: Opener = _open_services) -> N
     )
     _add_revoke(commands.add_parser("revoke", help="void everything issued to a subject, at once"))
     _add_open(commands.add_parser("open", help="open a case for a renter, from a file"))
+    owning.add_owners(commands.add_parser("owners", help="who stands above the organisation"))
+    owning.add_listed(
+        commands.add_parser("owner-listed", help="an owner is the listed party of that name")
+    )
 
 
 def _add_list(parser: argparse.ArgumentParser) -> None:

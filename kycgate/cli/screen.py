@@ -7,19 +7,17 @@ from __future__ import annotations
 
 import argparse
 import os
-import time
-from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
+from kycgate.cli.in_force import KINDS, load_matcher
 from kycgate.cli.output import Exit, add_json_flag, say
-from kycgate.core.claims import Kind, checksum, parse_address
+from kycgate.core.claims import checksum, parse_address
 from kycgate.errors import Malformed, Misconfigured
-from kycgate.screening.entries import Identifier, IdentifierType, ListData
+from kycgate.screening.entries import Identifier, IdentifierType
 
 if TYPE_CHECKING:
-    from kycgate.screening.matching.matcher import Match, Matcher, Screening
+    from kycgate.screening.matching.matcher import Match, Screening
 
-KINDS = {"person": Kind.PERSON, "organisation": Kind.ORGANISATION, "any": None}
 EXITS = {"clear": Exit.YES, "review": Exit.UNDECIDED, "block": Exit.NO}
 _TYPES = get_args(IdentifierType)
 
@@ -138,27 +136,6 @@ def run_batch(args: argparse.Namespace) -> int:
     from kycgate.cli.batch import screen_rows
 
     return screen_rows(args)
-
-
-def load_matcher(directory: str | None) -> Matcher:
-    """A matcher over the lists that are in force now."""
-    from kycgate.screening.matching.matcher import Matcher
-
-    return Matcher(load_data(directory))
-
-
-def load_data(directory: str | None) -> tuple[ListData, ...]:
-    """The lists in force now: of the directory, else of `./kycgate-lists`, else the shipped."""
-    from kycgate.screening.library import Library
-    from kycgate.screening.sources.shipped import shipped
-
-    path = Path(directory or "kycgate-lists")
-    if not path.is_dir():
-        if directory:
-            raise Malformed(f"there are no lists in {path}", field="--dir")
-        return shipped()
-    now = int(time.time())
-    return Library(path, now=now).load(now)
 
 
 def _need_extra() -> None:

@@ -59,18 +59,30 @@ def require_shallow(data: bytes, *, field: str) -> None:
 
 def read_object(data: bytes, *, limit: int, field: str) -> dict[str, Any]:
     """One JSON object in UTF-8, at most `limit` bytes, no key twice. Raises Malformed, TooLarge."""
+    value = _read(data, limit=limit, field=field)
+    if type(value) is not dict:
+        raise Malformed("not a JSON object", field=field)
+    return value
+
+
+def read_array(data: bytes, *, limit: int, field: str) -> list[Any]:
+    """One JSON array, read as strictly as `read_object` reads an object."""
+    value = _read(data, limit=limit, field=field)
+    if type(value) is not list:
+        raise Malformed("not a JSON array", field=field)
+    return value
+
+
+def _read(data: bytes, *, limit: int, field: str) -> Any:
     if len(data) > limit:
         raise TooLarge(f"longer than {limit} bytes", field=field)
     require_shallow(data, field=field)
     try:
-        value = _STRICT.decode(data.decode())
+        return _STRICT.decode(data.decode())
     except _Repeated as e:
         raise Malformed("a key stands twice in one object", field=field) from e
     except ValueError as e:
         raise Malformed(f"not JSON: {e}", field=field) from e
-    if type(value) is not dict:
-        raise Malformed("not a JSON object", field=field)
-    return value
 
 
 def write_object(document: dict[str, Any]) -> bytes:

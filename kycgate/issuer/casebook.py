@@ -17,6 +17,7 @@ from kycgate.issuer.cases import (
     Action,
     Countries,
     Details,
+    NamedParty,
     Need,
     State,
     document,
@@ -24,7 +25,8 @@ from kycgate.issuer.cases import (
     transition,
     ultimate_country,
 )
-from kycgate.issuer.checks import Finding, Screening
+from kycgate.issuer.checks import Finding, Screening, doubts
+from kycgate.issuer.ownership import OWNERS, OwnershipDesk
 from kycgate.issuer.vault import Entropy, Log, Vault
 from kycgate.store.base import (
     Case,
@@ -39,6 +41,8 @@ from kycgate.store.base import (
 DETAILS: Final = "details"
 SCREENING: Final = "screening"
 DECISION: Final = "decision"
+_SETTLED: Final = (Action.SUBMIT, Action.APPROVE, Action.VERIFY, Action.RENEW, Action.FLAG)
+"""Steps at which the owners are looked at anew."""
 """Kinds of evidence: what the renter said, what the lists said, what a reviewer said."""
 
 _ALL: Final = 10_000
@@ -62,6 +66,9 @@ class CaseBook:
         self._log = log
         self._entropy = entropy
         self.countries = countries
+        self.owners: OwnershipDesk | None = None
+        """who follows owners and registers; without one, what was told is all there is"""
+        self._found: dict[str, Screening] = {}
 
     # -- finding ---------------------------------------------------------------------------------
 
@@ -187,6 +194,7 @@ class CaseBook:
     def move(self, case: Case, action: Action, actor: str, now: int, **changed: Any) -> Case:
         """The case after the action, stored with its event."""
         after = transition(State(case.state), action)
+        changed |= self._settled(case, action, now)
         moved = replace(case, state=after, updated_at=now, **changed)
         event = CaseEvent(case.id, now, actor, action, case.state, after)
         self._store.move_case(moved, from_state=case.state, event=event)
@@ -252,6 +260,7 @@ class CaseBook:
 
     def keep_screening(self, case: Case, screening: Screening, now: int) -> None:
         """What the lists said is evidence too, clear or not."""
+        self._found[case.id] = screening
         self.keep(case, SCREENING, screening.document(), now)
 
     def decide(self, kind: str, case: Case, verdict: dict[str, Any], now: int, **more: Any) -> None:
@@ -313,14 +322,18 @@ class CaseBook:
         for finding in findings:
             key = self._vault.blind(case.subject_id, finding.statement)
             self._store.add_clearance(Clearance(case.subject_id, key, case.id, reviewer, now))
+        if findings:
+            self._settled(case, Action.APPROVE, now)
 
     def uncleared(self, case: Case, screening: Screening) -> Screening:
         """Less what reviewers have found to be somebody else. A listed wallet stays."""
         known = self._store.clearances_of(case.subject_id) if screening.findings else frozenset()
         if not known:
             return screening
+        blind = self._vault.blind
         return screening.without(
-            lambda finding: self._vault.blind(case.subject_id, finding.statement) in known
+            lambda finding: blind(case.subject_id, finding.statement) in known,
+            lambda finding: blind(case.subject_id, finding.listed) in known,
         )
 
     # -- pictures --------------------------------------------------------------------------------
@@ -347,6 +360,43 @@ class CaseBook:
     def link(self, account: Account, subject_id: str, now: int) -> None:
         """Make the account the subject's. Conflict when it is another's."""
         self._store.link_account(account.key, subject_id, at=now)
+
+    # -- owners ----------------------------------------------------------------------------------
+
+    def also(self, told: Details, *, now: int) -> tuple[NamedParty, ...]:
+        """Whom registers name as owners beyond what was told: to be screened too."""
+        return () if self.owners is None else self.owners.also(told, now=now)
+
+    def doubts(self, told: Details, *, now: int) -> tuple[Code, ...]:
+        """Why a reviewer must look although the lists are clear."""
+        return doubts(told) if self.owners is None else self.owners.doubts(told, now=now)
+
+    def new_doubts(self, case: Case, told: Details, *, now: int) -> tuple[Code, ...]:
+        """What registers have come to say against an approved case."""
+        return () if self.owners is None else self.owners.new_doubts(case, told, now=now)
+
+    def acknowledge(
+        self, case: Case, findings: Sequence[Finding], verdict: dict[str, Any], now: int
+    ) -> None:
+        """Remember that an owner is that entry, for as long as entry and details stay the same."""
+        self.decide("owner_listed", case, verdict, now)
+        for each in findings:
+            key = self._vault.blind(case.subject_id, each.listed)
+            reviewer = verdict["reviewer"]
+            self._store.add_clearance(Clearance(case.subject_id, key, case.id, reviewer, now))
+        self._settled(case, Action.FLAG, now)
+
+    def _settled(self, case: Case, action: Action, now: int) -> dict[str, Any]:
+        """What the gate must know of the owners, stored; and what the case takes from it."""
+        found = self._found.pop(case.id, None)
+        if self.owners is None or action not in _SETTLED:
+            return {}
+        try:
+            told = self.details(case, reader=OWNERS, now=now)
+        except (NotFound, Conflict):
+            return {}  # erased, or a draft without details: there is nobody to follow
+        ultimate = self.owners.settle(case, told, found, now=now)
+        return {} if action is Action.FLAG else {"ultimate_country": ultimate}
 
     def changed(self, *, since: int, after: tuple[int, str], limit: int) -> list[Case]:
         """Cases changed since that moment, above the (updated_at, id) `after`, in that order."""

@@ -21,6 +21,7 @@ from kycgate.issuer.checks import Oracle, Screener
 from kycgate.issuer.issuing import Issuer
 from kycgate.issuer.judging import Judging
 from kycgate.issuer.linking import Linking
+from kycgate.issuer.owned import Owned
 from kycgate.issuer.part import RENEWAL, RENTER, RESCREENING, RULES, attested, check_reviewer
 from kycgate.issuer.proofbook import ProofBook
 from kycgate.issuer.renewing import Renewing
@@ -31,7 +32,7 @@ from kycgate.store.base import Case, Store
 __all__ = ["RENEWAL", "RENTER", "RESCREENING", "RULES", "Identity", "attested"]
 
 
-class Identity(Linking, Judging, Renewing):
+class Identity(Linking, Judging, Renewing, Owned):
     """This operator's cases and attestations. Every method may also raise Unavailable."""
 
     def __init__(

@@ -54,6 +54,8 @@ class Proven:
     same document again"""
     document: Mapping[str, Any] = field(default_factory=dict)
     """everything else that was established, as RFC 8785 JSON values: sealed, never shown outside"""
+    doubts: tuple[Code, ...] = ()
+    """what the source could not tell: where there is one a person decides, never the rules alone"""
 
 
 def numbered(issuing: int, number: str) -> str:

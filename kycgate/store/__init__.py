@@ -17,6 +17,8 @@ from kycgate.store.base import (
     Key,
     LogEntry,
     OutboxItem,
+    Presentation,
+    ProviderEvent,
     Refusal,
     RentalState,
     Revocations,
@@ -26,6 +28,7 @@ from kycgate.store.base import (
     Session,
     Store,
     Subject,
+    Verification,
 )
 
 __all__ = [
@@ -40,6 +43,8 @@ __all__ = [
     "Key",
     "LogEntry",
     "OutboxItem",
+    "Presentation",
+    "ProviderEvent",
     "Refusal",
     "RentalState",
     "Revocations",
@@ -49,6 +54,7 @@ __all__ = [
     "Session",
     "Store",
     "Subject",
+    "Verification",
     "open_store",
 ]
 

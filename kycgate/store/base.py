@@ -338,6 +338,103 @@ class RentalState:
     seen_at: int
 
 
+# -- owners ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What a gate must know of a case's owners and places: shares and region codes, no names.
+
+    `body` is canonical JSON, which issuer.ownership writes and reads.
+    """
+
+    case_id: str
+    made_at: int
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionFacts:
+    """Everything one decision stood on, as canonical JSON without names; the log holds its digest.
+
+    It may be forgotten before the log is: a decision can then be proven, and no longer replayed.
+    """
+
+    decision_id: str
+    at: int
+    body: bytes
+
+
+# -- presentations of credentials ------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Presentation:
+    """One request to a renter's wallet, from asking to outcome."""
+
+    id: str
+    account: str
+    session: bytes
+    """SHA-256 of the token of the session that began it; empty: a signed request did"""
+    mode: Literal["dc", "redirect"]
+    kinds: tuple[str, ...]
+    state: Literal["waiting", "received", "proving", "accepted", "refused"]
+    """received: answered, the session that began it has yet to return; proving: all is there"""
+    sealed: bytes
+    """what only the gate opens; empty once there is nothing left to remember"""
+    created_at: int
+    expires_at: int
+    keep_until: int
+    """when the record may be forgotten"""
+    code_hash: bytes = b""
+    """SHA-256 of the code the returning browser must bring"""
+    reason: str = ""
+    checked_at: int = 0
+    """when the answer was complete, then when its status was last asked; 0: it has none"""
+
+
+# -- hosted identity providers ---------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """One visit to a hosted identity provider. Holds no personal data.
+
+    `id` is ours, 128 random bits, and all the provider learns of the account; `reference` is the
+    provider's own id, empty until it has answered. Times are Unix seconds UTC.
+    """
+
+    id: str
+    account: str
+    provider: str
+    reference: str
+    state: str
+    """issuer.providers.service.State"""
+    started_at: int
+    expires_at: int
+    polled_at: int
+    """when the provider was last asked; 0 never"""
+    poll_at: int | None
+    """when it is asked next without being told to; None never"""
+    ended_at: int | None = None
+    """set: the account may begin another with this provider"""
+    note: str = ""
+    """what the renter may read: which thing to mend"""
+    busy_until: int = 0
+    """somebody works on it until then"""
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderEvent:
+    """A provider's message, remembered so that it counts once. Its content is not kept."""
+
+    provider: str
+    event_id: str
+    received_at: int
+    digest: bytes
+    """SHA-256 of the body as it came"""
+
+
 class Store(Protocol):
     """Everything the product remembers. See the module's promises."""
 
@@ -356,7 +453,8 @@ class Store(Protocol):
         """Atomic. True the first time this caller-chosen nonce is seen in the scope."""
 
     def sweep(self, *, now: int) -> int:
-        """Forget nonces, claims and sessions an hour past their expiry; returns how many.
+        """Forget nonces, claims and sessions an hour past their expiry, and presentations past
+        theirs; returns how many.
 
         Strangers ask for nonces: without a sweep every few minutes they fill the disk.
         """
@@ -440,6 +538,19 @@ class Store(Protocol):
 
     def release_hold(self, hold_id: str, *, at: int) -> None:
         """NotFound when it is not there; again is no change."""
+
+    # -- owners ----------------------------------------------------------------------------------
+    def put_standing(self, standing: Standing) -> None:
+        """Atomic. In the place of what was known of the case; another body raises the version."""
+
+    def standing(self, case_id: str) -> Standing | None: ...
+    def drop_standing(self, case_id: str) -> None:
+        """Forget it, when the case's subject is erased; again is no change."""
+
+    def add_facts(self, facts: DecisionFacts) -> None: ...
+    def facts(self, decision_id: str) -> DecisionFacts | None: ...
+    def drop_facts(self, *, before: int) -> int:
+        """Forget those of decisions before that moment; returns how many."""
 
     # -- proofs of identity ----------------------------------------------------------------------
     def add_proof(self, proof: KeptProof) -> None: ...
@@ -566,6 +677,59 @@ class Store(Protocol):
 
     def rentals_after(self, chain_id: int, escrow: str, block: int) -> list[RentalState]:
         """Those of this escrow read above that block."""
+
+    # -- presentations of credentials ------------------------------------------------------------
+    def add_presentation(self, presentation: Presentation) -> None: ...
+    def presentation(self, presentation_id: str) -> Presentation | None: ...
+    def move_presentation(self, presentation: Presentation, *, from_state: str) -> None:
+        """Atomic. Writes it if it still is in from_state, else Conflict: an answer counts once."""
+
+    def presentations_proving(self, *, before: int, limit: int = 100) -> list[Presentation]:
+        """Those answered in full before this moment whose outcome is open, oldest first."""
+
+    def presentations_to_check(self, *, before: int, limit: int = 100) -> list[Presentation]:
+        """Accepted ones with a status last asked before this moment, longest unasked first."""
+
+    def forget_presentations(self, account: str) -> int:
+        """All of the account's, whatever their state; returns how many."""
+
+    # -- hosted identity providers ---------------------------------------------------------------
+    def begin_verification(
+        self, verification: Verification, *, since: int, most: int, most_of_all: int
+    ) -> Verification | None:
+        """Atomic. The account's one that has not ended with this provider, else stores this one.
+
+        None when the account has begun `most` since then with any provider, or all accounts
+        together `most_of_all` with this one.
+        """
+
+    def verification(self, verification_id: str) -> Verification | None: ...
+    def verification_by_reference(self, provider: str, reference: str) -> Verification | None: ...
+    def due_verifications(self, *, now: int, limit: int = 100) -> list[Verification]:
+        """Those whose `poll_at` has come and whom nobody works on, longest due first."""
+
+    def claim_verification(self, verification_id: str, *, until: int, now: int) -> bool:
+        """Atomic. True for the one caller that may work on it until then, or until it is put."""
+
+    def put_verification(self, verification: Verification) -> None:
+        """Takes the place of what was known of it."""
+
+    def forget_verifications(self, account: str) -> int:
+        """Forget whose they were, and which at the provider; returns how many.
+
+        What is left is about nobody, has ended, and counts towards `most_of_all`.
+        """
+
+    def take_provider_event(
+        self, event: ProviderEvent, *, kind: str, payload: dict[str, Any], due_at: int
+    ) -> bool:
+        """Atomic. Remembers the event and puts the work into the outbox.
+
+        False, and no work, when this event with this digest was taken before.
+        """
+
+    def forget_provider_events(self, *, before: int) -> int:
+        """Forget those received before; returns how many."""
 
     # -- outbox and settings ---------------------------------------------------------------------
     def enqueue(self, kind: str, payload: dict[str, Any], *, due_at: int) -> int: ...

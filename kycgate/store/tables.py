@@ -26,7 +26,7 @@ from sqlalchemy import (
     text,
 )
 
-REVISION = "0004"
+REVISION = "0008"
 """The migration these tables describe. A database already there needs no Alembic at start."""
 
 metadata = MetaData()
@@ -449,6 +449,93 @@ rentals = Table(
     _time("seen_at"),
     Index("rentals_by_job", "job"),
     Index("rentals_by_block", "chain_id", "escrow", "block"),
+)
+
+# -- owners ------------------------------------------------------------------------------------
+
+standings = Table(
+    "standings",
+    metadata,
+    Column("case_id", Text, ForeignKey("cases.id"), primary_key=True),
+    _time("made_at"),
+    _bytes("body"),
+)
+
+decision_facts = Table(
+    "decision_facts",
+    metadata,
+    _text("decision_id", primary_key=True),
+    _time("at"),
+    _bytes("body"),
+    Index("decision_facts_by_time", "at"),
+)
+
+# -- presentations of credentials ------------------------------------------------------------------
+
+presentations = Table(
+    "presentations",
+    metadata,
+    _text("id", primary_key=True),
+    _text("account"),
+    _bytes("session"),
+    _text("mode"),
+    Column("kinds", Words, nullable=False),
+    _text("state"),
+    _bytes("sealed"),
+    _time("created_at"),
+    _time("expires_at"),
+    _time("keep_until"),
+    _bytes("code_hash"),
+    _text("reason"),
+    _time("checked_at"),
+    CheckConstraint(
+        "state IN ('waiting', 'received', 'proving', 'accepted', 'refused')",
+        name="presentations_state",
+    ),
+    Index("presentations_by_account", "account"),
+    Index("presentations_by_state", "state", "checked_at", "created_at"),
+    Index("presentations_by_keeping", "keep_until"),
+)
+
+# -- hosted identity providers -----------------------------------------------------------------
+
+verifications = Table(
+    "verifications",
+    metadata,
+    _text("id", primary_key=True),
+    _text("account"),
+    _text("provider"),
+    _text("reference"),
+    _text("state"),
+    _time("started_at"),
+    _time("expires_at"),
+    _time("polled_at"),
+    Column("poll_at", BigInteger),
+    Column("ended_at", BigInteger),
+    _text("note"),
+    _time("busy_until"),
+    # One open visit per account and provider, whatever races with whatever.
+    Index(
+        "verifications_open",
+        "account",
+        "provider",
+        unique=True,
+        sqlite_where=text("ended_at IS NULL"),
+        postgresql_where=text("ended_at IS NULL"),
+    ),
+    Index("verifications_by_reference", "provider", "reference"),
+    Index("verifications_by_poll", "poll_at"),
+    Index("verifications_by_start", "provider", "started_at"),
+)
+
+provider_events = Table(
+    "provider_events",
+    metadata,
+    _text("provider", primary_key=True),
+    _text("event_id", primary_key=True),
+    _time("received_at"),
+    _bytes("digest"),
+    Index("provider_events_by_time", "received_at"),
 )
 
 # -- decision log, outbox, settings ------------------------------------------------------------

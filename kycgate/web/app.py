@@ -17,7 +17,7 @@ from werkzeug.http import dump_cookie
 
 from kycgate.errors import KycgateError, TooLarge
 from kycgate.web import pages
-from kycgate.web.api.routes import ROUTES
+from kycgate.web.api.routes import ROUTES, Route
 from kycgate.web.parts import WebParts
 from kycgate.web.problem import MEDIA_TYPE, problem, unexpected
 from kycgate.web.wire import BODY_LIMIT, Answer, Call, Cookie
@@ -56,8 +56,7 @@ def create_app(parts: WebParts) -> Flask:
     app.before_request(lambda: _arrive(parts))
     app.after_request(lambda response: _leave(parts, response))
     for route in ROUTES:
-        view = _as_json(parts, route.answer, route.body_limit)
-        _bind(app, parts, route.method, route.rule, view)
+        _bind(app, parts, route.method, route.rule, _as_json(parts, route))
     for rule, page in pages.PAGES:
         _bind(app, parts, "GET", rule, _as_page(parts, page))
     app.register_error_handler(Exception, _failed)
@@ -77,12 +76,10 @@ def _bind(
     )
 
 
-def _as_json(
-    parts: WebParts, answer: Callable[[WebParts, Call], Answer], body_limit: int
-) -> Callable[..., Response]:
+def _as_json(parts: WebParts, route: Route) -> Callable[..., Response]:
     def view(**args: str) -> Response:
-        request.max_content_length = body_limit
-        return _json_response(parts, answer(parts, _call(args)))
+        request.max_content_length = route.body_limit
+        return _json_response(parts, route.answer(parts, _call(args)))
 
     return view
 

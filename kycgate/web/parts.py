@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 from urllib.parse import urlsplit
 
 from kycgate.core.attestation import SignedAttestation
@@ -19,10 +19,12 @@ from kycgate.core.policy import ListVersion
 from kycgate.core.signature import Invalid, Undecided, Valid
 from kycgate.errors import Misconfigured
 from kycgate.issuer.documenting import Typed, Uploaded
+from kycgate.issuer.imports import Imported
 from kycgate.issuer.proven import Means
+from kycgate.issuer.providers.base import Headers, Link
 from kycgate.issuer.retention import Erasure
 from kycgate.issuer.view import Standing
-from kycgate.store.base import Case, Store
+from kycgate.store.base import Case, Presentation, Store, Verification
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,9 +134,78 @@ class PermitDesk(Protocol):
         """
 
 
+class Begun(Protocol):
+    """A request to a wallet: `request` for the browser, or `request_uri` and `link`."""
+
+    @property
+    def presentation(self) -> Presentation: ...
+    @property
+    def request(self) -> dict[str, Any] | None: ...
+    @property
+    def request_uri(self) -> str | None: ...
+    @property
+    def link(self) -> str | None: ...
+
+
+class Presentations(Protocol):
+    """Asks renters' wallets for credentials and takes their answers. Raises Malformed, NotFound,
+    Conflict, Refused, Unavailable. `session` names the session that began, and must finish.
+    """
+
+    def begin(
+        self,
+        account: Account,
+        *,
+        mode: Literal["dc", "redirect"],
+        family: str | None,
+        session: bytes,
+        now: int,
+    ) -> Begun: ...
+
+    def look(self, account: Account, presentation_id: str) -> Presentation: ...
+
+    def respond(
+        self, account: Account, presentation_id: str, response: str, *, session: bytes, now: int
+    ) -> Presentation: ...
+
+    def finish(
+        self, account: Account, presentation_id: str, code: str, *, session: bytes, now: int
+    ) -> Presentation: ...
+
+    def request_object(
+        self, presentation_id: str, *, wallet_nonce: str | None, now: int
+    ) -> str: ...
+
+    def direct(self, presentation_id: str, response: str, *, now: int) -> str:
+        """Where the wallet sends the person's browser, as `declined`."""
+
+    def declined(self, presentation_id: str, *, now: int) -> str: ...
+
+
 ContractWallet = Callable[[Account, bytes, bytes], Valid | Invalid | Undecided]
 """(contract account, digest, signature) → whether the contract accepts it, asked on its chain.
 "No" and "no answer" are different answers."""
+
+
+class Verifications(Protocol):
+    """Visits to hosted identity providers. Raises Malformed, Conflict, Refused, NotFound,
+    Unavailable.
+    """
+
+    def start(self, account: Account, provider: str, *, now: int) -> tuple[Verification, Link]: ...
+
+    def of(self, account: Account, verification_id: str) -> Verification: ...
+
+    def receive(self, provider: str, headers: Headers, body: bytes, *, now: int) -> bool:
+        """A provider's message: proven and kept, nothing more, within milliseconds."""
+
+
+class Imports(Protocol):
+    """Records of other issuers, as evidence. Raises Malformed, Conflict, Unavailable."""
+
+    def find(self, account: Account, *, now: int) -> list[Imported]: ...
+    def take(self, account: Account, uid: Digest, *, now: int) -> Imported: ...
+    def take_signed(self, account: Account, document: bytes, *, now: int) -> Imported: ...
 
 
 class Publishing(Protocol):
@@ -200,6 +271,12 @@ class WebParts:
     lifetimes: Lifetimes = Lifetimes()
     ways: tuple[Callable[[], tuple[Way, ...]], ...] = ()
     """what each room offers to prove identity with, asked at each visit"""
+    presentations: Presentations | None = None
+    """None: no root is pinned, wallet credentials are not offered"""
+    verifications: Verifications | None = None
+    """None: no hosted identity provider"""
+    imports: Imports | None = None
+    """None: nobody else's records are taken"""
     me: Me | None = None
     """None: nothing personal is kept here"""
 

@@ -16,6 +16,7 @@ import pytest
 
 from kycgate.errors import Misconfigured, Unavailable
 from kycgate.store import Clearance, Store, open_store
+from kycgate.store.base import DecisionFacts, Standing
 from kycgate.store.sql.database import WAIT_S
 from tests.store.conftest import Database
 from tests.store.samples import (
@@ -74,6 +75,12 @@ CALLS: dict[str, Callable[[Store], object]] = {
     "add_hold": lambda s: s.add_hold(HOLD),
     "holds_of": lambda s: s.holds_of(SUBJECT.id),
     "release_hold": lambda s: s.release_hold(HOLD.id, at=NOW),
+    "put_standing": lambda s: s.put_standing(Standing(CASE.id, NOW, b"{}")),
+    "standing": lambda s: s.standing(CASE.id),
+    "drop_standing": lambda s: s.drop_standing(CASE.id),
+    "add_facts": lambda s: s.add_facts(DecisionFacts("d", NOW, b"{}")),
+    "facts": lambda s: s.facts("d"),
+    "drop_facts": lambda s: s.drop_facts(before=NOW),
     "add_proof": lambda s: s.add_proof(PROOF),
     "proof": lambda s: s.proof(PROOF.source, PROOF.reference),
     "proofs_of": lambda s: s.proofs_of(CASE.id),

@@ -59,6 +59,9 @@ def test_every_field_of_a_record_has_a_column() -> None:
         "refusals": base.Refusal,
         "sent_transactions": base.SentTransaction,
         "rentals": base.RentalState,
+        "presentations": base.Presentation,
+        "verifications": base.Verification,
+        "provider_events": base.ProviderEvent,
         "log": base.LogEntry,
         "outbox": base.OutboxItem,
     }

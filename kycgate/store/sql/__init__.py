@@ -18,14 +18,30 @@ from kycgate.store.sql.keeping import Keeping
 from kycgate.store.sql.log import Log
 from kycgate.store.sql.migrate import migrate
 from kycgate.store.sql.outbox import Outbox
+from kycgate.store.sql.owners import Owners
+from kycgate.store.sql.presentations import Presentations
 from kycgate.store.sql.proving import Proving
 from kycgate.store.sql.settling import Settling
 from kycgate.store.sql.signin import SignIn
+from kycgate.store.sql.verifications import Verifications
 
 _PING = select(literal(1))
 
 
-class SqlStore(SignIn, Accounts, Proving, Keeping, Attestations, Jobs, Settling, Log, Outbox):
+class SqlStore(
+    SignIn,
+    Accounts,
+    Proving,
+    Presentations,
+    Verifications,
+    Keeping,
+    Owners,
+    Attestations,
+    Jobs,
+    Settling,
+    Log,
+    Outbox,
+):
     """Every part over one database."""
 
     def ping(self) -> None:

@@ -10,7 +10,14 @@ from kycgate.store.base import Key, Session
 from kycgate.store.sql.database import Prepared
 from kycgate.store.sql.part import Part
 from kycgate.store.sql.rows import pick, records, values
-from kycgate.store.tables import claimed_nonces, keys, nonces, read_words, sessions
+from kycgate.store.tables import (
+    claimed_nonces,
+    keys,
+    nonces,
+    presentations,
+    read_words,
+    sessions,
+)
 
 GRACE_S = 3600
 """How long past its expiry a nonce is still remembered, should the clock be set back a little."""
@@ -66,6 +73,8 @@ class SignIn(Part):
             for table in (nonces, claimed_nonces, sessions):
                 old = table.delete().where(table.c.expires_at < now - GRACE_S)
                 swept += connection.execute(old).rowcount
+            done = presentations.delete().where(presentations.c.keep_until < now)
+            swept += connection.execute(done).rowcount
         return swept
 
     # -- sessions --------------------------------------------------------------------------------

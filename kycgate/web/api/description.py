@@ -19,7 +19,7 @@ _PROBLEMS = {
     "403": "The caller may not do this",
     "404": "No such thing, or not the caller's to know of",
     "409": "Not possible in this state",
-    "413": "The body is larger than 64 KiB, or a picture larger than 8 MiB",
+    "413": "The body is larger than the route takes: 64 KiB unless it says otherwise",
     "503": "Something the gate depends on did not answer; nothing was decided",
 }
 _Security = tuple[dict[str, list[str]], ...]
@@ -41,6 +41,8 @@ class _Operation:
     takes: str | None = None
     security: _Security = _RENTER
     query: str | None = None
+    takes_media: str = "application/json"
+    gives_media: str = "application/json"
     pictures: bool = False
     """whether a picture may come instead of JSON"""
     also: dict[int, str] = field(default_factory=dict)
@@ -175,6 +177,100 @@ _OPERATIONS = (
     _Operation("get", "/v1/ways", "Ways to prove identity offered here", "Ways", 200, _READ),
     _Operation(
         "post",
+        "/v1/presentations",
+        "Ask the renter's wallet for a credential (OpenID4VP 1.0)",
+        "NewPresentation",
+        201,
+        (*_BODY, 404),
+        takes="PresentationRequest",
+    ),
+    _Operation(
+        "get",
+        "/v1/presentations/{id}",
+        "How far a presentation is",
+        "Presentation",
+        200,
+        (*_READ, 404),
+    ),
+    _Operation(
+        "post",
+        "/v1/presentations/{id}/response",
+        "The browser's result, or the code it came back from the wallet with",
+        "Presentation",
+        200,
+        (*_BODY, 404, 409),
+        takes="PresentationResponse",
+    ),
+    _Operation(
+        "get",
+        "/v1/presentations/{id}/request",
+        "The wallet's own: the signed request object",
+        "RequestObject",
+        200,
+        (400, 404, 409, 503),
+        security=(),
+        gives_media="application/oauth-authz-req+jwt",
+    ),
+    _Operation(
+        "post",
+        "/v1/presentations/{id}/request",
+        "The wallet's own: the signed request object, with the wallet's nonce in it",
+        "RequestObject",
+        200,
+        (400, 404, 409, 413, 503),
+        takes="WalletNonce",
+        security=(),
+        takes_media="application/x-www-form-urlencoded",
+        gives_media="application/oauth-authz-req+jwt",
+    ),
+    _Operation(
+        "post",
+        "/v1/presentations/{id}/direct",
+        "The wallet's own: its encrypted answer (direct_post.jwt)",
+        "DirectAnswer",
+        200,
+        (400, 403, 404, 409, 413, 503),
+        takes="DirectPost",
+        security=(),
+        takes_media="application/x-www-form-urlencoded",
+    ),
+    _Operation(
+        "post",
+        "/v1/verifications",
+        "Begin a check with a hosted provider, or go on with the open one under a fresh link",
+        "NewVerification",
+        201,
+        (*_BODY, 404, 409),
+        takes="VerificationRequest",
+    ),
+    _Operation(
+        "get",
+        "/v1/verifications/{id}",
+        "How a check of the account stands",
+        "Verification",
+        200,
+        (*_READ, 404),
+    ),
+    _Operation(
+        "post",
+        "/v1/webhooks/{provider}",
+        "A provider's message, at most 256 KiB: its signature is the only credential",
+        "Received",
+        200,
+        (400, 401, 403, 404, 413, 503),
+        security=(),
+    ),
+    _Operation(
+        "post",
+        "/v1/imports",
+        "Add a record of another issuer to the case, as evidence; without a body, look for some",
+        "Imports",
+        200,
+        (*_BODY, 404, 409),
+        takes="ImportRequest",
+    ),
+    _Operation(
+        "post",
         "/v1/keys",
         "Make a gate API key; the secret is shown once. Needs a fresh sign-in or a signature",
         "NewKey",
@@ -268,7 +364,7 @@ def _operation(operation: _Operation) -> dict[str, Any]:
     if operation.path == "/healthz":
         described["responses"]["503"] = _success(operation) | {"description": "The store is down"}
     if operation.takes:
-        media: dict[str, Any] = {"application/json": {"schema": ref(operation.takes)}}
+        media: dict[str, Any] = {operation.takes_media: {"schema": ref(operation.takes)}}
         if operation.pictures:
             media |= _PICTURES
         described["requestBody"] = {"required": True, "content": media}
@@ -284,18 +380,20 @@ def _name(operation: _Operation) -> str:
 def _success(operation: _Operation) -> dict[str, Any]:
     if operation.status == 204:
         return {"description": "Done"}
-    return _gives(operation.summary, operation.gives)
+    return _gives(operation.summary, operation.gives, operation.gives_media)
 
 
-def _gives(summary: str, gives: str | None) -> dict[str, Any]:
+def _gives(summary: str, gives: str | None, media: str = "application/json") -> dict[str, Any]:
     schema = ref(gives) if gives else {"type": "object"}
-    return {"description": summary, "content": {"application/json": {"schema": schema}}}
+    return {"description": summary, "content": {media: {"schema": schema}}}
 
 
 def _parameters(operation: _Operation) -> list[dict[str, Any]]:
     found = []
-    if "{id}" in operation.path:
-        found.append({"name": "id", "in": "path", "required": True, "schema": {"type": "string"}})
+    for name in ("id", "provider"):
+        if f"{{{name}}}" in operation.path:
+            text = {"type": "string"}
+            found.append({"name": name, "in": "path", "required": True, "schema": text})
     if operation.query:
         word = {"type": "string", "pattern": "^0x[0-9a-fA-F]{64}$"}
         found.append({"name": operation.query, "in": "query", "required": True, "schema": word})

@@ -82,6 +82,7 @@ _REASON_EXAMPLE = {
     "code": "under_review",
     "text": "A person at the operator has to look at this first.",
 }
+_PRESENTATION_ID: Schema = {"type": "string", "pattern": "^[0-9a-f]{32}$"}
 _CASE_EXAMPLE = {
     "id": "c_5f1d7a",
     "kind": "organisation",
@@ -179,6 +180,66 @@ _JOB_PROPERTIES: dict[str, Schema] = {
 }
 _JOB = tuple(_JOB_PROPERTIES)
 _JOB_EXAMPLE = {"gpu_model": "H100", "gpu_count": 8, "hours": 24}
+_REGION: Schema = {
+    "type": "string",
+    "pattern": "^[A-Z]{2}-[A-Z0-9]{1,3}$",
+    "description": "ISO 3166-2, only where a part of the country is embargoed",
+}
+_PERCENT: Schema = {
+    "anyOf": [
+        {"type": "number", "minimum": 0, "maximum": 100},
+        {"type": "string", "pattern": r"^[0-9]{1,3}(\.[0-9]{1,6})?$"},
+    ]
+}
+_OWNERS: Schema = {
+    "type": "array",
+    "description": "Who holds 25 % or more; empty: nobody does; missing: not told",
+    "items": ref("Owner"),
+    "maxItems": 50,
+}
+_OWNER: Schema = {
+    "type": "object",
+    "description": "A person or an organisation that holds a share",
+    "properties": {
+        "name": line(200),
+        "kind": {"enum": ["person", "organisation"]},
+        "country": {"type": "string", "pattern": "^[A-Z]{2}$"},
+        "region": _REGION,
+        "share": {
+            "anyOf": [
+                *_PERCENT["anyOf"],
+                {
+                    "type": "object",
+                    "properties": {"min": _PERCENT, "max": _PERCENT},
+                    "required": ["min", "max"],
+                    "additionalProperties": False,
+                },
+            ]
+        },
+        "birth_date": {"type": "string", "format": "date"},
+        "registration_number": line(60),
+        "lei": {"type": "string", "pattern": "^[A-Z0-9]{20}$"},
+        "owners": _OWNERS,
+    },
+    "required": ["name", "kind", "country", "share"],
+    "additionalProperties": False,
+    "examples": [
+        {
+            "name": "Straits Holdings Ltd.",
+            "kind": "organisation",
+            "country": "SG",
+            "share": 60,
+            "owners": [
+                {
+                    "name": "Mei Tan",
+                    "kind": "person",
+                    "country": "SG",
+                    "share": {"min": 25, "max": 50},
+                }
+            ],
+        }
+    ],
+}
 _PERSON: Schema = {
     "type": "object",
     "description": "A person",
@@ -186,6 +247,7 @@ _PERSON: Schema = {
         "name": line(200),
         "country": {"type": "string", "pattern": "^[A-Z]{2}$"},
         "birth_date": {"type": "string", "format": "date"},
+        "region": _REGION,
     },
     "required": ["name", "country"],
     "additionalProperties": False,
@@ -197,6 +259,8 @@ _PARENT: Schema = {
         "name": line(200),
         "country": {"type": "string", "pattern": "^[A-Z]{2}$"},
         "registration_number": line(60),
+        "lei": {"type": "string", "pattern": "^[A-Z0-9]{20}$"},
+        "region": _REGION,
         "parent": maybe(ref("Parent")),
     },
     "required": ["name", "country"],
@@ -211,7 +275,10 @@ _ORGANISATION: Schema = {
         "lei": {"type": "string", "pattern": "^[A-Z0-9]{20}$"},
         "country": {"type": "string", "pattern": "^[A-Z]{2}$"},
         "headquarters_country": {"type": "string", "pattern": "^[A-Z]{2}$"},
+        "region": _REGION,
+        "headquarters_region": _REGION,
         "parent": maybe(ref("Parent")),
+        "owners": _OWNERS,
         "representative": {
             "type": "object",
             "properties": {"name": line(200)},
@@ -304,6 +371,7 @@ SCHEMAS: dict[str, Schema] = {
     ),
     "Reason": record({"code": TEXT, "text": TEXT}, example=_REASON_EXAMPLE),
     "Parent": _PARENT,
+    "Owner": _OWNER,
     "CaseRequest": record(
         {
             "kind": {"enum": ["person", "organisation"]},
@@ -509,6 +577,148 @@ SCHEMAS: dict[str, Schema] = {
     ),
     "Cases": record(
         {"cases": {"type": "array", "items": ref("Case")}}, example={"cases": [_CASE_EXAMPLE]}
+    ),
+    "PresentationRequest": record(
+        {
+            "mode": {"enum": ["dc", "redirect"]},
+            "kind_of": {"enum": ["pid", "mdl"], "description": "whatever is accepted, if left out"},
+        },
+        optional=("kind_of",),
+        example={"mode": "dc"},
+    ),
+    "NewPresentation": record(
+        {
+            "id": _PRESENTATION_ID,
+            "expires_at": TIME,
+            "request": {
+                "type": "object",
+                "description": "mode dc: for navigator.credentials.get({digital: request})",
+            },
+            "request_uri": TEXT,
+            "deep_link": {"type": "string", "description": "mode redirect: opens the wallet"},
+        },
+        optional=("request", "request_uri", "deep_link"),
+        example={
+            "id": "5c" * 16,
+            "expires_at": _NOW + 600,
+            "request": {"requests": [{"protocol": "openid4vp-v1-unsigned", "data": {}}]},
+        },
+    ),
+    "Presentation": record(
+        {
+            "id": _PRESENTATION_ID,
+            "state": {"enum": ["waiting", "received", "accepted", "refused", "expired"]},
+            "mode": {"enum": ["dc", "redirect"]},
+            "expires_at": TIME,
+            "code": TEXT,
+            "reason": TEXT,
+        },
+        optional=("code", "reason"),
+        example={"id": "5c" * 16, "state": "waiting", "mode": "dc", "expires_at": _NOW + 600},
+    ),
+    "PresentationResponse": record(
+        {
+            "protocol": {"enum": ["openid4vp-v1-unsigned", "openid4vp-v1-signed"]},
+            "data": {
+                "type": "object",
+                "properties": {"response": line(60_000)},
+                "required": ["response"],
+            },
+            "response_code": line(100),
+        },
+        optional=("protocol", "data", "response_code"),
+        example={"protocol": "openid4vp-v1-unsigned", "data": {"response": "eyJhbGciOi…"}},
+    ),
+    "RequestObject": {
+        "type": "string",
+        "description": "a JWT of type oauth-authz-req+jwt",
+        "examples": ["eyJhbGciOi…"],
+    },
+    "WalletNonce": {
+        "type": "object",
+        "properties": {"wallet_nonce": line(512)},
+        "examples": [{"wallet_nonce": "8f2c61d09a7b4e55"}],
+    },
+    "DirectPost": {
+        "type": "object",
+        "properties": {"response": line(60_000), "error": TEXT},
+        "examples": [{"response": "eyJhbGciOi…"}],
+    },
+    "DirectAnswer": record(
+        {"redirect_uri": TEXT},
+        example={"redirect_uri": "https://gate.example/back#presentation=…&response_code=…"},
+    ),
+    "VerificationRequest": record({"provider": line(32)}, example={"provider": "sumsub"}),
+    "NewVerification": record(
+        {"id": TEXT, "url": {"type": "string", "format": "uri"}, "expires_at": TIME},
+        example={
+            "id": "0f1e2d3c4b5a69788796a5b4c3d2e1f0",
+            "url": "https://verify.stripe.com/start/live_x",
+            "expires_at": _NOW + 86_400,
+        },
+    ),
+    "Verification": record(
+        {
+            "id": TEXT,
+            "provider": TEXT,
+            "state": {
+                "enum": [
+                    "open",
+                    "checking",
+                    "needs",
+                    "approved",
+                    "refused",
+                    "expired",
+                    "failed",
+                ]
+            },
+            "state_text": TEXT,
+            "note": {**maybe(TEXT), "description": "what to mend, in words for the renter"},
+            "started_at": TIME,
+            "expires_at": TIME,
+        },
+        example={
+            "id": "0f1e2d3c4b5a69788796a5b4c3d2e1f0",
+            "provider": "sumsub",
+            "state": "needs",
+            "state_text": "More is needed: open the check again and mend what it says.",
+            "note": "Upload an original photo.",
+            "started_at": _NOW,
+            "expires_at": _NOW + 604_800,
+        },
+    ),
+    "Received": record({"received": {"const": True}}, example={"received": True}),
+    "ImportRequest": record(
+        {
+            "uid": BYTES32,
+            "attestation": {"type": "object", "description": "as the EAS SDK writes it, v2"},
+        },
+        optional=("uid", "attestation"),
+        example={"uid": _WORD},
+    ),
+    "Imports": record(
+        {
+            "records": {
+                "type": "array",
+                "items": record(
+                    {
+                        "case": TEXT,
+                        "source": TEXT,
+                        "uid": BYTES32,
+                        "schema": BYTES32,
+                        "fresh": {"type": "boolean"},
+                    },
+                    example={
+                        "case": "c_5f1d7a",
+                        "source": "coinbase",
+                        "uid": _WORD,
+                        "schema": _WORD,
+                        "fresh": True,
+                    },
+                ),
+            }
+        },
+        example={"records": []},
     ),
     "KeyRequest": record(
         {
