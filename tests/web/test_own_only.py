@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import responses
 
 from kycgate.assembly.control import Me
 from kycgate.core.claims import Account
@@ -27,8 +28,10 @@ from tests.fakes import MemoryLog
 from tests.issuer.conftest import DOMAIN, KEK, POLICY, Edition, FewCountries, Lists
 from tests.issuer.pictures import a_jpeg
 from tests.issuer.proofs import a_proof
+from tests.issuer.providers import stand_in
 from tests.issuer.test_mrz import TD3
 from tests.web.browser import ALICE, MALLORY, Browser, key_of, signed_in
+from tests.web.presenting import with_wallets
 from tests.web.world import T0, World, a_job, build, fresh_store
 
 ACCOUNT, STRANGER = Account(ALICE.address), Account(MALLORY.address)
@@ -44,14 +47,22 @@ class Town:
     case_id: str
     key_id: str
     document_id: str
+    presentation_id: str
+    visit_id: str
 
     def known(self) -> list[str]:
         """What must not show up in an answer to anybody else."""
-        return [*SECRETS, self.case_id, self.key_id, self.document_id, key_of(ALICE)]
+        ids = (self.case_id, self.key_id, self.document_id, self.presentation_id, self.visit_id)
+        return [*SECRETS, *ids, key_of(ALICE)]
 
 
 @pytest.fixture
 def town(tmp_path: Path) -> Iterator[Town]:
+    with responses.RequestsMock(assert_all_requests_are_fired=False) as http:
+        yield from _town(tmp_path, http)
+
+
+def _town(tmp_path: Path, http: responses.RequestsMock) -> Iterator[Town]:
     store, log = fresh_store(tmp_path / "gate.db"), MemoryLog()
     vault = Vault(store, KEK, log=log)
     signer = LocalSigner(b"\x11" * 32)
@@ -66,7 +77,9 @@ def town(tmp_path: Path) -> Iterator[Town]:
     )
     retention = Retention(store, vault=vault, book=identity.book, log=log, rules=RetentionRules())
     me = Me(retention, Portability(store, vault=vault, book=identity.book))
-    world = build(store, load_default_policy(), identity=identity, me=me)
+    visits = stand_in.World(store, http, stand_in.MemoryOffice()).visits
+    world = build(store, load_default_policy(), identity=identity, me=me, verifications=visits)
+    with_wallets(world)
     renter = signed_in(world)
     details = {"name": "Perpetua Quillon", "country": "FR", "birth_date": "1987-06-05"}
     opened = renter.post("/v1/cases", {"kind": "person", "details": details})
@@ -82,7 +95,11 @@ def town(tmp_path: Path) -> Iterator[Town]:
     key = renter.post("/v1/keys", {"label": "job-label"})
     store.begin_job(a_job(ACCOUNT), repeat_window_s=1)
     store.mark_forwarded(a_job(ACCOUNT).id, at=T0)
-    yield Town(world, case_id, key.get_json()["id"], kept.get_json()["document"]["id"])
+    shown = renter.post("/v1/presentations", {"mode": "dc"})
+    visit = renter.post("/v1/verifications", {"provider": "persona"})
+    ids = [each.get_json()["id"] for each in (key, shown, visit)]
+    document_id = kept.get_json()["document"]["id"]
+    yield Town(world, case_id, ids[0], document_id, *ids[1:])
     store.close()
 
 
@@ -113,6 +130,29 @@ ROWS: dict[tuple[str, str], list[tuple[str, Any, tuple[int, ...]]]] = {
     ("GET", "/v1/cases/<id>"): [("/v1/cases/{case}", None, (404,))],
     ("PUT", "/v1/cases/<id>"): [("/v1/cases/{case}", {"details": PERSON["details"]}, (404,))],
     ("GET", "/v1/ways"): [("/v1/ways", None, (200,))],
+    ("POST", "/v1/presentations"): [("/v1/presentations", {"mode": "dc"}, (201,))],
+    ("GET", "/v1/presentations/<id>"): [("/v1/presentations/{shown}", None, (404,))],
+    ("POST", "/v1/presentations/<id>/response"): [
+        ("/v1/presentations/{shown}/response", {"response_code": "x" * 20}, (404,)),
+        (
+            "/v1/presentations/{shown}/response",
+            {"protocol": "openid4vp-v1-unsigned", "data": {"response": "x"}},
+            (404,),
+        ),
+    ],
+    ("GET", "/v1/presentations/<id>/request"): [
+        ("/v1/presentations/{shown}/request", None, (404,)),
+    ],
+    ("POST", "/v1/presentations/<id>/request"): [
+        ("/v1/presentations/{shown}/request", {}, (400,)),
+    ],
+    ("POST", "/v1/presentations/<id>/direct"): [
+        ("/v1/presentations/{shown}/direct", {}, (400,)),
+    ],
+    ("POST", "/v1/verifications"): [("/v1/verifications", {"provider": "persona"}, (201,))],
+    ("GET", "/v1/verifications/<id>"): [("/v1/verifications/{visit}", None, (404,))],
+    ("POST", "/v1/webhooks/<provider>"): [("/v1/webhooks/persona", {}, (400, 401, 403))],
+    ("POST", "/v1/imports"): [("/v1/imports", {}, (404,))],
     ("POST", "/v1/documents"): [
         ("/v1/documents", {"hand_in": True}, (409,)),
         ("/v1/documents", {"mrz": list(TD3)}, (409,)),
@@ -174,7 +214,7 @@ def test_nobody_without_a_proof_gets_anything(town: Town, route: tuple[str, str]
     path, body, _ = ROWS[route][0]
     answer = _send(Browser(town.world), route[0], _filled(town, path), _filled_body(town, body))
     if route not in {("POST", "/v1/challenge"), ("GET", "/v1/openapi.json"), ("GET", "/healthz")}:
-        assert answer.status_code in (400, 401), answer.text
+        assert answer.status_code in (400, 401, 404), answer.text
     known = [word for word in town.known() if word != key_of(ALICE)]
     assert [word for word in known if word in answer.text] == []
 
@@ -187,6 +227,8 @@ def test_the_renter_does_see_their_own(town: Town) -> None:
             renter.get("/v1/me/export").get_json(),
             renter.get("/v1/status").get_json(),
             renter.get("/v1/documents").get_json(),
+            renter.get(f"/v1/presentations/{town.presentation_id}").get_json(),
+            renter.get(f"/v1/verifications/{town.visit_id}").get_json(),
         ]
     )
     assert [word for word in town.known() if word not in told] == []
@@ -212,12 +254,20 @@ def _state(town: Town) -> Any:
         store.evidence_of(town.case_id),
         store.blobs_of(town.case_id),
         store.keys_of(key_of(ALICE)),
+        store.presentation(town.presentation_id),
+        store.verification(town.visit_id),
         store.accounts_of(case.subject_id if case else ""),
     )
 
 
 def _filled(town: Town, path: str) -> str:
-    return path.format(case=town.case_id, key=town.key_id, account=key_of(ALICE))
+    return path.format(
+        case=town.case_id,
+        key=town.key_id,
+        account=key_of(ALICE),
+        shown=town.presentation_id,
+        visit=town.visit_id,
+    )
 
 
 def _filled_body(town: Town, body: Any) -> Any:
