@@ -1,9 +1,11 @@
 # make run: watch the product do its job.  make test: everything checked.  Both set themselves up first.
-.PHONY: setup run test check bench contracts lock clean
+.PHONY: setup run test check bench shots contracts lock clean
 BIN := .venv/bin
 export KYCGATE_NODE_MODULES ?= $(CURDIR)/.node/node_modules
 export KYCGATE_CLIENTS ?= $(CURDIR)/.clients
+export KYCGATE_HOSTS ?= $(CURDIR)/.hosts
 export KYCGATE_NODE_PEERS ?= $(CURDIR)/.node-peers/node_modules
+export KYCGATE_NODE_WEB ?= $(CURDIR)/.node-web/node_modules
 export KYCGATE_PEERS ?= $(CURDIR)/.peers
 
 setup:
@@ -26,6 +28,10 @@ bench: setup
 	@[ -x .peers/bin/python ] || { $(BIN)/python -m venv .peers && .peers/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-peers.lock; } || { rm -rf .peers; echo "no nomenklatura here: its rows are left out"; }
 	@$(BIN)/python -m tests.bench
 
+# Pictures of every state of the renter's pages, into build/shots.
+shots: setup
+	@for tag in en fr zh-Hans; do $(BIN)/python -m tests.web.shots $$tag; done
+
 # Recompiles the contracts into kycgate/settlement/artifacts.
 contracts: setup
 	@$(BIN)/node kycgate/settlement/contracts/compile.mjs --node-modules .node/node_modules
@@ -36,6 +42,7 @@ lock:
 	uv pip compile setup.cfg --extra server --extra postgres --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate -q --upgrade -o requirements-server.lock
 	echo 'nomenklatura==4.17.4' | uv pip compile - --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate -q -o requirements-peers.lock
 	printf '%s\n' ionet-cloud==0.4.1 vastai==1.9.1 | uv pip compile - --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate -q -o requirements-clients.lock
+	printf '%s\n' 'dstack[server]==0.22.5' 'x402[evm,flask,requests]==2.25.0' coincurve safe-pysha3 rfc8785 | uv pip compile - --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate -q -o requirements-hosts.lock
 
 clean:
-	rm -rf .venv .node .node-peers .clients .peers build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv .node .node-peers .node-web .clients .hosts .peers .go build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

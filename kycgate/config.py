@@ -182,6 +182,13 @@ def _digest(value: Any) -> Digest:
         raise _Wrong("needs a schema's uid, 0x and 64 hex digits") from error
 
 
+def _scheduler(value: Any) -> tuple[str, str]:
+    match = re.fullmatch(r"([a-z0-9][a-z0-9.-]{0,39}):([0-9a-f]{64})", _text(value))
+    if not match:
+        raise _Wrong('needs "name:SHA-256 of the secret in hex"; kycgate keys hook makes one')
+    return match[1], match[2]
+
+
 def _setting(read: Callable[[Any], Any], default: Any = MISSING) -> Any:
     """A field and its reader; without a default it must be given."""
     if default is MISSING:
@@ -202,6 +209,8 @@ class Gate:
     """origin of the marketplace listener as clients reach it: ERC-8128 authority"""
     listen: tuple[str, int] = _setting(_listen, ("127.0.0.1", 8080))
     control_listen: tuple[str, int] = _setting(_listen, ("127.0.0.1", 8081))
+    trusted_fronts: tuple[Network, ...] = _setting(_many(_peer), ())
+    """addresses or networks of fronts before `listen`: their X-Forwarded-For is believed"""
     forward_auth: str | None = _setting(_one_of("nginx", "caddy", "traefik", "envoy"), None)
     """the contract of the front that asks before it forwards; none: no such listener"""
     forward_auth_listen: tuple[str, int] = _setting(_listen, ("127.0.0.1", 8082))
@@ -379,6 +388,53 @@ class Credentials:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Hooks:
+    """Schedulers that ask before they place work. Without one named, nothing listens."""
+
+    listen: tuple[str, int] = _setting(_listen, ("127.0.0.1", 8083))
+    peers: tuple[Network, ...] = _setting(
+        _many(_peer), (ip_network("127.0.0.0/8"), ip_network("::1/128"))
+    )
+    """addresses or networks the schedulers ask from"""
+    dstack: tuple[tuple[str, str], ...] = _setting(_many(_scheduler), ())
+    """(name, SHA-256 hex of its secret) of each dstack server"""
+    skypilot: tuple[tuple[str, str], ...] = _setting(_many(_scheduler), ())
+    """the same of each SkyPilot API server"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What one account and one address (IPv6: one /64) may ask, over time and at once."""
+
+    address_per_second: int = _setting(_number(1, 10**6), 100)
+    address_burst: int = _setting(_number(1, 10**6), 400)
+    account_per_second: int = _setting(_number(1, 10**6), 50)
+    account_burst: int = _setting(_number(1, 10**6), 200)
+    unproven_per_second: int = _setting(_number(1, 10**6), 5)
+    """failed proofs from one address, and changes on the control plane"""
+    unproven_burst: int = _setting(_number(1, 10**6), 40)
+    stops_per_second: int = _setting(_number(1, 10**6), 20)
+    """ends and halts of deployments, apart from everything else"""
+    stops_burst: int = _setting(_number(1, 10**6), 200)
+    requests_per_account: int = _setting(_number(1, 10**6), 64)
+    """under way at once"""
+    requests: int = _setting(_number(1, 10**6), 1024)
+    streams_per_account: int = _setting(_number(1, 10**6), 8)
+    """long answers (logs, events) at once"""
+    streams: int = _setting(_number(1, 10**6), 256)
+    connections_per_address: int = _setting(_number(1, 10**6), 256)
+    connections: int = _setting(_number(16, 10**6), 4096)
+    header_seconds: int = _setting(_number(1, 300), 10)
+    """from the connection or the first byte to the end of a request's header"""
+    body_seconds: int = _setting(_number(1, 3600), 30)
+    """longest silence inside a request's body"""
+    body_bytes_per_second: int = _setting(_number(0, 10**9), 256)
+    """slowest request body, on average over body_seconds"""
+    write_seconds: int = _setting(_number(1, 3600), 60)
+    """longest an answer may lie unread"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
     """What counts as a proof of identity, and for how long."""
 
@@ -525,6 +581,8 @@ class Config:
     screening: Screening
     ownership: Ownership
     policy: PolicyFile
+    hooks: Hooks
+    limits: Limits
     identity: Identity
     credentials: Credentials
     verifications: Verifications
@@ -581,6 +639,8 @@ _SECTIONS: dict[str, type] = {
     "screening": Screening,
     "ownership": Ownership,
     "policy": PolicyFile,
+    "hooks": Hooks,
+    "limits": Limits,
     "identity": Identity,
     "credentials": Credentials,
     "verifications": Verifications,
@@ -734,6 +794,8 @@ def _cross_check(sections: dict[str, Any], chains: tuple[Elsewhere, ...], report
             f"{sections['gate'].forward_auth} shows the gate neither the body nor the answer of a"
             ' renting request: take "rent" out, and send these routes to gate.listen',
         )
+    _check_hooks(sections["hooks"], report)
+    _check_listeners(sections, report)
     ids = [settlement.chain_id, *(chain.id for chain in chains)]
     if len(set(ids)) != len(ids):
         report.add(_CHAINS, "id", "names a chain twice, or the settlement's own")
@@ -793,3 +855,27 @@ def _check_imports(imports: tuple[Import, ...], report: _Report) -> None:
         for key in ("rpc", "issuers", "schemas"):
             if not getattr(each, key):
                 report.add("import", key, "is empty: nobody's records would count")
+
+
+def _check_hooks(hooks: Hooks, report: _Report) -> None:
+    names = [name for name, _ in (*hooks.dstack, *hooks.skypilot)]
+    secrets = [digest for _, digest in (*hooks.dstack, *hooks.skypilot)]
+    if len(set(names)) != len(names):
+        report.add("hooks", None, "names a scheduler twice: users are told apart by its name")
+    if len(set(secrets)) != len(secrets):
+        report.add("hooks", None, "gives two schedulers one secret: each needs its own")
+
+
+def _check_listeners(sections: dict[str, Any], report: _Report) -> None:
+    """Two doors at one address: the second would fail at start, or answer for the first."""
+    gate, hooks = sections["gate"], sections["hooks"]
+    taken = {gate.listen: "gate.listen"}
+    doors = [("gate", "control_listen", gate.control_listen)]
+    if gate.forward_auth is not None:
+        doors.append(("gate", "forward_auth_listen", gate.forward_auth_listen))
+    if hooks.dstack or hooks.skypilot:
+        doors.append(("hooks", "listen", hooks.listen))
+    for section, key, bind in doors:
+        if bind in taken and bind[1] != 0:
+            report.add(section, key, f"is {taken[bind]} already: each door needs its own")
+        taken.setdefault(bind, f"{section}.{key}")

@@ -9,6 +9,7 @@ Decides nothing: it only names outcomes. Doors (HTTP, command line) translate an
     ├── Refused           a proven caller may not do this; carries every reason          403
     ├── NotFound          no such thing, or not the caller's to know of                  404
     ├── Conflict          the thing is in another state than the request assumes         409
+    ├── Busy              this caller asks for more than is taken from one at a time     429
     ├── Unavailable       something we depend on did not answer: neither yes nor no      503
     └── Misconfigured     the operator's set-up is wrong; lists every problem            start-up
 
@@ -132,6 +133,8 @@ class Code(StrEnum):
     # Hosted identity providers, imports
     VERIFICATION_LIMIT = "verification_limit"
     IDENTITY_REFUSED = "identity_refused"
+    # Schedulers that ask (hooks)
+    USER_NOT_LINKED = "user_not_linked"
     # The world
     DEPENDENCY = "dependency"
     # Owners: what was told beside what registers say
@@ -142,6 +145,9 @@ class Code(StrEnum):
     REGISTERED_INACTIVE = "registered_inactive"
     REGISTER_UNAVAILABLE = "register_unavailable"
     REGION_UNKNOWN = "region_unknown"
+    # How much one caller may ask
+    RATE_LIMITED = "rate_limited"
+    TOO_MANY_AT_ONCE = "too_many_at_once"
     # Proof of identity
     IDENTITY_UNPROVEN = "identity_unproven"
     VERIFICATION_DUE = "verification_due"
@@ -180,6 +186,7 @@ _MISSING = {
     Code.LEVEL_TOO_LOW: "higher_level",
     Code.PROOF_MISSING: "wallet_proof",
     Code.WALLET_PROOF_STALE: "fresh_wallet_proof",
+    Code.USER_NOT_LINKED: "linked_user",
     Code.IDENTITY_UNPROVEN: "identity_proof",
     Code.VERIFICATION_DUE: "identity_proof",
 }
@@ -290,6 +297,16 @@ class Conflict(KycgateError):
     """The thing is in another state than the request assumes."""
 
     code = Code.CONFLICT
+
+
+class Busy(KycgateError):
+    """This caller asks for more than is taken from one; others are served. Nothing was done."""
+
+    code = Code.RATE_LIMITED
+
+    def __init__(self, message: str, *, retry_after_s: int, code: Code | None = None) -> None:
+        super().__init__(message, code=code)
+        self.retry_after_s = retry_after_s
 
 
 class Unavailable(KycgateError):

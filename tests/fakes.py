@@ -22,7 +22,7 @@ it the real thing.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -33,6 +33,7 @@ from kycgate.store.base import (
     CaseEvent,
     Clearance,
     DecisionFacts,
+    Handoff,
     Hold,
     IssuedAttestation,
     Job,
@@ -51,6 +52,7 @@ from kycgate.store.base import (
     Session,
     Standing,
     Subject,
+    UserLink,
     Verification,
 )
 
@@ -69,6 +71,8 @@ class MemoryStore:
         self._nonces: dict[tuple[str, str, bytes], int] = {}
         self._claims: dict[tuple[str, str], int] = {}
         self._sessions: dict[bytes, Session] = {}
+        self._user_links: dict[str, UserLink] = {}
+        self._handoffs: dict[str, Handoff] = {}
         self._proofs: dict[str, int] = {}
         self._upstream: dict[str, bytes] = {}
         self._subjects: dict[str, Subject] = {}
@@ -153,14 +157,23 @@ class MemoryStore:
 
     def sweep(self, *, now: int) -> int:
         with self._open():
-            before = len(self._nonces) + len(self._claims) + len(self._sessions)
+            kept = (self._nonces, self._claims, self._sessions, self._handoffs)
+            before = sum(len(each) for each in kept) + len(self._user_links)
             old = now - _NONCE_GRACE_S
+            self._user_links = {
+                key: link
+                for key, link in self._user_links.items()
+                if (link.code_expires_at if link.linked_at is None else link.expires_at) >= old
+            }
             self._nonces = {key: end for key, end in self._nonces.items() if end >= old}
             self._claims = {key: end for key, end in self._claims.items() if end >= old}
             self._sessions = {k: s for k, s in self._sessions.items() if s.expires_at >= old}
+            before -= len(self._user_links)
+            self._handoffs = {k: h for k, h in self._handoffs.items() if h.expires_at >= old}
             asked = self._presentations
             self._presentations = {k: p for k, p in asked.items() if p.keep_until >= now}
-            left = len(self._nonces) + len(self._claims) + len(self._sessions)
+            kept = (self._nonces, self._claims, self._sessions, self._handoffs)
+            left = sum(len(each) for each in kept)
             return before - left + len(asked) - len(self._presentations)
 
     # -- sessions --------------------------------------------------------------------------------
@@ -180,6 +193,64 @@ class MemoryStore:
         with self._open():
             self._sessions.pop(token_hash, None)
 
+    # -- hand-offs -------------------------------------------------------------------------------
+
+    def add_handoff(self, handoff: Handoff) -> None:
+        with self._open():
+            others = {
+                each.id: each
+                for each in self._handoffs.values()
+                if each.account != handoff.account or each.claimed_at is not None
+            }
+            if any(
+                each.id == handoff.id or each.code_hash == handoff.code_hash
+                for each in others.values()
+            ):
+                raise Conflict("that hand-off exists")
+            self._handoffs = others | {handoff.id: handoff}
+
+    def handoff(self, handoff_id: str) -> Handoff | None:
+        with self._open():
+            return self._handoffs.get(handoff_id)
+
+    def open_handoff(self, code_hash: bytes, *, now: int) -> Handoff | None:
+        with self._open():
+            found = self._claimable(code_hash, now)
+            if found is not None and found.opened_at is None:
+                found = self._handoffs[found.id] = replace(found, opened_at=now)
+            return found
+
+    def claim_handoff(self, code_hash: bytes, session: Session, *, now: int) -> Handoff | None:
+        with self._open():
+            found = self._claimable(code_hash, now)
+            if found is None or found.account != session.account:
+                return None
+            self.add_session(session)
+            found = self._handoffs[found.id] = replace(
+                found,
+                claimed_at=now,
+                session_hash=session.token_hash,
+                expires_at=session.expires_at,
+            )
+            return found
+
+    def _claimable(self, code_hash: bytes, now: int) -> Handoff | None:
+        found = (each for each in self._handoffs.values() if each.code_hash == code_hash)
+        return next((h for h in found if h.claimed_at is None and h.expires_at > now), None)
+
+    def end_handoffs(self, account: str, *, only: str | None = None) -> int:
+        with self._open():
+            mine = [
+                each
+                for each in self._handoffs.values()
+                if each.account == account and only in (None, each.id)
+            ]
+            for each in mine:
+                del self._handoffs[each.id]
+                if each.session_hash is not None:
+                    self._sessions.pop(each.session_hash, None)
+            return len(mine)
+
     # -- accounts --------------------------------------------------------------------------------
 
     def note_wallet_proof(self, account: str, *, at: int) -> None:
@@ -192,6 +263,7 @@ class MemoryStore:
 
     def set_upstream_key(self, account: str, sealed: bytes | None) -> None:
         with self._open():
+            self._version += 1
             if sealed is None:
                 self._upstream.pop(account, None)
             else:
@@ -528,11 +600,66 @@ class MemoryStore:
             self._version += 1
             return True
 
-    def touch_key(self, key_id: str, *, at: int) -> None:
+    def touch_keys(self, used: Mapping[str, int]) -> None:
         with self._open():
-            key = self._keys.get(key_id)
-            if key is not None and (key.last_used_at is None or at >= key.last_used_at + 60):
-                self._keys[key_id] = replace(key, last_used_at=at)
+            for key_id, at in used.items():
+                key = self._keys.get(key_id)
+                if key is not None and (key.last_used_at is None or at >= key.last_used_at + 60):
+                    self._keys[key_id] = replace(key, last_used_at=at)
+
+    # -- users of schedulers ---------------------------------------------------------------------
+
+    def add_user_code(self, link: UserLink) -> None:
+        with self._open():
+            held = self._user_links.values()
+            if link.id in self._user_links or any(e.code_hash == link.code_hash for e in held):
+                raise Conflict("that code exists")
+            self._user_links[link.id] = link
+
+    def claim_user_code(
+        self, code_hash: bytes, *, scheduler: str, user: str, expires_at: int, now: int
+    ) -> UserLink | None:
+        with self._open():
+            for link in self._user_links.values():
+                if link.code_hash != code_hash or link.linked_at is not None:
+                    continue
+                if link.code_expires_at <= now:
+                    return None
+                linked = replace(
+                    link, scheduler=scheduler, user=user, linked_at=now, expires_at=expires_at
+                )
+                others = {
+                    key: kept
+                    for key, kept in self._user_links.items()
+                    if (kept.scheduler, kept.user) != (scheduler, user)
+                }
+                self._user_links = {**others, link.id: linked}
+                return linked
+            return None
+
+    def linked_user(self, scheduler: str, user: str, *, now: int) -> UserLink | None:
+        with self._open():
+            for link in self._user_links.values():
+                same = link.linked_at is not None and (link.scheduler, link.user) == (
+                    scheduler,
+                    user,
+                )
+                if same and link.expires_at > now:
+                    return link
+            return None
+
+    def user_links_of(self, account: str) -> list[UserLink]:
+        with self._open():
+            found = [link for link in self._user_links.values() if link.account == account]
+            return sorted(found, key=lambda link: (-link.created_at, link.id))
+
+    def end_user_link(self, account: str, link_id: str) -> bool:
+        with self._open():
+            link = self._user_links.get(link_id)
+            if link is None or link.account != account:
+                return False
+            del self._user_links[link_id]
+            return True
 
     # -- jobs ------------------------------------------------------------------------------------
 
@@ -597,6 +724,14 @@ class MemoryStore:
         if job.state == "answered":
             raise Conflict("the job has its final answer already")
         return job
+
+    def reopen_unpaid(self, job_id: bytes, *, at: int) -> bool:
+        with self._open():
+            job = self._jobs.get(job_id)
+            if job is None or (job.state, job.answer_status) != ("answered", 402):
+                return False
+            self._jobs[job_id] = replace(job, state="decided", updated_at=at)
+            return True
 
     def job(self, job_id: bytes) -> Job | None:
         with self._open():

@@ -103,11 +103,7 @@ def web_parts(
             marketplace=config.marketplace.name,
             retention=f"{config.vault.retention_years} years after your last rental, unless the"
             " law asks for longer",
-            commands=(
-                "export IOCLOUD_BASE_URL={marketplace}",
-                "export IOCLOUD_API_KEY={key}",
-                "iocloud deploy --name my-job --image IMAGE --gpu H100:8 --hours 24 --detach",
-            ),
+            adapter=config.marketplace.adapter,
         ),
         now=lambda: int(time.time()),
         verifications=verifications,
@@ -117,4 +113,5 @@ def web_parts(
             lambda: (documents_way(live=config.identity.environment == "live"),),
         ),
         me=me,
+        renewals=identity.renewals,
     )

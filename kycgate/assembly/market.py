@@ -15,6 +15,7 @@ import requests
 
 from kycgate import __version__
 from kycgate.assembly.chains import permit_port
+from kycgate.assembly.limits import rates
 from kycgate.assembly.rules import network, open_signer
 from kycgate.audit import DecisionLog
 from kycgate.chain import Chain, ContractWallets
@@ -178,6 +179,7 @@ def gate_parts(
         pause=time.sleep,
         draw=secrets.token_bytes,
         limits=Limits(body_bytes=config.gate.body_limit),
+        rates=rates(config),
     )
 
 

@@ -18,6 +18,8 @@ from typing import Any
 from kycgate.assembly.chains import escrow_follower, home_chain, permit_office, publishers
 from kycgate.assembly.control import Me, web_parts
 from kycgate.assembly.credentials import offered, open_presentations
+from kycgate.assembly.hooks import hook_door
+from kycgate.assembly.limits import lanes, rates, server_limits
 from kycgate.assembly.market import Credentials, Market, gate_parts, open_asserter
 from kycgate.assembly.ownership import live_registers, restricted
 from kycgate.assembly.providers import open_imports, open_verifications
@@ -30,7 +32,9 @@ from kycgate.config import Config, load_config
 from kycgate.core.claims import checksum
 from kycgate.core.policy import Policy
 from kycgate.errors import KycgateError
+from kycgate.gateway.fronts import Fronts
 from kycgate.gateway.gate import Gate
+from kycgate.gateway.hooks import HookDoor
 from kycgate.gateway.stopping import JobStopper
 from kycgate.issuer.credentials.presentations import Presentations
 from kycgate.issuer.credentials.verdict import Environment
@@ -99,6 +103,8 @@ class Services:
     retention: Retention
     registers: LiveRegisters | None
     web: WebParts
+    hooks: HookDoor | None
+    """What schedulers ask; None where none is named."""
 
     def tick(self, now: int) -> None:
         """One round of what follows decisions: stop jobs, sweep."""
@@ -204,6 +210,8 @@ def serve(config: Config, *, started: Callable[[int, int], None] | None = None) 
             gateway_at=config.gate.listen,
             control_at=config.gate.control_listen,
             beside=_beside(services),
+            further=_further(services),
+            limits=server_limits(config),
             started=started,
         )
 
@@ -212,7 +220,13 @@ def gateway_app(services: Services) -> Any:
     """The marketplace listener's ASGI application."""
     from kycgate.gateway.proxy import Proxy
 
-    return Proxy(services.gate, services.config.marketplace.upstream)
+    config = services.config
+    return Proxy(
+        services.gate,
+        config.marketplace.upstream,
+        fronts=Fronts(config.gate.trusted_fronts),
+        lanes=lanes(config),
+    )
 
 
 def forward_auth_app(services: Services) -> Any:
@@ -236,11 +250,22 @@ def _beside(services: Services) -> tuple[Any, tuple[str, int]] | None:
     return None if app is None else (app, services.config.gate.forward_auth_listen)
 
 
+def _further(services: Services) -> list[tuple[Any, tuple[str, int]]]:
+    return [] if services.hooks is None else [(services.hooks, services.config.hooks.listen)]
+
+
 def control_app(services: Services) -> Any:
     """The control plane's WSGI application."""
     from kycgate.web.app import create_app
+    from kycgate.web.limits import PerAddress
 
-    return create_app(services.web)
+    limits = rates(services.config)
+    return PerAddress(
+        create_app(services.web),
+        every=limits.address,
+        changes=limits.unproven,
+        fronts=services.config.gate.forward_auth_peers,
+    )
 
 
 @contextmanager
@@ -342,21 +367,20 @@ def _assemble(config: Config, store: Store) -> Services:
     market = Market(config)
     credentials = Credentials(store, vault)
     asserter = open_asserter(config)
-    gate = Gate(
-        gate_parts(
-            config,
-            store,
-            log,
-            identity,
-            policy,
-            screener,
-            market,
-            credentials,
-            permits,
-            chain,
-            asserter,
-        )
+    parts = gate_parts(
+        config,
+        store,
+        log,
+        identity,
+        policy,
+        screener,
+        market,
+        credentials,
+        permits,
+        chain,
+        asserter,
     )
+    gate = Gate(parts)
     revocations = publishers(config, store, chain)
     return Services(
         config=config,
@@ -403,4 +427,5 @@ def _assemble(config: Config, store: Store) -> Services:
             presentations,
             environment,
         ),
+        hooks=hook_door(config, parts, store, log),
     )

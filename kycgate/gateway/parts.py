@@ -5,7 +5,7 @@ Holds no behaviour. All ports are thread-safe; what can't answer raises Unavaila
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, Protocol
 
@@ -16,6 +16,7 @@ from kycgate.core.policy import GpuClass, ListedShare, ListVersion, Policy, Regi
 from kycgate.core.signature import Invalid, Undecided, Valid
 from kycgate.core.trust import TrustList
 from kycgate.gateway.adapters.base import Adapter
+from kycgate.gateway.limits import Rates
 from kycgate.gateway.view import Identity
 from kycgate.screening.network import Network
 from kycgate.store.base import Begun, DecisionFacts, Job, Key, Refusal, Revocations
@@ -29,7 +30,7 @@ class GateStore(Protocol):
     def note_wallet_proof(self, account: str, *, at: int) -> None: ...
     def wallet_proof_at(self, account: str) -> int | None: ...
     def key_by_hash(self, secret_hash: bytes) -> Key | None: ...
-    def touch_key(self, key_id: str, *, at: int) -> None: ...
+    def touch_keys(self, used: Mapping[str, int]) -> None: ...
     def revocations(self, *, now: int) -> Revocations: ...
     def begin_job(self, job: Job, *, repeat_window_s: int) -> Begun: ...
     def mark_forwarded(self, job_id: bytes, *, at: int) -> None: ...
@@ -45,6 +46,7 @@ class GateStore(Protocol):
         deployment: str | None = None,
         permit: bytes | None = None,
     ) -> None: ...
+    def reopen_unpaid(self, job_id: bytes, *, at: int) -> bool: ...
     def job(self, job_id: bytes) -> Job | None: ...
     def jobs_of(self, account: str, *, limit: int = 100) -> list[Job]: ...
     def own_deployment(self, deployment: str, account: str, job_id: bytes, *, at: int) -> None: ...
@@ -100,6 +102,9 @@ class Limits:
     memory_s: int = 60
     """How long something once read is remembered at most."""
     memory_entries: int = 10_000
+    reuse_s: int = 20
+    """How long a read that was let through is let through again unasked, and how old an assertion
+    about it may be: well below the assertion's life."""
     proof_age_s: int = 60
     """Oldest signed request."""
     repeat_window_s: int = 600
@@ -165,3 +170,4 @@ class GateParts:
     draw: Callable[[int], bytes]
     """n bytes of cryptographic randomness."""
     limits: Limits = field(default_factory=Limits)
+    rates: Rates = field(default_factory=Rates)

@@ -11,7 +11,7 @@ import hashlib
 import json
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import rfc8785
@@ -20,11 +20,12 @@ from kycgate.core.claims import Action, JobRequest
 from kycgate.core.decision import Allow, Decision, Deny, Evidence, explain
 from kycgate.core.permit import job_id
 from kycgate.core.policy import ListVersion, Policy
-from kycgate.errors import Code, KycgateError, Malformed, Reason
+from kycgate.errors import Busy, Code, KycgateError, Malformed, Reason
 from kycgate.gateway import refusing
 from kycgate.gateway.adapters.base import ACTIONS, Kind, Route
 from kycgate.gateway.canonical import CleanRequest, answer_fields
-from kycgate.gateway.memory import WouldWait
+from kycgate.gateway.limits import Bucket
+from kycgate.gateway.memory import Lease, WouldWait
 from kycgate.gateway.parts import GateParts
 from kycgate.gateway.proving import Caller
 from kycgate.gateway.repeats import fingerprint, job_number
@@ -60,6 +61,9 @@ class Passage:
     evidence: Evidence | None = None
     decision: Decision | None = None
     decision_id: str | None = None
+    lease: Lease = field(default_factory=Lease)
+    charged: list[Bucket] = field(default_factory=list)
+    """What this request is taken from once it has its answer."""
 
     def clean(self) -> CleanRequest:
         assert self.request is not None
@@ -226,6 +230,10 @@ class Records:
         code = reasons[0].code
         if code in _SILENT:
             return self._tell(passage, reasons, link=None)
+        if isinstance(error, Busy):
+            # Whoever asks too much is not worth a write: counted, and logged with the others.
+            self._tally.note(code, passage.view.now)
+            return self._tell(passage, reasons, link=None, retry_after_s=error.retry_after_s)
         if not wait:
             raise WouldWait
         may_write = self._may_write(passage)
@@ -250,8 +258,14 @@ class Records:
             return self._strangers.take("", now)
         return self._accounts.take(passage.caller.account.key, now)
 
+    def flush(self, now: int) -> None:
+        """Log what was only counted, if it is time."""
+        self._log_counts(self._tally.due(now), now)
+
     def _count(self, code: Code, now: int) -> None:
-        due = self._tally.add(code, now)
+        self._log_counts(self._tally.add(code, now), now)
+
+    def _log_counts(self, due: dict[str, Any] | None, now: int) -> None:
         if due is not None:
             self._attempt(lambda: self._parts.log.append("refusals", due, now=now))
 
@@ -285,7 +299,7 @@ class Records:
         route, job = passage.route, passage.job
         if route is None or route.kind not in ACTIONS:
             return {}
-        if job is None and route.kind is Kind.RENT:
+        if job is None and route.kind in (Kind.RENT, Kind.ADMIT):
             job = self._read_job(passage, route)
         if job is None:
             return {"action": str(ACTIONS[route.kind])}
@@ -305,7 +319,14 @@ class Records:
         except KycgateError:
             return None
 
-    def _tell(self, passage: Passage, reasons: tuple[Reason, ...], *, link: str | None) -> Reply:
+    def _tell(
+        self,
+        passage: Passage,
+        reasons: tuple[Reason, ...],
+        *,
+        link: str | None,
+        retry_after_s: int | None = None,
+    ) -> Reply:
         said = refusing.Refusing(
             reasons=reasons,
             codes=refusing.outward_codes(reasons, denied=isinstance(passage.decision, Deny)),
@@ -313,6 +334,7 @@ class Records:
             link=link,
             problem=_wants_problem(passage.view),
             realm=self._parts.public_url,
+            retry_after_s=retry_after_s,
         )
         return refusing.reply(self._parts.adapter, said)
 

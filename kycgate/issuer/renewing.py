@@ -31,13 +31,13 @@ class Renewing(Part):
             return self._issuer.read(live)
         try:
             renewed = self._renew(case, account, now)
-        except Unavailable:
+            self.renewals.done(account.key)
+        except (Unavailable, Malformed) as e:
             if live is None:
-                raise
-            renewed = None
-        except Malformed as e:
-            if live is None:
+                if isinstance(e, Unavailable):
+                    raise
                 raise Unavailable("what is stored of this case can't be read") from e
+            self.renewals.failed(account.key, ends_at=live.expires_at, why=e.message, now=now)
             renewed = None
         except NotFound:
             renewed = None  # the subject was erased: nothing is left to screen

@@ -14,7 +14,7 @@ on every chain, and `eip155:<chain>:0x…` for a contract account, which counts 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -28,6 +28,32 @@ class Session:
     scope: str
     created_at: int
     expires_at: int
+
+
+# -- hand-off to a phone ----------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Handoff:
+    """An account's leave for one phone to prove its renter's identity. The code is never stored."""
+
+    id: str
+    code_hash: bytes
+    """SHA-256 of the code in the link"""
+    account: str
+    match: str
+    """two digits both screens show"""
+    created_at: int
+    expires_at: int
+    """of the code until it is claimed, then of the phone's session"""
+    opened_at: int | None = None
+    """when a phone first showed the link's page"""
+    claimed_at: int | None = None
+    session_hash: bytes | None = None
+    """the phone's session, from when the code was claimed"""
+
+
+# -- keys -------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +70,30 @@ class Key:
     expires_at: int
     revoked_at: int | None = None
     last_used_at: int | None = None
+
+
+# -- users of schedulers that ask the gate (hooks) -------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class UserLink:
+    """A scheduler's user that stands for an account, or the code by which one is about to.
+
+    The code itself is never stored, only its SHA-256. Until the code was shown by a user,
+    `linked_at` is None and `scheduler` and `user` are empty.
+    """
+
+    id: str
+    account: str
+    code_hash: bytes
+    code_expires_at: int
+    created_at: int
+    scheduler: str = ""
+    """the caller's name in the configuration: one name, one scheduler"""
+    user: str = ""
+    linked_at: int | None = None
+    expires_at: int = 0
+    """when the link must be proven again; 0 for a code"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -442,7 +492,8 @@ class Store(Protocol):
     def ping(self) -> None: ...
     def close(self) -> None: ...
     def version(self) -> int:
-        """Rises with each revocation, key revocation, new attestation or case decision. Cheap."""
+        """Rises with each revocation, key revocation, new attestation, case decision or change
+        of an account's upstream key. Cheap."""
 
     # -- nonces ----------------------------------------------------------------------------------
     def add_nonce(self, nonce: str, *, purpose: str, binding: bytes, expires_at: int) -> None: ...
@@ -453,8 +504,8 @@ class Store(Protocol):
         """Atomic. True the first time this caller-chosen nonce is seen in the scope."""
 
     def sweep(self, *, now: int) -> int:
-        """Forget nonces, claims and sessions an hour past their expiry, and presentations past
-        theirs; returns how many.
+        """Forget nonces, claims, sessions, hand-offs, user codes and links an hour past their end,
+        and presentations past theirs; returns how many.
 
         Strangers ask for nonces: without a sweep every few minutes they fill the disk.
         """
@@ -466,6 +517,24 @@ class Store(Protocol):
 
     def end_session(self, token_hash: bytes) -> None:
         """Ends it if it is there."""
+
+    # -- hand-offs -------------------------------------------------------------------------------
+    def add_handoff(self, handoff: Handoff) -> None:
+        """Atomic. Takes the place of the account's hand-offs that nobody has claimed."""
+
+    def handoff(self, handoff_id: str) -> Handoff | None: ...
+    def open_handoff(self, code_hash: bytes, *, now: int) -> Handoff | None:
+        """The hand-off whose code can still be claimed, noted as opened; None for any other."""
+
+    def claim_handoff(self, code_hash: bytes, session: Session, *, now: int) -> Handoff | None:
+        """Atomic. Claims the code and begins the phone's session, once and before expiry, and only
+        for the account of the session; else None and nothing has changed.
+        """
+
+    def end_handoffs(self, account: str, *, only: str | None = None) -> int:
+        """Atomic. Forget the account's hand-offs (or the one with this id) and end the sessions
+        they began; returns how many.
+        """
 
     # -- accounts --------------------------------------------------------------------------------
     def note_wallet_proof(self, account: str, *, at: int) -> None:
@@ -595,8 +664,27 @@ class Store(Protocol):
     def revoke_key(self, account: str, key_id: str, *, at: int) -> bool:
         """True if it was this account's and not revoked before."""
 
-    def touch_key(self, key_id: str, *, at: int) -> None:
-        """Remember the use, to the minute: people read it, and most calls then write nothing."""
+    def touch_keys(self, used: Mapping[str, int]) -> None:
+        """Remember when each key id was used, to the minute: people read it. One transaction."""
+
+    # -- users of schedulers ---------------------------------------------------------------------
+    def add_user_code(self, link: UserLink) -> None: ...
+    def claim_user_code(
+        self, code_hash: bytes, *, scheduler: str, user: str, expires_at: int, now: int
+    ) -> UserLink | None:
+        """Atomic. Links the user to the code's account, once, before the code expires; else None.
+
+        Whatever the user was linked to before is gone: showing a code proves who the user is now.
+        """
+
+    def linked_user(self, scheduler: str, user: str, *, now: int) -> UserLink | None:
+        """None as well once the link has expired."""
+
+    def user_links_of(self, account: str) -> list[UserLink]:
+        """Links and codes, expired or not, newest first; `sweep` forgets the expired."""
+
+    def end_user_link(self, account: str, link_id: str) -> bool:
+        """True if it was this account's."""
 
     # -- jobs ------------------------------------------------------------------------------------
     def begin_job(self, job: Job, *, repeat_window_s: int) -> Begun:
@@ -625,6 +713,12 @@ class Store(Protocol):
         """An unknown outcome may still become an answer. Conflict when there is one already.
 
         A deployment or permit recorded before stays unless given anew.
+        """
+
+    def reopen_unpaid(self, job_id: bytes, *, at: int) -> bool:
+        """Atomic. True for the one caller that may forward again a job answered 402.
+
+        Nothing was started for it: the marketplace asks to be paid first.
         """
 
     def job(self, job_id: bytes) -> Job | None: ...

@@ -7,6 +7,7 @@ of `base` bear its field names.
 from __future__ import annotations
 
 import json
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import (
@@ -26,7 +27,7 @@ from sqlalchemy import (
     text,
 )
 
-REVISION = "0008"
+REVISION = "0009"
 """The migration these tables describe. A database already there needs no Alembic at start."""
 
 metadata = MetaData()
@@ -78,6 +79,7 @@ class Amount(TypeDecorator[Any]):
         return int(value)
 
 
+@lru_cache(maxsize=512)
 def read_words(value: str) -> Any:
     """The tuple behind a `Words` column, for reads that bypass the column types."""
     return _frozen(json.loads(value))
@@ -134,6 +136,22 @@ sessions = Table(
     Index("sessions_by_expiry", "expires_at"),
 )
 
+handoffs = Table(
+    "handoffs",
+    metadata,
+    _text("id", primary_key=True),
+    _bytes("code_hash", unique=True),
+    _text("account"),
+    _text("match"),
+    _time("created_at"),
+    _time("expires_at"),
+    _time("opened_at", nullable=True),
+    _time("claimed_at", nullable=True),
+    _bytes("session_hash", nullable=True),
+    Index("handoffs_by_account", "account"),
+    Index("handoffs_by_expiry", "expires_at"),
+)
+
 keys = Table(
     "keys",
     metadata,
@@ -148,6 +166,22 @@ keys = Table(
     _time("revoked_at", nullable=True),
     _time("last_used_at", nullable=True),
     Index("keys_by_account", "account"),
+)
+
+user_links = Table(
+    "user_links",
+    metadata,
+    _text("id", primary_key=True),
+    _text("account"),
+    _bytes("code_hash", unique=True),
+    _time("code_expires_at"),
+    _time("created_at"),
+    _text("scheduler"),
+    _text("user"),
+    _time("linked_at", nullable=True),
+    _time("expires_at"),
+    Index("user_links_by_user", "scheduler", "user"),
+    Index("user_links_by_account", "account"),
 )
 
 # -- accounts, subjects, cases -----------------------------------------------------------------

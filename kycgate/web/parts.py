@@ -22,6 +22,7 @@ from kycgate.issuer.documenting import Typed, Uploaded
 from kycgate.issuer.imports import Imported
 from kycgate.issuer.proven import Means
 from kycgate.issuer.providers.base import Headers, Link
+from kycgate.issuer.renewals import Waiting
 from kycgate.issuer.retention import Erasure
 from kycgate.issuer.view import Standing
 from kycgate.store.base import Case, Presentation, Store, Verification
@@ -218,6 +219,12 @@ class Publishing(Protocol):
         """One entry a chain, for operators."""
 
 
+class RenewalsWaiting(Protocol):
+    """Attestations that are due for renewal and can't be renewed."""
+
+    def waiting(self, *, now: int) -> Waiting: ...
+
+
 class ListAges(Protocol):
     """Which screening lists are older than the operator allows."""
 
@@ -234,6 +241,10 @@ class Lifetimes:
     """how young a sign-in must be to make keys"""
     signed_request_s: int = 60
     key_days: int = 30
+    handoff_s: int = 600
+    """how long a code for a phone can be claimed"""
+    handoff_session_s: int = 3600
+    """how long the phone may then prove identity"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,8 +254,12 @@ class Words:
     operator: str
     contact: str
     marketplace: str
-    retention: str = "10 years after your last rental, unless the law asks for longer"
+    retention: str = ""
+    """how long what is collected is kept, in the operator's words; empty: ten years, in ours"""
     commands: tuple[str, ...] = ()
+    """the operator's own lines, shown before the clients we know"""
+    adapter: str = ""
+    """whose client's commands come first"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,6 +284,7 @@ class WebParts:
     words: Words
     now: Callable[[], int]
     lifetimes: Lifetimes = Lifetimes()
+    renewals: RenewalsWaiting | None = None
     ways: tuple[Callable[[], tuple[Way, ...]], ...] = ()
     """what each room offers to prove identity with, asked at each visit"""
     presentations: Presentations | None = None

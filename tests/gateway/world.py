@@ -25,6 +25,7 @@ from kycgate.core.trust import TrustedIssuer, TrustList
 from kycgate.errors import Unavailable
 from kycgate.gateway.adapters.ionet import IoNet
 from kycgate.gateway.gate import Gate
+from kycgate.gateway.limits import Rate, Rates
 from kycgate.gateway.onward import SignedAsserter
 from kycgate.gateway.parts import NOT_FOLLOWED, GateParts, Limits, Ownership
 from kycgate.gateway.view import Forward, Headers, Reply, RequestView
@@ -44,6 +45,8 @@ UPSTREAM = "https://upstream.internal"
 ASSERTER = AssertionSigner(
     Ed25519PrivateKey.from_private_bytes(hashlib.sha256(b"assertion").digest())
 )
+UNBOUNDED = Rates(*[Rate(10.0**6, 10**6)] * 4)
+"""For worlds whose clock stands still: their callers would never get anything back."""
 COUNTRIES = load_countries()
 GPUS = load_gpus()
 EAS_DOMAIN = Domain("1.3.0", 1, Address(b"\xea" * 20))
@@ -202,6 +205,7 @@ class World:
             pause=self.pause,
             draw=self._draw,
             limits=limits,
+            rates=UNBOUNDED,
         )
 
     # -- ports -----------------------------------------------------------------------------------

@@ -19,6 +19,7 @@ from kycgate.store import (
     Session,
     Subject,
 )
+from kycgate.store.base import UserLink
 
 NOW = 1_800_000_000
 ALICE = "0x" + "a1" * 20
@@ -118,6 +119,7 @@ JOB = Job(
     created_at=NOW,
     updated_at=NOW,
 )
+USER_CODE = UserLink("l1", ALICE, b"c" * 32, NOW + 900, NOW)
 REFUSAL = Refusal(
     id="refusal-1",
     created_at=NOW,

@@ -37,6 +37,7 @@ from tests.store.samples import (
     SENT,
     SESSION,
     SUBJECT,
+    USER_CODE,
     entry,
 )
 
@@ -103,10 +104,18 @@ CALLS: dict[str, Callable[[Store], object]] = {
     "key_by_hash": lambda s: s.key_by_hash(KEY.secret_hash),
     "keys_of": lambda s: s.keys_of(ALICE),
     "revoke_key": lambda s: s.revoke_key(ALICE, KEY.id, at=NOW),
-    "touch_key": lambda s: s.touch_key(KEY.id, at=NOW),
+    "touch_keys": lambda s: s.touch_keys({KEY.id: NOW}),
+    "add_user_code": lambda s: s.add_user_code(USER_CODE),
+    "claim_user_code": lambda s: s.claim_user_code(
+        b"c", scheduler="m", user="u", expires_at=NOW, now=NOW
+    ),
+    "linked_user": lambda s: s.linked_user("m", "u", now=NOW),
+    "user_links_of": lambda s: s.user_links_of(ALICE),
+    "end_user_link": lambda s: s.end_user_link(ALICE, "l"),
     "begin_job": lambda s: s.begin_job(JOB, repeat_window_s=60),
     "mark_forwarded": lambda s: s.mark_forwarded(JOB.id, at=NOW),
     "finish_job": lambda s: s.finish_job(JOB.id, state="unknown", at=NOW),
+    "reopen_unpaid": lambda s: s.reopen_unpaid(JOB.id, at=NOW),
     "job": lambda s: s.job(JOB.id),
     "jobs_of": lambda s: s.jobs_of(ALICE),
     "set_permit": lambda s: s.set_permit(JOB.id, b"p"),

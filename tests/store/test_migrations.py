@@ -45,7 +45,9 @@ def test_the_newest_migration_is_the_one_the_tables_name() -> None:
 def test_every_field_of_a_record_has_a_column() -> None:
     records = {
         "sessions": base.Session,
+        "handoffs": base.Handoff,
         "keys": base.Key,
+        "user_links": base.UserLink,
         "subjects": base.Subject,
         "cases": base.Case,
         "case_events": base.CaseEvent,

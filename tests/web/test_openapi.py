@@ -129,6 +129,22 @@ def test_live_answers_are_as_described(world: World, description: dict[str, Any]
     checks += [("post", "/v1/keys", made), ("get", "/v1/keys", renter.get("/v1/keys"))]
     checks += [("delete", "/v1/keys/{id}", renter.delete(f"/v1/keys/{made.get_json()['id']}"))]
     checks += [("delete", "/v1/keys/{id}", renter.delete("/v1/keys/none"))]
+    checks += [("post", "/v1/users", renter.post("/v1/users", {}))]
+    linked = world.link_user(key_of(ALICE))
+    checks += [("get", "/v1/users", renter.get("/v1/users"))]
+    checks += [("delete", "/v1/users/{id}", renter.delete(f"/v1/users/{linked.id}"))]
+    checks += [("delete", "/v1/users/{id}", renter.delete("/v1/users/00"))]
+    handoff = renter.post("/v1/handoffs", {})
+    code = handoff.get_json()
+    checks += [("post", "/v1/handoffs", handoff)]
+    look = stranger.post("/v1/handoffs/look", {"code": code["code"]})
+    checks += [("post", "/v1/handoffs/look", look)]
+    claim = {"code": code["code"], "match": code["match"]}
+    checks += [("post", "/v1/handoffs/claim", stranger.post("/v1/handoffs/claim", claim))]
+    checks += [("post", "/v1/handoffs/claim", stranger.post("/v1/handoffs/claim", claim))]
+    checks += [("get", "/v1/session", stranger.get("/v1/session"))]
+    checks += [("get", "/v1/handoffs/{id}", renter.get(f"/v1/handoffs/{code['id']}"))]
+    checks += [("delete", "/v1/handoffs/{id}", renter.delete(f"/v1/handoffs/{code['id']}"))]
     operator = Browser(world, token=OPERATOR_TOKEN)
     full = operator.post("/v1/explain", job | {"account": key_of(ALICE)})
     checks += [("post", "/v1/explain", full)]

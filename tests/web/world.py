@@ -41,13 +41,13 @@ from kycgate.errors import Code, Conflict, Malformed, Reason, Unavailable
 from kycgate.issuer.documenting import Typed, Uploaded
 from kycgate.issuer.images import redraw
 from kycgate.issuer.mrz import read_mrz
+from kycgate.issuer.proven import Means
 from kycgate.issuer.retention import Erasure
 from kycgate.issuer.view import Standing
 from kycgate.keys import LocalSigner
 from kycgate.store import open_store
-from kycgate.store.base import Case, CaseEvent, Job, Store, Subject
-from kycgate.web.api.documents import documents_way
-from kycgate.web.parts import Ask, WebParts, Words
+from kycgate.store.base import Case, CaseEvent, Job, Store, Subject, UserLink
+from kycgate.web.parts import Ask, Way, WebParts, Words
 
 T0 = 1_795_000_000
 GATE = "http://gate.test"
@@ -60,6 +60,13 @@ TRUST = TrustList.pinned(
     TrustedIssuer(ISSUER.address, EAS.version, EAS.chain_id, EAS.eas, T0 - 10**6, None)
 )
 H100 = GpuClass("H100", Eccn.A, True, 15_824, 19.5, "high", "")
+
+
+WAYS = (
+    Way("credential", Means.CREDENTIAL, Level.HIGH, 0, True, "Wallet credential"),
+    Way("persona", Means.PROVIDER, Level.SUBSTANTIAL, 3, True, "Persona"),
+    Way("documents", Means.DOCUMENT, Level.LOW, 5, False, "Documents"),
+)
 
 
 @dataclass
@@ -88,6 +95,8 @@ class Registrar:
     taken: set[str] = field(default_factory=set)
     erasures: dict[str, Erasure] = field(default_factory=dict)
     down: bool = False
+    refuses: str | None = None
+    """the field the next details are refused for"""
 
     def open_case(
         self,
@@ -98,6 +107,8 @@ class Registrar:
         refusal_id: str | None,
         now: int,
     ) -> Case:
+        if self.refuses is not None:
+            raise Malformed("has no letter", field=self.refuses, remedy="type a name")
         if not isinstance(details.get("name"), str):
             raise Malformed("is missing", field="details.name", remedy="add this field")
         self.told.append(details)
@@ -295,6 +306,17 @@ class World:
     lists: Lists
     chain: ContractWallets
 
+    def link_user(self, account: str, *, user: str = "ann", code: str = "a code") -> UserLink:
+        """As if a scheduler's user had shown a code of this account."""
+        digest = hashlib.sha256(code.encode()).digest()
+        made = UserLink(digest[:4].hex(), account, digest, T0 + 900, T0)
+        self.store.add_user_code(made)
+        link = self.store.claim_user_code(
+            digest, scheduler="main", user=user, expires_at=T0 + 86_400, now=T0
+        )
+        assert link is not None
+        return link
+
 
 @cache
 def _blank_database() -> bytes:
@@ -332,10 +354,10 @@ def build(store: Store, policy: Policy, **changes: Any) -> World:
         "public_url": GATE,
         "marketplace_url": "http://rent.test",
         "chain_ids": (1, 137),
+        "ways": (lambda: WAYS,),
         "operator_tokens": frozenset({hashlib.sha256(OPERATOR_TOKEN.encode()).digest()}),
         "words": words,
         "now": clock,
-        "ways": (lambda: (documents_way(live=True),),),
         "me": registrar,
     }
     return World(WebParts(**(given | changes)), store, clock, registrar, desk, lists, chain)

@@ -50,10 +50,21 @@ class Kind(Enum):
     """Reads what belongs to the upstream key as a whole: only with the account's own key."""
     PUBLIC_READ = "public_read"
     """Catalogue and prices: anybody, without an upstream key when not proven."""
+    ADMIT = "admit"
+    """A scheduler's question whether it may place work (hooks): decided like a rental, but nothing
+    is forwarded and no deployment is named. No marketplace has such a route."""
 
 
-ACTIONS = {Kind.RENT: Action.RENT, Kind.EXTEND: Action.EXTEND, Kind.MODIFY: Action.MODIFY}
+ACTIONS = {
+    Kind.RENT: Action.RENT,
+    Kind.EXTEND: Action.EXTEND,
+    Kind.MODIFY: Action.MODIFY,
+    Kind.ADMIT: Action.RENT,
+}
 """The kinds that are decided, and the action each asks for."""
+
+READS = frozenset({Kind.OWN_READ, Kind.ACCOUNT_READ, Kind.PUBLIC_READ})
+"""The kinds that change nothing and are passed on as they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +76,9 @@ class Route:
     resource: str | None = None
     named: tuple[tuple[str, str], ...] = ()
     """What else the path names, such as an offer, by the table's own words."""
+    long_lived: bool = False
+    """Its answer may go on for hours (logs, server-sent events): only through a door that can cut
+    it off, and only while the account stays cleared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +107,11 @@ class Adapter(Protocol):
 
     def table(self) -> tuple[Entry, ...]:
         """Every route, as the adapter's own table has it."""
+
+    @property
+    def heeds_429(self) -> bool:
+        """Whether this marketplace's own client, told 429, neither sends the request again by
+        itself nor hides why. Else it is told 403, which none of them re-sends."""
 
     def match(self, method: str, path: str) -> Route | None:
         """The route of exactly this method and path, or None. Nothing is decoded or repaired.

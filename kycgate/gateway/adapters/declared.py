@@ -47,6 +47,8 @@ _MAX_HOURS = 8784
 class Declared:
     """The adapter of one described marketplace."""
 
+    heeds_429 = False  # nothing is known of its client: 403 is shown and never re-sent
+
     def __init__(
         self, described: Description, *, fetch: Fetch, search: Search, token_decimals: int
     ) -> None:

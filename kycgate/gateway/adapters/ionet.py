@@ -76,6 +76,7 @@ _OF_ONE = tuple(
         ("DELETE", _VMAAS, "", Kind.STOP, "vmaas.delete"),
     )
 )
+_LONG_LIVED = frozenset({"caas.log"})
 
 # Every member the client sends. One we don't know might multiply the machines, as `vms_qty` does,
 # or, as `resource_id` does, name a machine that exists: it is refused, not passed along.
@@ -181,6 +182,7 @@ class IoNet:
     """The io.net adapter. `token_decimals` says how a dollar is written in token base units."""
 
     name = "ionet"
+    heeds_429 = True  # shows "Rate limited", one request
 
     def __init__(self, *, fetch: Fetch, token_decimals: int) -> None:
         self._unit = Decimal(10) ** token_decimals
@@ -197,7 +199,7 @@ class IoNet:
             return route
         for wanted, pattern, kind, name in _OF_ONE:
             if method == wanted and (found := pattern.fullmatch(path)) is not None:
-                return Route(kind, name, found["id"])
+                return Route(kind, name, found["id"], long_lived=name in _LONG_LIVED)
         return None
 
     def narrowed(self, route: Route, body: bytes) -> Route:

@@ -78,6 +78,7 @@ class RunPod:
     """The RunPod adapter. Rentals are open-ended: neither hours nor value are ever known."""
 
     name = "runpod"
+    heeds_429 = False  # not known of its client: 403 is shown and never re-sent
 
     def table(self) -> tuple[Entry, ...]:
         exact = (

@@ -207,6 +207,7 @@ class Vast:
     """The Vast.ai adapter. Rentals are open-ended: neither hours nor value are ever known."""
 
     name = "vast"
+    heeds_429 = False  # re-sends a renting PUT twice
 
     def __init__(self, *, search: Search) -> None:
         self._offers = _Offers(search)

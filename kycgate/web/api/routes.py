@@ -12,6 +12,7 @@ from kycgate.web.api import (
     cases,
     description,
     documents,
+    handoffs,
     jobs,
     keys,
     me,
@@ -19,6 +20,7 @@ from kycgate.web.api import (
     providers,
     signin,
     status,
+    users,
     ways,
 )
 from kycgate.web.parts import WebParts
@@ -74,9 +76,17 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "/v1/keys", keys.make_key),
     Route("GET", "/v1/keys", keys.list_keys),
     Route("DELETE", "/v1/keys/<id>", keys.revoke_key),
+    Route("POST", "/v1/users", users.draw_user_code),
+    Route("GET", "/v1/users", users.list_users),
+    Route("DELETE", "/v1/users/<id>", users.end_user),
     Route("POST", "/v1/permits", jobs.ask_permit),
     Route("GET", "/v1/permits", jobs.job_permit),
     Route("POST", "/v1/explain", jobs.explain),
+    Route("POST", "/v1/handoffs", handoffs.make),
+    Route("POST", "/v1/handoffs/look", handoffs.look),
+    Route("POST", "/v1/handoffs/claim", handoffs.claim),
+    Route("GET", "/v1/handoffs/<id>", handoffs.one),
+    Route("DELETE", "/v1/handoffs/<id>", handoffs.end),
     Route("GET", "/v1/openapi.json", description.openapi),
     Route("GET", "/healthz", status.health),
 )

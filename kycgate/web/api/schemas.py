@@ -83,6 +83,22 @@ _REASON_EXAMPLE = {
     "text": "A person at the operator has to look at this first.",
 }
 _PRESENTATION_ID: Schema = {"type": "string", "pattern": "^[0-9a-f]{32}$"}
+_USER_LINK_PROPERTIES = {
+    "id": TEXT,
+    "scheduler": TEXT,
+    "user": TEXT,
+    "linked_at": TIME,
+    "expires_at": TIME,
+    "live": {"type": "boolean"},
+}
+_USER_LINK_EXAMPLE = {
+    "id": "9a31c04d2be77f10",
+    "scheduler": "main",
+    "user": "ann",
+    "linked_at": _NOW,
+    "expires_at": _NOW + 2_592_000,
+    "live": True,
+}
 _CASE_EXAMPLE = {
     "id": "c_5f1d7a",
     "kind": "organisation",
@@ -167,6 +183,18 @@ _KEY_EXAMPLE = {
     "revoked_at": None,
     "last_used_at": None,
     "live": True,
+}
+_HANDOFF_PROPERTIES: dict[str, Schema] = {
+    "id": TEXT,
+    "state": {"enum": ["waiting", "opened", "claimed", "expired"]},
+    "match": {"type": "string", "pattern": "^[1-9][0-9]$", "description": "both screens show it"},
+    "expires_at": TIME,
+}
+_HANDOFF_EXAMPLE = {
+    "id": "6f1ed002ab5595859014ebf0951522d9",
+    "state": "waiting",
+    "match": "47",
+    "expires_at": _NOW + 600,
 }
 _JOB_PROPERTIES: dict[str, Schema] = {
     "marketplace": line(60),
@@ -358,7 +386,7 @@ SCHEMAS: dict[str, Schema] = {
     "Session": record(
         {
             "account": TEXT,
-            "means": {"enum": ["sign-in", "session-key", "signature"]},
+            "means": {"enum": ["sign-in", "session-key", "hand-off", "signature"]},
             "proven_at": TIME,
             "expires_at": maybe(TIME),
         },
@@ -741,6 +769,21 @@ SCHEMAS: dict[str, Schema] = {
     "Keys": record(
         {"keys": {"type": "array", "items": ref("Key")}}, example={"keys": [_KEY_EXAMPLE]}
     ),
+    "UserCode": record(
+        {"code": TEXT, "expires_at": TIME},
+        example={"code": "kycgate-mfrggzdfmztwq2lknnwg23tp", "expires_at": _NOW + 900},
+    ),
+    "UserLink": record(_USER_LINK_PROPERTIES, example=_USER_LINK_EXAMPLE),
+    "UserLinks": record(
+        {"users": {"type": "array", "items": ref("UserLink")}},
+        example={"users": [_USER_LINK_EXAMPLE]},
+    ),
+    "NoFields": {
+        "type": "object",
+        "properties": {},
+        "additionalProperties": False,
+        "examples": [{}],
+    },
     "Status": record(
         {
             "account": TEXT,
@@ -868,6 +911,14 @@ SCHEMAS: dict[str, Schema] = {
             "store": {"enum": ["ok", "unavailable"]},
             "stale_lists": {"type": "integer"},
             "revocations_late_s": {"type": "integer"},
+            "renewals_waiting": {
+                "type": "integer",
+                "description": "attestations due for renewal that something of ours holds up",
+            },
+            "renewals_end_at": {
+                "type": "integer",
+                "description": "operators only: when the first of them is cut off",
+            },
             "log": maybe(
                 record(
                     {"seq": {"type": "integer"}, "hash": BYTES32}, example={"seq": 7, "hash": _WORD}
@@ -911,5 +962,36 @@ SCHEMAS: dict[str, Schema] = {
             "remedy": "give a whole number from 1 to 30",
             "request_id": "6f1ed002ab5595859014ebf0951522d9",
         },
+    ),
+    # -- hand-off to a phone
+    "Empty": record({}, example={}),
+    "Handoff": record(_HANDOFF_PROPERTIES, example=_HANDOFF_EXAMPLE),
+    "NewHandoff": record(
+        {**_HANDOFF_PROPERTIES, "code": TEXT, "url": TEXT, "svg": TEXT},
+        example={
+            **_HANDOFF_EXAMPLE,
+            "code": "k3vf-8q2m-x7tc-0wzr",
+            "url": "https://verify.example/phone#k3vf-8q2m-x7tc-0wzr",
+            "svg": '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 41 41">…</svg>',
+        },
+    ),
+    "HandoffCode": record({"code": line(40)}, example={"code": "k3vf-8q2m-x7tc-0wzr"}),
+    "HandoffClaim": record(
+        {"code": line(40), "match": line(2)},
+        example={"code": "k3vf-8q2m-x7tc-0wzr", "match": "47"},
+    ),
+    "HandoffLook": record(
+        {"account": TEXT, "operator": TEXT, "marketplace": TEXT, "match": TEXT, "expires_at": TIME},
+        example={
+            "account": _KEY,
+            "operator": "Harbour GPU",
+            "marketplace": "harbour",
+            "match": "47",
+            "expires_at": _NOW + 600,
+        },
+    ),
+    "HandoffSession": record(
+        {"account": TEXT, "scope": {"const": "hand-off"}, "expires_at": TIME},
+        example={"account": _KEY, "scope": "hand-off", "expires_at": _NOW + 3600},
     ),
 }

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from kycgate.core.attestation import SignedAttestation
+from kycgate.core.claims import Account
 from kycgate.errors import NotFound, Unavailable
 from kycgate.store.base import Job
 from kycgate.web.access import is_operator, renter, renter_or_key
@@ -24,23 +25,25 @@ def status(parts: WebParts, call: Call) -> Answer:
     """GET /v1/status: one document a script can wait on. A gate API key may read it too."""
     who = renter_or_key(parts, call)
     read_query(call, ())
-    newest = next(iter(cases.of_renter(parts, who.account)), None)
-    held = parts.identity.attestation(who.account, now=call.now)
-    case = cases.shown(parts, newest, call.now) if newest else None
+    return Answer(200, document(parts, who.account, now=call.now))
+
+
+def document(parts: WebParts, account: Account, *, now: int) -> dict[str, Any]:
+    """Where the account stands, for programs and for the pages alike."""
+    newest = next(iter(cases.of_renter(parts, account)), None)
+    held = parts.identity.attestation(account, now=now)
+    case = cases.shown(parts, newest, now) if newest else None
     state = _state(case, held)
-    return Answer(
-        200,
-        {
-            "account": who.account.key,
-            "state": state,
-            "state_text": state_in_words(state),
-            "case": case,
-            "attestation": _brief(held) if held else None,
-            "wallet_proof_at": parts.store.wallet_proof_at(who.account.key),
-            "jobs": [_job(parts, job) for job in parts.store.jobs_of(who.account.key, limit=_JOBS)],
-            "marketplace_url": parts.marketplace_url,
-        },
-    )
+    return {
+        "account": account.key,
+        "state": state,
+        "state_text": state_in_words(state),
+        "case": case,
+        "attestation": _brief(held) if held else None,
+        "wallet_proof_at": parts.store.wallet_proof_at(account.key),
+        "jobs": [_job(parts, job) for job in parts.store.jobs_of(account.key, limit=_JOBS)],
+        "marketplace_url": parts.marketplace_url,
+    }
 
 
 def _job(parts: WebParts, job: Job) -> dict[str, Any]:
@@ -77,17 +80,22 @@ def health(parts: WebParts, call: Call) -> Answer:
         late = parts.publishing.late_s(now=call.now) if parts.publishing else 0
     except Unavailable:
         return Answer(503, {"status": "down", "store": "unavailable"})
+    waiting = None if parts.renewals is None else parts.renewals.waiting(now=call.now)
+    count = 0 if waiting is None else waiting.count
     document: dict[str, Any] = {
-        "status": "degraded" if stale or late else "ok",
+        "status": "degraded" if stale or late or count else "ok",
         "store": "ok",
         "revocations_late_s": late,
         "stale_lists": len(stale),
+        "renewals_waiting": count,
         "log": {"seq": head.seq, "hash": "0x" + head.hash.hex()} if head else None,
     }
     if is_operator(parts, call):
         document["lists"] = [
             {"name": entry.name, "version": entry.version, "as_of": entry.as_of} for entry in stale
         ]
+        if waiting is not None and waiting.first_ends_at is not None:
+            document["renewals_end_at"] = waiting.first_ends_at
         if parts.publishing is not None:
             document["chains"] = parts.publishing.document(now=call.now)
     return Answer(200, document)
