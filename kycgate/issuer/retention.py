@@ -186,6 +186,8 @@ class Retention:
     def _disarm(self, subject_id: str, now: int) -> None:
         for account in self._accounts(subject_id):
             self._store.set_upstream_key(account, None)
+            for link in self._store.user_links_of(account):
+                self._store.end_user_link(account, link.id)
             for key in self._store.keys_of(account):
                 self._store.revoke_key(account, key.id, at=now)
 

@@ -16,7 +16,7 @@ from kycgate.errors import Conflict, Malformed, NotFound
 from kycgate.issuer.portability import Portability
 from kycgate.issuer.retention import Duty, Retention, RetentionRules
 from kycgate.keys import LocalSigner
-from kycgate.store.base import Job, Key, Store
+from kycgate.store.base import Job, Key, Store, UserLink
 from tests.issuer.conftest import (
     DAY,
     NOW,
@@ -106,11 +106,13 @@ def test_an_approved_renter_who_never_rented_is_erased_and_no_longer_attested(
     key = Key("k1", b"k" * 32, ADA.key, "cli", ("rent",), "kg_", NOW, NOW + DAY)
     archive.office.store.add_key(key)
     archive.office.store.set_upstream_key(ADA.key, b"sealed")
+    archive.office.store.add_user_code(UserLink("u1", ADA.key, b"c" * 32, NOW + 60, NOW))
     assert archive.calendar.erase(ADA, now=NOW + 1).until is None
     assert isinstance(archive.office.verify(signed, ADA, NOW + 1), InvalidAttestation)
     assert archive.office.identity.attestation(ADA, now=NOW + 1) is None
     assert archive.office.store.keys_of(ADA.key)[0].revoked_at == NOW + 1
     assert archive.office.store.upstream_key(ADA.key) is None
+    assert archive.office.store.user_links_of(ADA.key) == []
     assert len(archive.office.store.due("stop_jobs", now=NOW + 1)) == 1
 
 

@@ -49,11 +49,13 @@ class Town:
     document_id: str
     presentation_id: str
     visit_id: str
+    handoff_id: str
+    user_id: str
 
     def known(self) -> list[str]:
         """What must not show up in an answer to anybody else."""
         ids = (self.case_id, self.key_id, self.document_id, self.presentation_id, self.visit_id)
-        return [*SECRETS, *ids, key_of(ALICE)]
+        return [*SECRETS, *ids, self.handoff_id, key_of(ALICE)]
 
 
 @pytest.fixture
@@ -97,9 +99,12 @@ def _town(tmp_path: Path, http: responses.RequestsMock) -> Iterator[Town]:
     store.mark_forwarded(a_job(ACCOUNT).id, at=T0)
     shown = renter.post("/v1/presentations", {"mode": "dc"})
     visit = renter.post("/v1/verifications", {"provider": "persona"})
-    ids = [each.get_json()["id"] for each in (key, shown, visit)]
+    handoff = renter.post("/v1/handoffs", {})
+    renter.post("/v1/users", {})
+    (user,) = store.user_links_of(key_of(ALICE))
+    ids = [each.get_json()["id"] for each in (key, shown, visit, handoff)]
     document_id = kept.get_json()["document"]["id"]
-    yield Town(world, case_id, ids[0], document_id, *ids[1:])
+    yield Town(world, case_id, ids[0], document_id, *ids[1:], user.id)
     store.close()
 
 
@@ -172,6 +177,18 @@ ROWS: dict[tuple[str, str], list[tuple[str, Any, tuple[int, ...]]]] = {
     ("POST", "/v1/keys"): [("/v1/keys", {}, (201,))],
     ("GET", "/v1/keys"): [("/v1/keys", None, (200,))],
     ("DELETE", "/v1/keys/<id>"): [("/v1/keys/{key}", None, (404,))],
+    ("POST", "/v1/users"): [("/v1/users", {}, (201,))],
+    ("GET", "/v1/users"): [("/v1/users", None, (200,))],
+    ("DELETE", "/v1/users/<id>"): [("/v1/users/{user}", None, (404,))],
+    ("POST", "/v1/handoffs"): [("/v1/handoffs", {}, (201,))],
+    ("POST", "/v1/handoffs/look"): [
+        ("/v1/handoffs/look", {"code": "0000-0000-0000-0000"}, (401, 404)),
+    ],
+    ("POST", "/v1/handoffs/claim"): [
+        ("/v1/handoffs/claim", {"code": "0000-0000-0000-0000", "match": "47"}, (401, 404)),
+    ],
+    ("GET", "/v1/handoffs/<id>"): [("/v1/handoffs/{handoff}", None, (404,))],
+    ("DELETE", "/v1/handoffs/<id>"): [("/v1/handoffs/{handoff}", None, (404,))],
     ("POST", "/v1/permits"): [("/v1/permits", JOB | TERMS, (403,))],
     ("GET", "/v1/permits"): [("/v1/permits?job=0x" + "00" * 31 + "01", None, (403, 404))],
     ("POST", "/v1/explain"): [
@@ -229,6 +246,7 @@ def test_the_renter_does_see_their_own(town: Town) -> None:
             renter.get("/v1/documents").get_json(),
             renter.get(f"/v1/presentations/{town.presentation_id}").get_json(),
             renter.get(f"/v1/verifications/{town.visit_id}").get_json(),
+            renter.get(f"/v1/handoffs/{town.handoff_id}").get_json(),
         ]
     )
     assert [word for word in town.known() if word not in told] == []
@@ -256,6 +274,8 @@ def _state(town: Town) -> Any:
         store.keys_of(key_of(ALICE)),
         store.presentation(town.presentation_id),
         store.verification(town.visit_id),
+        store.handoff(town.handoff_id),
+        store.user_links_of(key_of(ALICE)),
         store.accounts_of(case.subject_id if case else ""),
     )
 
@@ -267,6 +287,8 @@ def _filled(town: Town, path: str) -> str:
         account=key_of(ALICE),
         shown=town.presentation_id,
         visit=town.visit_id,
+        handoff=town.handoff_id,
+        user=town.user_id,
     )
 
 
