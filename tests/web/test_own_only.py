@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import responses
@@ -28,14 +28,23 @@ from tests.fakes import MemoryLog
 from tests.issuer.conftest import DOMAIN, KEK, POLICY, Edition, FewCountries, Lists
 from tests.issuer.pictures import a_jpeg
 from tests.issuer.proofs import a_proof
-from tests.issuer.providers import stand_in
+from tests.issuer.providers.stand_in import MemoryOffice
+from tests.issuer.providers.stand_in import World as Providers
 from tests.issuer.test_mrz import TD3
 from tests.web.browser import ALICE, MALLORY, Browser, key_of, signed_in
 from tests.web.presenting import with_wallets
 from tests.web.world import T0, World, a_job, build, fresh_store
 
 ACCOUNT, STRANGER = Account(ALICE.address), Account(MALLORY.address)
-SECRETS = ("Quillon", "1987-06-05", "12AB34567", "blurred", "needs-this", "job-label")
+SECRETS = (
+    "Quillon",
+    "1987-06-05",
+    "12AB34567",
+    "blurred",
+    "needs-this",
+    "job-label",
+    "scheduler-user",
+)
 """What only the renter and the reviewer know."""
 
 
@@ -47,24 +56,28 @@ class Town:
     case_id: str
     key_id: str
     document_id: str
-    presentation_id: str
     visit_id: str
-    handoff_id: str
+    presentation_id: str
     user_id: str
+    handoff_id: str
 
     def known(self) -> list[str]:
         """What must not show up in an answer to anybody else."""
-        ids = (self.case_id, self.key_id, self.document_id, self.presentation_id, self.visit_id)
-        return [*SECRETS, *ids, self.handoff_id, key_of(ALICE)]
+        return [
+            *SECRETS,
+            self.case_id,
+            self.key_id,
+            self.document_id,
+            self.visit_id,
+            self.presentation_id,
+            self.user_id,
+            self.handoff_id,
+            key_of(ALICE),
+        ]
 
 
 @pytest.fixture
 def town(tmp_path: Path) -> Iterator[Town]:
-    with responses.RequestsMock(assert_all_requests_are_fired=False) as http:
-        yield from _town(tmp_path, http)
-
-
-def _town(tmp_path: Path, http: responses.RequestsMock) -> Iterator[Town]:
     store, log = fresh_store(tmp_path / "gate.db"), MemoryLog()
     vault = Vault(store, KEK, log=log)
     signer = LocalSigner(b"\x11" * 32)
@@ -79,7 +92,8 @@ def _town(tmp_path: Path, http: responses.RequestsMock) -> Iterator[Town]:
     )
     retention = Retention(store, vault=vault, book=identity.book, log=log, rules=RetentionRules())
     me = Me(retention, Portability(store, vault=vault, book=identity.book))
-    visits = stand_in.World(store, http, stand_in.MemoryOffice()).visits
+    http = responses.RequestsMock(assert_all_requests_are_fired=False)
+    visits = Providers(store, http, cast("MemoryOffice", identity)).visits
     world = build(store, load_default_policy(), identity=identity, me=me, verifications=visits)
     with_wallets(world)
     renter = signed_in(world)
@@ -97,14 +111,13 @@ def _town(tmp_path: Path, http: responses.RequestsMock) -> Iterator[Town]:
     key = renter.post("/v1/keys", {"label": "job-label"})
     store.begin_job(a_job(ACCOUNT), repeat_window_s=1)
     store.mark_forwarded(a_job(ACCOUNT).id, at=T0)
-    shown = renter.post("/v1/presentations", {"mode": "dc"})
-    visit = renter.post("/v1/verifications", {"provider": "persona"})
-    handoff = renter.post("/v1/handoffs", {})
-    renter.post("/v1/users", {})
-    (user,) = store.user_links_of(key_of(ALICE))
-    ids = [each.get_json()["id"] for each in (key, shown, visit, handoff)]
-    document_id = kept.get_json()["document"]["id"]
-    yield Town(world, case_id, ids[0], document_id, *ids[1:], user.id)
+    shown = renter.post("/v1/presentations", {"mode": "redirect"}).get_json()["id"]
+    document = kept.get_json()["document"]["id"]
+    handoff = renter.post("/v1/handoffs", {}).get_json()["id"]
+    user = world.link_user(key_of(ALICE), user="scheduler-user")
+    with http:
+        visit = renter.post("/v1/verifications", {"provider": "stripe"}).get_json()["id"]
+        yield Town(world, case_id, key.get_json()["id"], document, visit, shown, user.id, handoff)
     store.close()
 
 
@@ -112,6 +125,7 @@ PERSON = {"kind": "person", "details": {"name": "Mallory Stranger", "country": "
 JOB = {"gpu_model": "H100", "gpu_count": 8, "hours": 24}
 TERMS = {"provider": "0x" + "11" * 20, "token": "0x" + "22" * 20, "max_value": "5"}
 
+_GUESSED = "/v1/presentations/" + "0" * 32
 # What a stranger sends to each route to get at the renter's: path, body, and the right statuses.
 ROWS: dict[tuple[str, str], list[tuple[str, Any, tuple[int, ...]]]] = {
     ("POST", "/v1/challenge"): [
@@ -136,28 +150,14 @@ ROWS: dict[tuple[str, str], list[tuple[str, Any, tuple[int, ...]]]] = {
     ("PUT", "/v1/cases/<id>"): [("/v1/cases/{case}", {"details": PERSON["details"]}, (404,))],
     ("GET", "/v1/ways"): [("/v1/ways", None, (200,))],
     ("POST", "/v1/presentations"): [("/v1/presentations", {"mode": "dc"}, (201,))],
-    ("GET", "/v1/presentations/<id>"): [("/v1/presentations/{shown}", None, (404,))],
+    ("GET", "/v1/presentations/<id>"): [("/v1/presentations/{presentation}", None, (404,))],
     ("POST", "/v1/presentations/<id>/response"): [
-        ("/v1/presentations/{shown}/response", {"response_code": "x" * 20}, (404,)),
-        (
-            "/v1/presentations/{shown}/response",
-            {"protocol": "openid4vp-v1-unsigned", "data": {"response": "x"}},
-            (404,),
-        ),
+        ("/v1/presentations/{presentation}/response", {"response_code": "x"}, (404,)),
     ],
-    ("GET", "/v1/presentations/<id>/request"): [
-        ("/v1/presentations/{shown}/request", None, (404,)),
-    ],
-    ("POST", "/v1/presentations/<id>/request"): [
-        ("/v1/presentations/{shown}/request", {}, (400,)),
-    ],
-    ("POST", "/v1/presentations/<id>/direct"): [
-        ("/v1/presentations/{shown}/direct", {}, (400,)),
-    ],
-    ("POST", "/v1/verifications"): [("/v1/verifications", {"provider": "persona"}, (201,))],
-    ("GET", "/v1/verifications/<id>"): [("/v1/verifications/{visit}", None, (404,))],
-    ("POST", "/v1/webhooks/<provider>"): [("/v1/webhooks/persona", {}, (400, 401, 403))],
-    ("POST", "/v1/imports"): [("/v1/imports", {}, (404,))],
+    # The wallet's own: whoever knows the id is the wallet, and 128 random bits are not guessed.
+    ("GET", "/v1/presentations/<id>/request"): [(f"{_GUESSED}/request", None, (404,))],
+    ("POST", "/v1/presentations/<id>/request"): [(f"{_GUESSED}/request", {}, (400,))],
+    ("POST", "/v1/presentations/<id>/direct"): [(f"{_GUESSED}/direct", {}, (400,))],
     ("POST", "/v1/documents"): [
         ("/v1/documents", {"hand_in": True}, (409,)),
         ("/v1/documents", {"mrz": list(TD3)}, (409,)),
@@ -174,6 +174,10 @@ ROWS: dict[tuple[str, str], list[tuple[str, Any, tuple[int, ...]]]] = {
     ("GET", "/v1/me/export"): [("/v1/me/export", None, (404,))],
     ("GET", "/v1/me/uses"): [("/v1/me/uses", None, (200,))],
     ("DELETE", "/v1/me"): [("/v1/me", None, (404,))],
+    ("POST", "/v1/verifications"): [("/v1/verifications", {"provider": "stripe"}, (201,))],
+    ("GET", "/v1/verifications/<id>"): [("/v1/verifications/{visit}", None, (404,))],
+    ("POST", "/v1/webhooks/<provider>"): [("/v1/webhooks/stripe", {}, (401,))],
+    ("POST", "/v1/imports"): [("/v1/imports", {}, (404,))],
     ("POST", "/v1/keys"): [("/v1/keys", {}, (201,))],
     ("GET", "/v1/keys"): [("/v1/keys", None, (200,))],
     ("DELETE", "/v1/keys/<id>"): [("/v1/keys/{key}", None, (404,))],
@@ -244,8 +248,8 @@ def test_the_renter_does_see_their_own(town: Town) -> None:
             renter.get("/v1/me/export").get_json(),
             renter.get("/v1/status").get_json(),
             renter.get("/v1/documents").get_json(),
-            renter.get(f"/v1/presentations/{town.presentation_id}").get_json(),
             renter.get(f"/v1/verifications/{town.visit_id}").get_json(),
+            renter.get(f"/v1/presentations/{town.presentation_id}").get_json(),
             renter.get(f"/v1/handoffs/{town.handoff_id}").get_json(),
         ]
     )
@@ -273,10 +277,10 @@ def _state(town: Town) -> Any:
         store.blobs_of(town.case_id),
         store.keys_of(key_of(ALICE)),
         store.presentation(town.presentation_id),
-        store.verification(town.visit_id),
-        store.handoff(town.handoff_id),
         store.user_links_of(key_of(ALICE)),
         store.accounts_of(case.subject_id if case else ""),
+        store.verification(town.visit_id),
+        store.handoff(town.handoff_id),
     )
 
 
@@ -284,11 +288,11 @@ def _filled(town: Town, path: str) -> str:
     return path.format(
         case=town.case_id,
         key=town.key_id,
-        account=key_of(ALICE),
-        shown=town.presentation_id,
         visit=town.visit_id,
+        presentation=town.presentation_id,
         handoff=town.handoff_id,
         user=town.user_id,
+        account=key_of(ALICE),
     )
 
 
