@@ -60,8 +60,6 @@ from kycgate.web.parts import WebParts
 
 _TICK_S = 1.0
 _CREDENTIALS_S = 30
-_RETENTION_S = 3600
-"""People whose time is over are forgotten this often; each round may be repeated."""
 _SWEEP_S = 60
 """Used nonces and ended sessions are forgotten this often, so that strangers can't pile them up."""
 
@@ -113,8 +111,10 @@ class Services:
         _each(lambda: self.stopper.run(now=now))
         if now % _SWEEP_S == 0:
             _each(lambda: self.store.sweep(now=now))
-        if now % _RETENTION_S == 0:
-            _each(lambda: self.retention.run(now=now))
+
+    def tick_calendar(self, now: int) -> None:
+        """Forget whoever's time is over; looking at everybody takes its time."""
+        _each(lambda: self.retention.tick(now))
 
     def tick_lists(self, now: int) -> None:
         """Notice a change of the lists, and screen again whom it may concern."""
@@ -288,6 +288,7 @@ def background(services: Services) -> Iterator[None]:
         for name, tick in (
             ("decisions", services.tick),
             ("lists", services.tick_lists),
+            ("calendar", services.tick_calendar),
             ("credentials", services.tick_credentials),
             ("chains", services.tick_chain),
             ("providers", services.tick_providers),
