@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import json
 import logging
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
 
 from kycgate.core import attestation as attestations
 from kycgate.core.assertion import HEADER, JWKS_PATH
@@ -231,8 +233,7 @@ class Gate:
         if route is None or route.kind is not Kind.PUBLIC_READ:
             raise Unauthenticated("No proof of a wallet was shown.", code=Code.PROOF_MISSING)
         onward = self._parts.adapter.with_key(request.onward, None)
-        forward = self._forward(request, onward, until=self._until(passage, request, route))
-        return replace(forward, charge=charging(passage.charged))
+        return self._forward(passage, route, onward)
 
     def _observed(
         self, passage: Passage, request: CleanRequest, route: Route | None, *, wait: bool
@@ -242,7 +243,7 @@ class Gate:
             if not wait:
                 raise WouldWait
             self._records.observed(passage, Reason(Code.PROOF_MISSING, "no gate proof was shown"))
-        return self._forward(request, request.onward)
+        return self._forward(passage, route, request.onward)
 
     # -- 4. what is not decided ------------------------------------------------------------------
 
@@ -308,11 +309,7 @@ class Gate:
                     Code.DOOR_BLIND, "a listing to be filtered came through a blind door"
                 )
             return self._filtered(request, headers, identity)
-        return replace(
-            self._forward(request, headers, identity, until=self._until(passage, request, route)),
-            charge=charging(passage.charged),
-            lane="stop" if _ends(route) else "usual",
-        )
+        return self._forward(passage, route, headers, identity, lane=_lane(route))
 
     def _long(
         self,
@@ -344,7 +341,7 @@ class Gate:
 
         identity = Identity(caller.account.key, None, None, 0, until(request.view.now))
         headers = self._with_identity(request, upstream, identity)
-        return replace(self._forward(request, headers, identity), lane="long", goes_on=goes_on)
+        return self._forward(passage, route, headers, identity, lane="long", goes_on=goes_on)
 
     def _cleared_until(self, account: Account, now: int) -> int:
         """The end of the account's attestation. Raises Refused without one, Unavailable."""
@@ -357,20 +354,25 @@ class Gate:
         reason = Reason(Code.ATTESTATION_MISSING, text) if verdict is None else verdict.reason
         raise Refused(text, reasons=(reason,))
 
-    def _until(self, passage: Passage, request: CleanRequest, route: Route) -> int:
+    def _until(self, passage: Passage, request: CleanRequest, route: Route | None) -> int:
         """How long the answer stands: only a read's, and only while all it was made from does."""
-        if request.method not in _READS or route.kind not in READS or has_body(request):
+        if route is None or route.kind not in READS or route.long_lived:
+            return 0
+        if request.method not in _READS or has_body(request):
             return 0
         return min(passage.lease.until, request.view.now + self._parts.limits.reuse_s)
 
     def _forward(
         self,
-        request: CleanRequest,
+        passage: Passage,
+        route: Route | None,
         headers: Headers,
         identity: Identity | None = None,
         *,
-        until: int = 0,
+        lane: Literal["usual", "stop", "long"] = "usual",
+        goes_on: Callable[[int], int] | None = None,
     ) -> Forward:
+        request = passage.clean()
         return Forward(
             method=request.method,
             target=request.target,
@@ -378,7 +380,10 @@ class Gate:
             body=request.view.body,
             failed=lambda sent: self._no_answer(),
             identity=identity,
-            until=until,
+            lane=lane,
+            goes_on=goes_on,
+            charge=charging(passage.charged),
+            until=self._until(passage, request, route),
         )
 
     def _no_answer(self) -> Reply:
@@ -572,6 +577,10 @@ def _check_door(view: RequestView, route: Route | None) -> None:
     blind = route.kind in ACTIONS or route.long_lived
     if blind or (scope is not None and scope not in view.only):
         raise _refused(Code.DOOR_BLIND, f"{route.name} came through {view.door}, not the proxy")
+
+
+def _lane(route: Route) -> Literal["usual", "stop"]:
+    return "stop" if _ends(route) else "usual"
 
 
 def _ends(route: Route | None) -> bool:
