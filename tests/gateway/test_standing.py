@@ -15,7 +15,12 @@ from typing import Any
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    rule,
+    run_state_machine_as_test,
+)
 
 from kycgate.core.claims import Action, JobRequest
 from kycgate.core.policy import Mode
@@ -187,10 +192,11 @@ class CachedAnswersAreUncachedAnswers(RuleBasedStateMachine):
         assert said[0] == said[1]
 
 
-TestCachedAnswersAreUncachedAnswers = CachedAnswersAreUncachedAnswers.TestCase
-TestCachedAnswersAreUncachedAnswers.settings = settings(
-    max_examples=40, stateful_step_count=25, deadline=None
-)
+def test_cached_answers_are_uncached_answers() -> None:
+    run_state_machine_as_test(
+        CachedAnswersAreUncachedAnswers,
+        settings=settings(max_examples=40, stateful_step_count=25, deadline=None),
+    )
 
 
 @pytest.fixture
