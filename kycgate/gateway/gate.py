@@ -44,8 +44,8 @@ from kycgate.gateway.onward import (
     readable,
     with_origin,
 )
-from kycgate.gateway.parts import GateParts
-from kycgate.gateway.proving import SCOPES, Caller, Prover
+from kycgate.gateway.parts import GateParts, Ownership
+from kycgate.gateway.proving import SCOPES, Caller, Prover, Proves
 from kycgate.gateway.records import Passage, Records
 from kycgate.gateway.repeats import Repeats
 from kycgate.gateway.revocation import StoreRevocations
@@ -71,7 +71,8 @@ class _UpstreamKey:
 class Gate:
     """The decision path of one marketplace. Implements `view.GatePort`; every door shares it."""
 
-    def __init__(self, parts: GateParts) -> None:
+    def __init__(self, parts: GateParts, *, prover: Proves | None = None) -> None:
+        """`prover` where callers prove themselves otherwise than by key or signature (hooks)."""
         self._parts = parts
         self._memory = Memory(
             parts.store.version,
@@ -79,7 +80,7 @@ class Gate:
             entries=parts.limits.memory_entries,
             monotonic=parts.monotonic,
         )
-        self._prover = Prover(parts, self._memory)
+        self._prover: Proves = prover or Prover(parts, self._memory)
         self._repeats = Repeats(parts)
         self._records = Records(parts)
         self._turns = Turns(parts.rates, parts.monotonic)
@@ -397,7 +398,8 @@ class Gate:
         self, request: CleanRequest, route: Route, headers: Headers, identity: Identity
     ) -> Forward:
         def finish(status: int, fields: Headers, body: bytes) -> Reply:
-            if 200 <= status < 300 and route.resource is not None:
+            ended = self._parts.adapter.accepted(status, body)
+            if ended and route.resource is not None:
                 self._records.stopped(route.resource)
             return Reply(status, answer_fields(fields), body)
 
@@ -494,15 +496,33 @@ class Gate:
     ) -> Evidence:
         """What is known of the renter; `client_ip` None where nobody is connected (a dry run)."""
         place = None if client_ip is None else self._parts.network.where(client_ip)
+        # The attestation first: renewing it looks at the owners anew.
+        attestation = self._attestation(account, now)
+        owners = self._ownership(account, now)
         return Evidence(
             account=account,
-            attestation=self._attestation(account, now),
+            attestation=attestation,
             gpu=self._parts.classify(job.gpu_model or ""),
             network_country=None if place is None else place.country,
             wallet_proof_at=self._parts.store.wallet_proof_at(account.key),
             lists=self._parts.lists(),
-            regions=frozenset() if place is None else place.regions,
+            regions=owners.regions if place is None else owners.regions | place.regions,
+            listed_share=owners.share,
+            share_gap=owners.gap,
+            owners=owners.digest,
         )
+
+    def _ownership(self, account: Account, now: int) -> Ownership:
+        """What the account's case says of its owners, from memory until the store moves."""
+
+        def load() -> tuple[Ownership, int]:
+            found = self._parts.ownership(account, now)
+            # That nothing is recorded is told, never remembered.
+            return found, now + (self._parts.limits.memory_s if found.digest else 0)
+
+        found = self._memory.recall(("ownership", account), load, now=now, wait=True)
+        assert found is not None
+        return found
 
     def _attestation(
         self, account: Account, now: int

@@ -141,7 +141,10 @@ def charging(buckets: Sequence[Bucket]) -> Callable[[], bool]:
 @lru_cache(maxsize=64)
 def _is_front(ip: str) -> bool:
     """On this very machine nobody but a front connects; whom it speaks for is not known here
-    unless it is named as one, and then this is not its address."""
+    unless it is named as one, and then this is not its address. No address at all is a scheduler's
+    question: whom it asks for is charged as an account."""
+    if not ip:
+        return True
     try:
         return ipaddress.ip_address(ip).is_loopback
     except ValueError:

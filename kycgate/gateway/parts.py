@@ -7,19 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Final, Literal, Protocol
 
 from kycgate.core.attestation import SignedAttestation
 from kycgate.core.claims import Account
 from kycgate.core.decision import Allow
-from kycgate.core.policy import GpuClass, ListVersion, Policy
+from kycgate.core.policy import GpuClass, ListedShare, ListVersion, Policy, Region
 from kycgate.core.signature import Invalid, Undecided, Valid
 from kycgate.core.trust import TrustList
 from kycgate.gateway.adapters.base import Adapter
 from kycgate.gateway.limits import Rates
 from kycgate.gateway.view import Identity
 from kycgate.screening.network import Network
-from kycgate.store.base import Begun, Job, Key, Refusal, Revocations
+from kycgate.store.base import Begun, DecisionFacts, Job, Key, Refusal, Revocations
 
 
 class GateStore(Protocol):
@@ -46,6 +46,7 @@ class GateStore(Protocol):
         deployment: str | None = None,
         permit: bytes | None = None,
     ) -> None: ...
+    def reopen_unpaid(self, job_id: bytes, *, at: int) -> bool: ...
     def job(self, job_id: bytes) -> Job | None: ...
     def jobs_of(self, account: str, *, limit: int = 100) -> list[Job]: ...
     def own_deployment(self, deployment: str, account: str, job_id: bytes, *, at: int) -> None: ...
@@ -53,6 +54,7 @@ class GateStore(Protocol):
     def deployments_of(self, account: str) -> list[str]: ...
     def close_deployment(self, deployment: str, *, at: int) -> None: ...
     def add_refusal(self, refusal: Refusal) -> None: ...
+    def add_facts(self, facts: DecisionFacts) -> None: ...
 
 
 class Log(Protocol):
@@ -67,6 +69,19 @@ class Attestations(Protocol):
     def current(self, account: Account, now: int) -> SignedAttestation | None:
         """Today's attestation, renewed silently if it may be; None when there is none."""
 
+
+@dataclass(frozen=True, slots=True)
+class Ownership:
+    """What is known of an account's owners and places. `digest`: SHA-256 hex of the record."""
+
+    share: ListedShare | None
+    gap: str
+    regions: frozenset[Region]
+    digest: str | None
+
+
+NOT_FOLLOWED: Final = Ownership(None, "owners are not followed here", frozenset(), None)
+"""Where there is no database of cases, as in middleware that decides on its own."""
 
 ContractWallet = Callable[[Account, bytes, bytes], Valid | Invalid | Undecided]
 """(contract account, digest, signature) → whether the contract accepts it, asked on its chain."""
@@ -126,6 +141,8 @@ class GateParts:
     """Versions and ages of the screening lists behind today's attestations."""
     classify: Callable[[str], GpuClass]
     """GPU model → control class; "" and unknown names are unknown, hence controlled."""
+    ownership: Callable[[Account, int], Ownership]
+    """(account, now) → what its case says of owners and regions; NOT_FOLLOWED without cases."""
     network: Network
     """Where a caller's address is, by the operator's own database; NoNetwork without one."""
     permit_for: Callable[[Allow, bytes, int], bytes | None]

@@ -9,6 +9,7 @@ import hashlib
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from kycgate.core import proof
 from kycgate.core.claims import Account
@@ -30,6 +31,7 @@ SCOPES = {
     Kind.RENT: "rent",
     Kind.EXTEND: "rent",
     Kind.MODIFY: "rent",
+    Kind.ADMIT: "rent",
     Kind.STOP: "stop",
     Kind.PAUSE: "stop",
     Kind.OWN_READ: "read",
@@ -52,6 +54,28 @@ class Caller:
     def may(self, kind: Kind) -> bool:
         needed = SCOPES[kind]
         return self.scope is None or needed is None or needed in self.scope
+
+
+class Proves(Protocol):
+    """What the gate asks about a request's caller."""
+
+    def shows_proof(self, request: CleanRequest) -> bool:
+        """Whether the request claims to be proven to this gate, rightly or not."""
+
+    def prove(
+        self, request: CleanRequest, *, wait: bool, lease: Lease, first: Callable[[], None]
+    ) -> Caller:
+        """The proven caller. Raises Unauthenticated, Unavailable, WouldWait.
+
+        `first` is called before anything costly is done for a caller not yet known, and may raise.
+        """
+
+    def stands(self, request: CleanRequest, caller: Caller, *, now: int) -> int:
+        """Until when the proof this request came with counts. Raises Unauthenticated if it no
+        longer does."""
+
+    def note_uses(self) -> None:
+        """Write down what was used: beside the requests, which need not wait for it."""
 
 
 class Prover:

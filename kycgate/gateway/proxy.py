@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +21,8 @@ from dataclasses import replace
 from email.utils import formatdate
 from typing import Any, TypeVar
 
+from kycgate.errors import Malformed
+from kycgate.gateway.fronts import NOBODY, Fronts
 from kycgate.gateway.lanes import Lanes, UnderWay
 from kycgate.gateway.standing import Standing
 from kycgate.gateway.streams import lifetime
@@ -63,9 +66,12 @@ class Proxy:
         patience: Patience | None = None,
         threads: int = 16,
         clock: Callable[[], float] = time.time,
+        fronts: Fronts = NOBODY,
         lanes: Lanes | None = None,
     ) -> None:
-        """`upstream` is an origin; `threads` gate checks may wait at once. Raises Misconfigured."""
+        """`upstream` is an origin; `threads` gate checks may wait at once; `fronts` say where their
+        requests came from. Raises Misconfigured.
+        """
         self._under_way = UnderWay(lanes or Lanes())
         self._known: Standing[tuple[object, ...], Forward] = Standing(gate.mark, clock)
         self._gate = gate
@@ -73,6 +79,7 @@ class Proxy:
         self._upstream = Upstream(upstream, self._patience)
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="gate")
         self._clock = clock
+        self._fronts = fronts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -80,7 +87,12 @@ class Proxy:
         elif scope["type"] == "http":
             caller = _Caller(scope, receive, send)
             try:
-                view = _view(scope, int(self._clock()))
+                now = int(self._clock())
+                try:
+                    view = _view(scope, now, self._fronts)
+                except Malformed as error:
+                    await caller.reply(_unplaced(error), now)
+                    return
                 if caller.has_body or (known := self._known.get(_question(view))) is None:
                     await self._serve(view, caller)
                 else:
@@ -326,7 +338,13 @@ def _question(view: RequestView) -> tuple[object, ...]:
     return (view.method, view.target, view.scheme, view.client_ip, view.headers)
 
 
-def _view(scope: Scope, now: int) -> RequestView:
+def _unplaced(error: Malformed) -> Reply:
+    """The front's own fault, said before anybody is asked about the request."""
+    body = json.dumps({"status": "failed", "error": error.message}).encode()
+    return Reply(400, (("content-type", "application/json"), ("cache-control", "no-store")), body)
+
+
+def _view(scope: Scope, now: int, fronts: Fronts) -> RequestView:
     headers = tuple((n.decode("latin-1"), v.decode("latin-1")) for n, v in scope["headers"])
     return RequestView(
         method=scope["method"],
@@ -335,7 +353,7 @@ def _view(scope: Scope, now: int) -> RequestView:
         scheme=scope["scheme"],
         headers=headers,
         body=None,
-        client_ip=scope["client"][0] if scope["client"] else "",
+        client_ip=fronts.caller(scope["client"][0] if scope["client"] else "", scope["headers"]),
         now=now,
         door="proxy",
     )

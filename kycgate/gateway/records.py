@@ -7,14 +7,17 @@ of it is added when the upstream has answered.
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+import rfc8785
+
 from kycgate.core.claims import Action, JobRequest
-from kycgate.core.decision import Allow, Decision, Deny, Evidence
+from kycgate.core.decision import Allow, Decision, Deny, Evidence, explain
 from kycgate.core.permit import job_id
 from kycgate.core.policy import ListVersion, Policy
 from kycgate.errors import Busy, Code, KycgateError, Malformed, Reason
@@ -27,7 +30,7 @@ from kycgate.gateway.parts import GateParts
 from kycgate.gateway.proving import Caller
 from kycgate.gateway.repeats import fingerprint, job_number
 from kycgate.gateway.view import Headers, Reply, RequestView
-from kycgate.store.base import Job, Refusal
+from kycgate.store.base import DecisionFacts, Job, Refusal
 
 JOBS_LOOKED_AT = 1000
 """How many of an account's latest jobs are searched for the one a deployment stands on."""
@@ -124,7 +127,7 @@ class Records:
         """Records the upstream's answer and hands it on, with the permit if it was a yes."""
         now = self._parts.clock()
         deployment = permit = None
-        if 200 <= status < 300:
+        if self._parts.adapter.accepted(status, body):
             deployment = self._deployment(passage, job, body, now)
             permit = self._permit(passage, job, now)
         ours: Headers = (
@@ -296,7 +299,7 @@ class Records:
         route, job = passage.route, passage.job
         if route is None or route.kind not in ACTIONS:
             return {}
-        if job is None and route.kind is Kind.RENT:
+        if job is None and route.kind in (Kind.RENT, Kind.ADMIT):
             job = self._read_job(passage, route)
         if job is None:
             return {"action": str(ACTIONS[route.kind])}
@@ -371,9 +374,23 @@ class Records:
             "request": None if passage.job is None else passage.job.digest().hex(),
             "job": None if job is None else job.id.hex(),
             "decision": self._name(passage),
+            "ownership": None if evidence is None else evidence.owners,
+            "facts": self._facts(passage),
             "deployment": None if route is None else route.resource,
         }
         self._parts.log.append("decision", body, now=passage.view.now)
+
+    def _facts(self, passage: Passage) -> str | None:
+        """Keep what the decision stood on, so that it can be replayed; its digest for the log.
+
+        Salted, so that nobody who holds the log alone can try out what the facts were.
+        """
+        if passage.decision is None:
+            return None
+        salt = self._parts.draw(16).hex()
+        body = rfc8785.dumps({"salt": salt, "told": explain(passage.decision)})
+        self._parts.store.add_facts(DecisionFacts(self._name(passage), passage.view.now, body))
+        return hashlib.sha256(body).hexdigest()
 
     def _mode(self, passage: Passage) -> str:
         return str((passage.policy or self._parts.policy()).mode)

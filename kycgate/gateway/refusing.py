@@ -36,6 +36,7 @@ PROOF_CODES = frozenset(
         Code.PROOF_MISSING, Code.PROOF_INVALID, Code.PROOF_EXPIRED, Code.PROOF_NOT_YET_VALID,
         Code.PROOF_REPLAYED, Code.PROOF_AUDIENCE, Code.PROOF_INCOMPLETE, Code.WALLET_PROOF_STALE,
         Code.KEY_UNKNOWN, Code.KEY_REVOKED, Code.KEY_EXPIRED, Code.SIGNATURE_INVALID,
+        Code.USER_NOT_LINKED,
     }
 )  # fmt: skip
 _DEPENDENCY_CODES = frozenset({Code.DEPENDENCY, Code.SCREENING_STALE, Code.TRUST_EXPIRED})
@@ -45,6 +46,8 @@ _SENTENCES = {
     "missing:attestation": "Your wallet is not verified yet: verify once to rent here.",
     "missing:higher_level": "This GPU needs a higher level of verification than you have.",
     "missing:fresh_wallet_proof": "Your last wallet signature is too old: sign in again.",
+    "missing:linked_user": "Your user here is not linked to a verified wallet yet, or no longer:"
+    " link it once.",
     "declined": "This request was declined under the rules of this marketplace.",
     "under_review": "This request needs a review by the operator first.",
     "key_unknown": "This gate does not know that key: sign in with your wallet and get a gate key.",

@@ -65,7 +65,7 @@ class Part:
             countries=book.countries,
             now=now,
             oracle=self._oracle,
-            also=also,
+            also=(*also, *book.also(told, now=now)),
         )
         return book.uncleared(case, screening)
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from kycgate.core.claims import Account, Level
-from kycgate.errors import Conflict
+from kycgate.errors import Code, Conflict
 from kycgate.issuer.casebook import CaseBook
 from kycgate.issuer.cases import Details, NamedParty
 from kycgate.issuer.proven import Means, Proven
@@ -161,9 +161,12 @@ def _document(proven: Proven) -> dict[str, Any]:
         "valid_until": proven.valid_until,
         "document_number": proven.document_number,
         "document": dict(proven.document),
+        "doubts": [str(code) for code in proven.doubts],
     }
 
 
 def _proven(document: dict[str, Any]) -> Proven:
     means, level = Means(document["means"]), Level(document["level"])
-    return Proven(**document | {"means": means, "level": level})
+    # Proofs kept before there were doubts say nothing of any.
+    doubts = tuple(Code(code) for code in document.get("doubts", ()))
+    return Proven(**document | {"means": means, "level": level, "doubts": doubts})

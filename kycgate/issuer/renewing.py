@@ -62,6 +62,9 @@ class Renewing(Part):
             if screening.findings:
                 self._stop(case, screening, RENEWAL, now)
                 return None
+            if doubts := book.new_doubts(case, told, now=now):
+                book.flag(case, doubts, RENEWAL, now)
+                return None
             case = book.move(case, Action.RENEW, RENEWAL, now, screened_at=now)
         except Conflict:
             return None  # decided by somebody else meanwhile: theirs stands
@@ -86,6 +89,7 @@ class Renewing(Part):
         except NotFound:
             return None  # the subject was erased: nothing is left to screen
         accounts = book.accounts(case)
+        also = (*also, *book.also(told, now=now))
         screening = screen(told, accounts, screener, countries=book.countries, now=now, also=also)
         screening = book.uncleared(case, screening)
         known = case.state == State.REVIEW and {*screening.codes()} <= {*case.reason_codes}

@@ -29,10 +29,13 @@ OPERATOR_PREFIX = "kgo_"
 
 
 class Scope(StrEnum):
-    """What a session may do. A session key proves possession; it can't make keys or delegate."""
+    """What a session may do. A session key proves possession; it can't make keys or delegate. A
+    hand-off lets a phone prove who the renter is, and nothing else.
+    """
 
     SIGN_IN = "sign-in"
     SESSION_KEY = "session-key"
+    HAND_OFF = "hand-off"
 
 
 class Means(StrEnum):
@@ -40,6 +43,7 @@ class Means(StrEnum):
 
     SIGN_IN = "sign-in"
     SESSION_KEY = "session-key"
+    HAND_OFF = "hand-off"
     SIGNATURE = "signature"
     GATE_KEY = "gate-key"
 
@@ -73,26 +77,60 @@ def session_cookie(parts: WebParts, call: Call) -> str | None:
     return call.cookies.get(cookie_name(parts, "kycgate_session")) or None
 
 
+_NOT_THE_RENTER = frozenset({Means.GATE_KEY, Means.HAND_OFF})
+_NO_PROVER = frozenset({Means.GATE_KEY, Means.SESSION_KEY})
+
+
 def renter(parts: WebParts, call: Call) -> Caller:
     """The account calling. Raises Unauthenticated, or Refused for the wrong kind of credential."""
+    who = _caller(parts, call)
+    if not isinstance(who, Caller) or who.means in _NOT_THE_RENTER:
+        raise _wrong_kind("this needs a session or a signed request of the account itself")
+    return who
+
+
+def prover(parts: WebParts, call: Call) -> Caller:
+    """Who may prove the account's renter: its sign-in, its signature, or a phone it handed off to.
+
+    A program's session key may not: a person is proven by a person.
+    """
+    who = _caller(parts, call)
+    if not isinstance(who, Caller) or who.means in _NO_PROVER:
+        raise _wrong_kind("identity is proven by the person: sign in with the wallet")
+    return who
+
+
+def session_holder(parts: WebParts, call: Call) -> Caller:
+    """Any of the above: for asking who one is here, and for giving that up."""
     who = _caller(parts, call)
     if not isinstance(who, Caller) or who.means is Means.GATE_KEY:
         raise _wrong_kind("this needs a session or a signed request of the account itself")
     return who
 
 
+def visitor(parts: WebParts, call: Call) -> Caller | None:
+    """Who looks at a page, by the browser's own session; None for a stranger. Grants nothing."""
+    token = session_cookie(parts, call)
+    if token is None or not token.startswith(SESSION_PREFIX):
+        return None
+    try:
+        return _of_session(parts, call, token)
+    except Unauthenticated:
+        return None
+
+
 def renter_or_key(parts: WebParts, call: Call) -> Caller:
     """Like `renter`, but a gate API key will do: for reading the own status."""
     who = _caller(parts, call)
-    if not isinstance(who, Caller):
-        raise _wrong_kind("an operator token has no account of its own")
+    if not isinstance(who, Caller) or who.means is Means.HAND_OFF:
+        raise _wrong_kind("only the account itself or one of its keys may read this")
     return who
 
 
 def renter_or_operator(parts: WebParts, call: Call) -> Caller | Operator:
     who = _caller(parts, call)
-    if isinstance(who, Caller) and who.means is Means.GATE_KEY:
-        raise _wrong_kind("a gate API key is for the marketplace, not for this")
+    if isinstance(who, Caller) and who.means in _NOT_THE_RENTER:
+        raise _wrong_kind("this needs the account itself or an operator")
     return who
 
 
@@ -106,14 +144,15 @@ def in_person(parts: WebParts, call: Call) -> Caller:
     """The account calling with its wallet behind it: a fresh sign-in or a signature on this
     request.
 
-    Gates what a stolen session key must not reach (DESIGN 4.2): making keys and revoking them.
+    Gates what a stolen session key must not reach (DESIGN 4.2): making keys, linking accounts,
+    copying or erasing what is known of the renter.
     """
     who = renter(parts, call)
     if who.means is Means.SESSION_KEY:
-        raise _wrong_kind("a session key can't make keys: sign in with the wallet")
+        raise _wrong_kind("a session key can't do this: sign in with the wallet")
     if call.now - who.proven_at > parts.lifetimes.fresh_sign_in_s:
-        reason = Reason(Code.WALLET_PROOF_STALE, "the sign-in is too old to make keys")
-        raise Refused("sign in again to make keys", reasons=(reason,))
+        reason = Reason(Code.WALLET_PROOF_STALE, "the sign-in is too old for this")
+        raise Refused("sign in again first", reasons=(reason,))
     return who
 
 
@@ -176,8 +215,9 @@ def _of_session(parts: WebParts, call: Call, token: str) -> Caller:
     session = parts.store.session(token_hash(token), now=call.now)
     if session is None or not session.created_at <= call.now < session.expires_at:
         raise Unauthenticated("the session has ended: sign in again", code=Code.PROOF_EXPIRED)
-    means = Means.SIGN_IN if session.scope == Scope.SIGN_IN else Means.SESSION_KEY
-    return Caller(Account.from_key(session.account), means, session.created_at, session)
+    return Caller(
+        Account.from_key(session.account), Means(session.scope), session.created_at, session
+    )
 
 
 def _by_cookie(parts: WebParts, call: Call, token: str) -> Caller:

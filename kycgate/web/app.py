@@ -16,13 +16,17 @@ from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 from werkzeug.http import dump_cookie
 
 from kycgate.errors import KycgateError, TooLarge
-from kycgate.web import pages
-from kycgate.web.api.routes import ROUTES
+from kycgate.web import assets, pages
+from kycgate.web.access import cookie_name
+from kycgate.web.api.routes import ROUTES, Route
+from kycgate.web.languages import chosen, language, preferred
 from kycgate.web.parts import WebParts
 from kycgate.web.problem import MEDIA_TYPE, problem, unexpected
 from kycgate.web.wire import BODY_LIMIT, Answer, Call, Cookie
 
 _log = logging.getLogger("kycgate.web")
+_LANGUAGE = "kycgate_lang"
+_YEAR_S = 365 * 24 * 3600
 _CSP = "; ".join(
     (
         "default-src 'none'",
@@ -47,7 +51,7 @@ HEADERS = {
 
 def create_app(parts: WebParts) -> Flask:
     """The control plane as a WSGI application over the given parts."""
-    app = Flask(__name__)
+    app = Flask(__name__, static_url_path=assets.base())
     app.config.update(MAX_CONTENT_LENGTH=BODY_LIMIT, TRAP_HTTP_EXCEPTIONS=False)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     # A path is answered as sent or not at all: every redirect would be built from the Host header.
@@ -56,11 +60,11 @@ def create_app(parts: WebParts) -> Flask:
     app.before_request(lambda: _arrive(parts))
     app.after_request(lambda response: _leave(parts, response))
     for route in ROUTES:
-        _bind(app, parts, route.method, route.rule, _as_json(parts, route.answer))
+        _bind(app, parts, route.method, route.rule, _as_json(parts, route))
     for rule, page in pages.PAGES:
         _bind(app, parts, "GET", rule, _as_page(parts, page))
     app.register_error_handler(Exception, _failed)
-    app.context_processor(lambda: pages.common(parts))
+    app.context_processor(lambda: pages.common(parts, language(g.language)))
     return app
 
 
@@ -76,19 +80,22 @@ def _bind(
     )
 
 
-def _as_json(
-    parts: WebParts, answer: Callable[[WebParts, Call], Answer]
-) -> Callable[..., Response]:
+def _as_json(parts: WebParts, route: Route) -> Callable[..., Response]:
     def view(**args: str) -> Response:
-        return _json_response(parts, answer(parts, _call(args)))
+        request.max_content_length = route.body_limit
+        return _json_response(parts, route.answer(parts, _call(args)))
 
     return view
 
 
 def _as_page(parts: WebParts, page: pages.Page) -> Callable[..., Response]:
     def view(**args: str) -> Response:
-        template, context = page(parts, _call(args))
-        return Response(render_template(template, **context), mimetype="text/html")
+        template, context = page(parts, _call(args), language(g.language))
+        response = Response(render_template(template, **context), mimetype="text/html")
+        if "lang" in request.args:
+            choice = Cookie(cookie_name(parts, _LANGUAGE), g.language, _YEAR_S)
+            response.headers.add("Set-Cookie", _dump(choice, secure=parts.secure))
+        return response
 
     return view
 
@@ -96,6 +103,11 @@ def _as_page(parts: WebParts, page: pages.Page) -> Callable[..., Response]:
 def _arrive(parts: WebParts) -> None:
     g.now = parts.now()
     g.request_id = secrets.token_hex(16)
+    g.language = preferred(
+        request.cookies.get(cookie_name(parts, _LANGUAGE)), request.headers.get("Accept-Language")
+    )
+    if not _for_tools() and "lang" in request.args:
+        g.language = chosen(request.args["lang"])
 
 
 def _call(args: dict[str, str]) -> Call:
@@ -143,8 +155,9 @@ def _leave(parts: WebParts, response: Response) -> Response:
         response.headers[name] = value
     if parts.secure:
         response.headers["Strict-Transport-Security"] = "max-age=31536000"
-    if not request.path.startswith("/static/"):
-        response.headers["Cache-Control"] = "no-store"
+    lasting = request.path.startswith(assets.base()) and response.status_code == 200
+    # The address of a static file changes with its content: what was fetched once stays right.
+    response.headers["Cache-Control"] = assets.LASTING if lasting else "no-store"
     response.headers["Kycgate-Request"] = g.request_id
     if response.status_code == 401:
         challenge = f'SIWE realm="kycgate", challenge_uri="{parts.public_url}/v1/challenge"'
@@ -158,16 +171,15 @@ def _failed(error: Exception) -> Response:
     if status >= 500:
         _log.error("request %s: %s", g.request_id, error, exc_info=error)
     if not _for_tools():
-        page = render_template("problem.html", problem=document)
+        page = render_template("problem.html", **pages.problem(document, language(g.language)))
         return Response(page, status=status, mimetype="text/html")
     return Response(json.dumps(document), status=status, mimetype=MEDIA_TYPE)
 
 
 def _explained(error: Exception) -> tuple[int, dict[str, object]]:
     if isinstance(error, RequestEntityTooLarge):
-        error = TooLarge(
-            "the body is too large", field="body", remedy=f"send at most {BODY_LIMIT} bytes"
-        )
+        most = request.max_content_length or BODY_LIMIT
+        error = TooLarge("the body is too large", field="body", remedy=f"send at most {most} bytes")
     if isinstance(error, KycgateError):
         return problem(error, g.request_id)
     if isinstance(error, HTTPException) and error.code is not None and error.code < 500:

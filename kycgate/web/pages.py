@@ -1,64 +1,228 @@
-"""The pages people read: what a refusal means and what to do next, and the place to sign in.
+"""The pages people read: what a refusal means, and every step from there to renting.
 
-Shows no account and grants nothing: a refusal's link says what was asked and why, never by whom.
+A page shows what the visitor's own session may see and changes nothing: changes go through the JSON
+API. A refusal's link says what was asked and why, never by whom, and opens nobody's case.
 """
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 from kycgate.errors import NotFound
+from kycgate.screening.controls import load_countries
+from kycgate.web.access import Caller, Means, visitor
+from kycgate.web.api import keys, status
 from kycgate.web.api.cases import REFUSAL_ID
+from kycgate.web.api.ways import offered
+from kycgate.web.assets import asset
+from kycgate.web.commands import AS_LONG, tabs
+from kycgate.web.languages import NAMES, Language
 from kycgate.web.parts import WebParts
 from kycgate.web.wire import Call, argument
-from kycgate.web.words import in_words, job_in_words
+from kycgate.web.words import job_parts
 
-Page = Callable[[WebParts, Call], tuple[str, dict[str, Any]]]
+Page = Callable[[WebParts, Call, Language], tuple[str, dict[str, Any]]]
+CHAINS: Final = {
+    1: "Ethereum",
+    10: "OP Mainnet",
+    56: "BNB Chain",
+    100: "Gnosis",
+    137: "Polygon",
+    8453: "Base",
+    42161: "Arbitrum One",
+    43114: "Avalanche",
+    11155111: "Sepolia",
+}
+"""Names people know chains by; others are shown by number."""
+_STATE_PAGES: Final = {
+    "checking": "state.html",
+    "refused": "state.html",
+    "revoked": "state.html",
+    "approved": "rent.html",
+}
 
 
-def common(parts: WebParts) -> dict[str, Any]:
-    """What every page may say of the operator."""
+def common(parts: WebParts, language: Language) -> dict[str, Any]:
+    """What every page may say of the operator, in the visitor's language."""
     return {
+        "t": language.say,
+        "code_text": language.of_code,
+        "need_text": language.of_need,
+        "lang": language.tag,
+        "languages": NAMES,
+        "asset": asset,
+        "moment": _moment,
+        "script_words": json.dumps(language.for_script, ensure_ascii=False),
         "operator_name": parts.words.operator,
         "operator_contact": parts.words.contact,
         "marketplace_name": parts.words.marketplace,
-        "retention": parts.words.retention,
+        "retention": parts.words.retention or language.say("collected.ten_years"),
         "gate": parts.public_url,
-        "chain_ids": parts.chain_ids,
-        "key_days": parts.lifetimes.key_days,
+        "query": "",
+        "here": "/",
     }
 
 
-def refusal(parts: WebParts, call: Call) -> tuple[str, dict[str, Any]]:
+def refusal(parts: WebParts, call: Call, language: Language) -> tuple[str, dict[str, Any]]:
     """GET /r/<id>: opens without login; the id is 128 random bits and shows no account."""
     record = parts.store.refusal(argument(call, "id", REFUSAL_ID))
     if record is None:
         raise NotFound("This link leads to no refusal we know of.")
     return "refusal.html", {
         "refusal": record,
-        "job": job_in_words(record.asked),
+        "job": _job(record.asked, language),
         "marketplace": record.asked.get("marketplace") or parts.words.marketplace,
         "asked_at": _moment(record.created_at),
-        "reasons": [(code, in_words(code)) for code in record.codes],
-        "commands": client_commands(parts, "kg_…"),
+        "codes": record.codes,
+        "commands": tabs(parts)[0].lines,
+        "here": call.path,
     }
 
 
-def home(parts: WebParts, call: Call) -> tuple[str, dict[str, Any]]:
-    """GET /: sign in, open a case, see where it stands, make a key."""
-    return "home.html", {"commands": client_commands(parts, "kg_…")}
+def home(parts: WebParts, call: Call, language: Language) -> tuple[str, dict[str, Any]]:
+    """GET /: the step the visitor is at. The address stays the same, so that it can be kept."""
+    who = visitor(parts, call)
+    if who is None:
+        return _connect(parts, call)
+    if who.means is Means.HAND_OFF:
+        return _on_phone(parts, call, who)
+    told = status.document(parts, who.account, now=call.now)
+    shared = _signed_in(who, call) | {"status": told, "case": told["case"]}
+    template = _STATE_PAGES.get(told["state"])
+    if template == "rent.html":
+        return template, shared | _renting(parts, told)
+    return template or "prove.html", shared | {"phone": False, "ways": offered(parts)}
 
 
-def client_commands(parts: WebParts, key: str) -> tuple[str, ...]:
-    """The exact lines that point a renter's usual client at the gate."""
-    values = {"gate": parts.public_url, "marketplace": parts.marketplace_url, "key": key}
-    return tuple(line.format_map(values) for line in parts.words.commands)
+def person(parts: WebParts, call: Call, language: Language) -> tuple[str, dict[str, Any]]:
+    """GET /person: a person's details, typed."""
+    return _form(parts, call, "person.html")
+
+
+def organisation(parts: WebParts, call: Call, language: Language) -> tuple[str, dict[str, Any]]:
+    """GET /organisation: the organisation, who owns it, who stands above it."""
+    return _form(parts, call, "organisation.html")
+
+
+def account(parts: WebParts, call: Call, language: Language) -> tuple[str, dict[str, Any]]:
+    """GET /account: what is kept of the visitor, and what they may do with it."""
+    who = visitor(parts, call)
+    if who is None or who.means is Means.HAND_OFF:
+        return _connect(parts, call)
+    told = status.document(parts, who.account, now=call.now)
+    return "account.html", _signed_in(who, call) | {
+        "status": told,
+        "chains": _chains(parts),
+        "keys": _live_keys(parts, who, call.now),
+    }
+
+
+def _live_keys(parts: WebParts, who: Caller, now: int) -> list[dict[str, Any]]:
+    told = (keys.shown(key, now) for key in parts.store.keys_of(who.account.key))
+    return [key for key in told if key["live"]]
+
+
+def phone(parts: WebParts, call: Call, language: Language) -> tuple[str, dict[str, Any]]:
+    """GET /phone: take over from a computer. The code is in the fragment and never reaches us."""
+    who = visitor(parts, call)
+    if who is not None and who.means is Means.HAND_OFF:
+        return _on_phone(parts, call, who)
+    return "phone.html", {"here": call.path}
+
+
+def back(parts: WebParts, call: Call, language: Language) -> tuple[str, dict[str, Any]]:
+    """GET /back: where a provider or a wallet sends people. Their site's link carries no cookie of
+    ours (SameSite=Strict); the script's own step from here does.
+    """
+    return "back.html", {"here": call.path}
+
+
+def problem(document: dict[str, Any], language: Language) -> dict[str, Any]:
+    """What the page of an error says: the reader's language where we have the sentence."""
+    status_ = document["status"]
+    known = "problem." + ("404" if status_ == 404 else "503" if status_ == 503 else "other")
+    return {"problem": document, "title": language.say(known)}
+
+
+def _connect(parts: WebParts, call: Call) -> tuple[str, dict[str, Any]]:
+    return "connect.html", {"chains": _chains(parts)} | _place(call)
+
+
+def _on_phone(parts: WebParts, call: Call, who: Caller) -> tuple[str, dict[str, Any]]:
+    assert who.session is not None
+    told = {"phone": True, "status": None, "case": None, "ways": offered(parts)}
+    return "prove.html", _signed_in(who, call) | told
+
+
+def _form(parts: WebParts, call: Call, template: str) -> tuple[str, dict[str, Any]]:
+    who = visitor(parts, call)
+    if who is None or who.means is Means.HAND_OFF:
+        return _connect(parts, call)
+    table = load_countries()
+    codes = sorted(table.alpha2(number) for number in table.labels())
+    told = status.document(parts, who.account, now=call.now)
+    return template, _signed_in(who, call) | {
+        "countries": " ".join(codes),
+        "status": told,
+        "case": told["case"],
+    }
+
+
+def _signed_in(who: Caller, call: Call) -> dict[str, Any]:
+    return _place(call) | {"account": who.account.key, "short": _short(who.account.key)}
+
+
+def _place(call: Call) -> dict[str, Any]:
+    """Where the visitor is, and the refusal they came from, as part of our own links only."""
+    given = (each[8:] for each in call.query.split("&") if each.startswith("refusal="))
+    kept = next((each for each in given if re.fullmatch(REFUSAL_ID, each)), "")
+    return {"here": call.path, "query": kept and f"?refusal={kept}", "refusal_id": kept}
+
+
+def _renting(parts: WebParts, told: dict[str, Any]) -> dict[str, Any]:
+    held = told["attestation"]
+    return {
+        "tabs": tabs(parts, AS_LONG),
+        "placeholder": AS_LONG,
+        "key_days": parts.lifetimes.key_days,
+        "until": told["case"]["valid_until"] or (held and held["expires_at"]),
+    }
+
+
+def _chains(parts: WebParts) -> list[tuple[int, str]]:
+    return [(each, CHAINS.get(each, f"Chain {each}")) for each in parts.chain_ids]
+
+
+def _job(asked: dict[str, Any], language: Language) -> str:
+    """`8 × H100, 24 h`: what can be said of a job, never more than was asked."""
+    machines, hours = job_parts(asked)
+    text = machines or language.say("job.rental")
+    if hours is None:
+        return text
+    if hours == 0:
+        return language.say("job.open", machines=text)
+    return language.say("job.hours", machines=text, hours=hours)
+
+
+def _short(account: str) -> str:
+    address = account.rsplit(":", 1)[-1]
+    return f"{address[:6]}…{address[-4:]}"
 
 
 def _moment(at: int) -> str:
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
-PAGES: tuple[tuple[str, Page], ...] = (("/", home), ("/r/<id>", refusal))
+PAGES: tuple[tuple[str, Page], ...] = (
+    ("/", home),
+    ("/r/<id>", refusal),
+    ("/person", person),
+    ("/organisation", organisation),
+    ("/account", account),
+    ("/phone", phone),
+    ("/back", back),
+)

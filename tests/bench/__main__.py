@@ -24,6 +24,7 @@ MODULES = (
     "screening",
     "ownership",
     "rescreen",
+    "credentials",
 )
 COLUMNS = ("name", "ours", "peer", "ratio", "unit", "target", "met")
 OUT = Path(__file__).parents[2] / "build" / "bench.json"

@@ -44,6 +44,20 @@ def again(office: Office, **rules: Any) -> Office:
     )
 
 
+# -- doubts of the source ------------------------------------------------------------------------
+
+
+def test_a_proof_its_source_doubts_is_never_approved_by_rules(office: Office) -> None:
+    """A credential whose status nobody could tell: neither accepted silently nor revoked."""
+    doubt = Code.CREDENTIAL_STATUS_UNKNOWN
+    case = prove(office, doubts=(doubt,))
+    assert (case.state, case.reason_codes) == ("review", (str(doubt),))
+    assert office.identity.attestation(ADA, now=NOW) is None
+    assert prove(office, doubts=(doubt,)).state == "review", "the same again changes nothing"
+    clear = prove(office, reference="p2")
+    assert clear.state == "review", "a person has it now"
+
+
 # -- automatic approval ------------------------------------------------------------------------
 
 

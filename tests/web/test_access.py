@@ -25,6 +25,9 @@ OWN = [
     ("POST", "/v1/permits"),
     ("GET", "/v1/permits?job=0x" + "00" * 32),
     ("POST", "/v1/explain"),
+    ("POST", "/v1/handoffs"),
+    ("GET", "/v1/handoffs/" + "0" * 32),
+    ("DELETE", "/v1/handoffs/" + "0" * 32),
 ]
 
 

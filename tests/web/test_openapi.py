@@ -12,10 +12,14 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from kycgate.core.claims import Account
 from kycgate.issuer.cases import Need
+from kycgate.issuer.retention import Erasure
 from kycgate.issuer.view import ShownProof, Standing
 from kycgate.web.app import create_app
-from tests.web.browser import ALICE, Browser, key_of, signed_in
-from tests.web.world import OPERATOR_TOKEN, T0, World
+from tests.issuer.pictures import a_jpeg
+from tests.issuer.test_mrz import TD3
+from tests.web.browser import ALICE, MALLORY, Browser, key_of, link, signed_in
+from tests.web.presenting import FORM, shown_in_browser, with_wallets
+from tests.web.world import OPERATOR_TOKEN, T0, World, a_job
 
 
 @pytest.fixture
@@ -57,6 +61,7 @@ def test_every_schema_has_an_example_that_fits_it(description: dict[str, Any]) -
 
 def test_live_answers_are_as_described(world: World, description: dict[str, Any]) -> None:
     """A renter's whole way through the API, each answer held against its declared schema."""
+    with_wallets(world)
     renter, stranger = signed_in(world), Browser(world)
     account = Account(ALICE.address)
     job = {"gpu_model": "H100", "gpu_count": 8, "hours": 24}
@@ -87,16 +92,59 @@ def test_live_answers_are_as_described(world: World, description: dict[str, Any]
     more = renter.put(f"/v1/cases/{opened.get_json()['id']}", {"details": {"name": "Ada"}})
     checks += [("put", "/v1/cases/{id}", more)]
     checks += [("get", "/v1/ways", renter.get("/v1/ways"))]
+    checks += presenting(world, renter)
+    checks += [("post", "/v1/documents", renter.raw("/v1/documents", a_jpeg(), "image/jpeg"))]
+    checks += [("post", "/v1/documents", renter.raw("/v1/documents", b"%PDF-", "image/jpeg"))]
+    handed_in = renter.post("/v1/documents", {"mrz": list(TD3), "hand_in": True})
+    assert handed_in.status_code == 200
+    checks += [("post", "/v1/documents", handed_in)]
+    checks += [("get", "/v1/documents", renter.get("/v1/documents"))]
+    second = {"account": key_of(MALLORY), "chain_id": 1}
+    drawn_link = renter.post("/v1/accounts/challenge", second)
+    checks += [("post", "/v1/accounts/challenge", drawn_link)]
+    checks += [("post", "/v1/accounts", link(renter, drawn_link))]
+    checks += [("post", "/v1/accounts", link(renter, drawn_link))]
+    checks += [("get", "/v1/accounts", renter.get("/v1/accounts"))]
+    world.store.begin_job(a_job(account), repeat_window_s=1)
+    world.store.mark_forwarded(a_job(account).id, at=T0)
+    checks += [("get", "/v1/me/uses", renter.get("/v1/me/uses"))]
+    checks += [("get", "/v1/me/export", renter.get("/v1/me/export"))]
+    leaving = signed_in(world, MALLORY)
+    world.registrar.erasures[key_of(MALLORY)] = Erasure(T0 + 5, ("retention", "4f"))
+    checks += [("delete", "/v1/me", leaving.delete("/v1/me"))]
     world.registrar.attest(account, now=T0)
     checks += [("get", "/v1/attestation", renter.get("/v1/attestation"))]
     checks += [("get", "/v1/status", renter.get("/v1/status"))]
     checks += [("post", "/v1/permits", renter.post("/v1/permits", job | terms))]
     checks += [("get", "/v1/permits", renter.get("/v1/permits?job=0x" + "00" * 32))]
     checks += [("get", "/v1/permits", renter.get("/v1/permits"))]
+    none = "/v1/verifications/" + "0" * 32
+    checks += [
+        ("post", "/v1/verifications", renter.post("/v1/verifications", {"provider": "x"})),
+        ("get", "/v1/verifications/{id}", renter.get(none)),
+        ("post", "/v1/webhooks/{provider}", renter.raw("/v1/webhooks/stripe", b"{}")),
+        ("post", "/v1/imports", renter.post("/v1/imports", {})),
+    ]
     made = renter.post("/v1/keys", {})
     checks += [("post", "/v1/keys", made), ("get", "/v1/keys", renter.get("/v1/keys"))]
     checks += [("delete", "/v1/keys/{id}", renter.delete(f"/v1/keys/{made.get_json()['id']}"))]
     checks += [("delete", "/v1/keys/{id}", renter.delete("/v1/keys/none"))]
+    checks += [("post", "/v1/users", renter.post("/v1/users", {}))]
+    linked = world.link_user(key_of(ALICE))
+    checks += [("get", "/v1/users", renter.get("/v1/users"))]
+    checks += [("delete", "/v1/users/{id}", renter.delete(f"/v1/users/{linked.id}"))]
+    checks += [("delete", "/v1/users/{id}", renter.delete("/v1/users/00"))]
+    handoff = renter.post("/v1/handoffs", {})
+    code = handoff.get_json()
+    checks += [("post", "/v1/handoffs", handoff)]
+    look = stranger.post("/v1/handoffs/look", {"code": code["code"]})
+    checks += [("post", "/v1/handoffs/look", look)]
+    claim = {"code": code["code"], "match": code["match"]}
+    checks += [("post", "/v1/handoffs/claim", stranger.post("/v1/handoffs/claim", claim))]
+    checks += [("post", "/v1/handoffs/claim", stranger.post("/v1/handoffs/claim", claim))]
+    checks += [("get", "/v1/session", stranger.get("/v1/session"))]
+    checks += [("get", "/v1/handoffs/{id}", renter.get(f"/v1/handoffs/{code['id']}"))]
+    checks += [("delete", "/v1/handoffs/{id}", renter.delete(f"/v1/handoffs/{code['id']}"))]
     operator = Browser(world, token=OPERATOR_TOKEN)
     full = operator.post("/v1/explain", job | {"account": key_of(ALICE)})
     checks += [("post", "/v1/explain", full)]
@@ -111,6 +159,30 @@ def test_live_answers_are_as_described(world: World, description: dict[str, Any]
     assert seen == {(m, p) for p, operations in description["paths"].items() for m in operations}
 
 
+def presenting(world: World, renter: Browser) -> list[tuple[str, str, Any]]:
+    """A credential shown in the browser, and one asked for by link and declined."""
+    whole, one = "/v1/presentations", "/v1/presentations/{id}"
+    begun = renter.post(whole, {"mode": "dc"})
+    linked = renter.post(whole, {"mode": "redirect"})
+    first, second = (f"{whole}/{each.get_json()['id']}" for each in (begun, linked))
+    answer = shown_in_browser(begun.get_json(), world)
+    nonce, no = b"wallet_nonce=w", b"error=access_denied"
+    return [
+        ("post", whole, begun),
+        ("post", whole, linked),
+        ("post", whole, renter.post(whole, {})),
+        ("get", one, renter.get(first)),
+        ("post", f"{one}/response", renter.post(f"{first}/response", answer)),
+        ("post", f"{one}/response", renter.post(f"{first}/response", answer)),
+        ("get", f"{one}/request", renter.get(f"{second}/request")),
+        ("post", f"{one}/request", renter.raw(f"{second}/request", nonce, FORM)),
+        ("post", f"{one}/direct", renter.raw(f"{second}/direct", no, FORM)),
+        ("post", f"{one}/direct", renter.raw(f"{second}/direct", no, FORM)),
+        ("get", one, renter.get(second)),
+        ("get", one, renter.get(f"{whole}/none")),
+    ]
+
+
 def _misfits(description: dict[str, Any], declared: dict[str, Any], response: Any) -> list[str]:
     if "$ref" in declared:
         declared = description["components"]["responses"][declared["$ref"].rsplit("/", 1)[1]]
@@ -119,7 +191,8 @@ def _misfits(description: dict[str, Any], declared: dict[str, Any], response: An
     (media,) = declared["content"]
     if response.mimetype != media:
         return [f"{response.mimetype} where {media} is declared"]
-    return _errors(description, declared["content"][media]["schema"], json.loads(response.data))
+    value = json.loads(response.data) if media.endswith("json") else response.text
+    return _errors(description, declared["content"][media]["schema"], value)
 
 
 def _errors(description: dict[str, Any], schema: dict[str, Any], value: Any) -> list[str]:

@@ -18,11 +18,15 @@ from kycgate.core.claims import JobRequest
 from kycgate.errors import Malformed, Unavailable
 from kycgate.gateway.adapters.base import (
     ACTIONS,
+    Ending,
+    Entry,
     Fetch,
     Kind,
     Route,
     decode_object,
+    entry,
     only,
+    succeeded,
     text_of,
     whole,
 )
@@ -185,6 +189,10 @@ class IoNet:
         self._caas = _Catalogue(fetch, f"{_CAAS}/hardware", ("hardware_id",), ("hardware_name",))
         self._vmaas = _Catalogue(fetch, f"{_VMAAS}/hardware", ("deploy_id", "id"), ("name",))
 
+    def table(self) -> tuple[Entry, ...]:
+        exact = (entry(*at, route.kind, route.name) for at, route in _EXACT.items())
+        return (*exact, *(entry(m, path.pattern, kind, name) for m, path, kind, name in _OF_ONE))
+
     def match(self, method: str, path: str) -> Route | None:
         route = _EXACT.get((method, path))
         if route is not None or "/deployment/" not in path:
@@ -297,6 +305,9 @@ class IoNet:
         body = json.dumps({"status": "failed", "error": message}).encode()
         return (("Content-Type", "application/json"),), body
 
+    def accepted(self, status: int, answer: bytes) -> bool:
+        return succeeded(status)
+
     def deployment(self, answer: bytes) -> str | None:
         try:
             members = decode_object(answer)
@@ -308,10 +319,10 @@ class IoNet:
         )
         return found if found is not None and re.fullmatch(_ID, found) else None
 
-    def stops(self, deployment: str) -> tuple[tuple[str, str], ...]:
+    def stops(self, deployment: str) -> tuple[Ending, ...]:
         # A deployment's id does not say which of the two services runs it.
         name = quote(deployment, safe="-")
-        return tuple(("DELETE", f"{prefix}/deployment/{name}") for prefix in (_CAAS, _VMAAS))
+        return tuple(Ending("DELETE", f"{prefix}/deployment/{name}") for prefix in (_CAAS, _VMAAS))
 
     def filter_list(self, answer: bytes, owned: Set[str]) -> bytes:
         """Keeps the caller's rows, and no total or status count that would tell of others'."""

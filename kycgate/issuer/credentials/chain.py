@@ -38,6 +38,15 @@ TEST_MARK: Final = x509.ObjectIdentifier("2.25.329800735698586629295641978511506
 """Stands in certificates of our throw-away issuer. A UUID's arc: nobody else's by chance."""
 TEST_ORGANISATION: Final = "kycgate TEST ONLY"
 _E = TypeVar("_E", bound=x509.ExtensionType)
+_UNREADABLE: Final = (
+    ValueError,
+    TypeError,
+    UnsupportedAlgorithm,
+    x509.InvalidVersion,
+    x509.DuplicateExtension,
+    x509.UnsupportedGeneralNameType,
+)
+"""All that `cryptography` raises on certificates it can't make sense of; most are no ValueError."""
 _PATH_MOST: Final = 4
 _CERTIFICATE_MOST: Final = 8192
 """Bytes."""
@@ -87,7 +96,7 @@ def follow(chain: Sequence[bytes], trust: Trust, *, use: Use, now: int) -> Signe
     """The signer of a path that leads to a pinned root. Raises Untrue or Malformed."""
     try:
         return _followed(chain, trust, use, now)
-    except (ValueError, UnsupportedAlgorithm) as e:
+    except _UNREADABLE as e:
         # Parts of a certificate are only parsed when they are asked for.
         raise Malformed("a certificate can't be read", field="certificate") from e
 
@@ -120,7 +129,7 @@ def read_roots(pem: bytes, *, name: str, environment: Environment) -> tuple[x509
     """The roots in a PEM file of the operator's. Raises Misconfigured, naming `name`."""
     try:
         roots = tuple(x509.load_pem_x509_certificates(pem))
-    except ValueError as e:
+    except _UNREADABLE as e:
         raise Misconfigured((f"{name}: holds no PEM certificates",)) from e
     problems = [f"{name}: {problem}" for root in roots for problem in _faults(root, environment)]
     if problems:
@@ -142,7 +151,7 @@ def _faults(root: x509.Certificate, environment: Environment) -> list[str]:
     faults = []
     try:
         root.verify_directly_issued_by(root)
-    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
+    except (*_UNREADABLE, InvalidSignature):
         faults.append(f"{name} is no root: it did not sign itself; pin the root above it")
     try:
         _strong(root)
@@ -163,8 +172,10 @@ def _parsed(chain: Sequence[bytes], *, most: int) -> list[x509.Certificate]:
             raise Malformed("a certificate is too large", field="certificate")
         try:
             certificate = x509.load_der_x509_certificate(der)
-        except ValueError as e:
+        except _UNREADABLE as e:
             raise Malformed("not a certificate", field="certificate") from e
+        if certificate.serial_number <= 0:
+            raise Malformed("a serial number that is none", field="certificate")
         if certificate.subject == certificate.issuer:
             raise Untrue(Code.CREDENTIAL_ISSUER, "a self-issued certificate stands in the path")
         path.append(certificate)
@@ -182,7 +193,7 @@ def _root_of(last: x509.Certificate, trust: Trust) -> x509.Certificate:
 def _issued(certificate: x509.Certificate, by: x509.Certificate) -> bool:
     try:
         certificate.verify_directly_issued_by(by)
-    except (ValueError, TypeError, InvalidSignature):
+    except (*_UNREADABLE, InvalidSignature):
         return False
     return True
 
@@ -252,7 +263,7 @@ def _country(name: x509.Name) -> str | None:
 def _extensions(certificate: x509.Certificate) -> x509.Extensions:
     try:
         return certificate.extensions
-    except (ValueError, x509.DuplicateExtension) as e:
+    except _UNREADABLE as e:
         raise Malformed("a certificate's extensions can't be read", field="certificate") from e
 
 

@@ -138,7 +138,7 @@ def _in_time(mso: _Mso, signer: Signer, now: int) -> None:
 
 
 def _elements(name_spaces: Any, mso: _Mso) -> dict[str, dict[str, Any]]:
-    if not isinstance(name_spaces, dict):
+    if not isinstance(name_spaces, dict) or not name_spaces:
         raise Untrue(Code.CREDENTIAL_INCOMPLETE, "no element was disclosed")
     return {
         name: _of_namespace(name, items, mso)

@@ -12,7 +12,7 @@ from kycgate.errors import Code, Malformed
 from kycgate.issuer.credentials.persons import Person
 from kycgate.issuer.credentials.query import CredentialType
 from kycgate.issuer.credentials.verdict import Presented
-from kycgate.issuer.proven import Means, Proven
+from kycgate.issuer.proven import Means, Proven, numbered
 from kycgate.screening.controls import load_countries
 
 SOURCE = "openid4vp"
@@ -60,7 +60,7 @@ def _number(person: Person) -> str | None:
     """With its issuing country: two countries may give the same number."""
     if person.document_number is None:
         return None
-    return f"{person.issuing_country}:{person.document_number}"
+    return numbered(_numeric(person.issuing_country), person.document_number)
 
 
 def _numeric(country: str | None) -> int:

@@ -242,22 +242,29 @@ class Presentations:
         """
         withdrawn = 0
         for held in self._store.presentations_to_check(before=now - RECHECK_S):
-            told = self._safe.open(held.sealed, presentation=held.id, account=held.account)
-            trust = self._settings.trusts.get(CredentialType(told["kind"]))
-            at = StatusAt(told["uri"], told["index"])
-            status = Status.UNKNOWN
-            if trust is not None:
-                status = self._statuses.look(at, trust, now=now)
-            if status in _WITHDRAWN:
-                code = _WITHDRAWN[status]
-                self._office.withdraw(SOURCE, held.id, code=code, now=now)
-                gone = replace(held, state="refused", sealed=b"", reason=str(code), checked_at=0)
-                self._store.move_presentation(gone, from_state="accepted")
-                withdrawn += 1
-                continue
-            asked_at = now if status is Status.VALID else now - RECHECK_S + _RETRY_S
-            self._store.move_presentation(replace(held, checked_at=asked_at), from_state="accepted")
+            try:
+                withdrawn += self._still_counts(held, now)
+            except KycgateError as error:
+                _log.warning("presentation %s can't be checked again: %s", held.id, error.message)
         return withdrawn
+
+    def _still_counts(self, held: Presentation, now: int) -> bool:
+        """Ask again after one; true when it was withdrawn."""
+        told = self._safe.open(held.sealed, presentation=held.id, account=held.account)
+        trust = self._settings.trusts.get(CredentialType(told["kind"]))
+        status = Status.UNKNOWN
+        if trust is not None:
+            at = StatusAt(told["uri"], told["index"])
+            status = self._statuses.look(at, trust, now=now)
+        if status in _WITHDRAWN:
+            code = _WITHDRAWN[status]
+            self._office.withdraw(SOURCE, held.id, code=code, now=now)
+            gone = replace(held, state="refused", sealed=b"", reason=str(code), checked_at=0)
+            self._store.move_presentation(gone, from_state="accepted")
+            return True
+        asked_at = now if status is Status.VALID else now - RECHECK_S + _RETRY_S
+        self._store.move_presentation(replace(held, checked_at=asked_at), from_state="accepted")
+        return False
 
     def _settle(self, proving: Presentation, now: int) -> Presentation:
         """From a whole answer to the outcome. May be repeated until it went through."""
@@ -291,7 +298,8 @@ class Presentations:
             case = self._office.prove(account, proven, now=now)
         except (Refused, Malformed, Conflict) as no:
             return self._refuse(proving, Reason(no.code, no.message), now)
-        if doubts and case.state == "approved":
+        rests = (case.proof_source, case.proof_reference) == (SOURCE, proving.id)
+        if doubts and case.state == "approved" and rests:
             # An office that decides over a doubt by rules alone is corrected, not believed.
             self._office.withdraw(SOURCE, proving.id, code=doubts[0], now=now)
             text = "the office approved over a doubt; the proof was taken back"

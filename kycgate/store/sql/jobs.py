@@ -67,6 +67,14 @@ class Jobs(Part):
                 _require_job(connection, job_id)
                 raise Conflict("the job has its final answer already")
 
+    def reopen_unpaid(self, job_id: bytes, *, at: int) -> bool:
+        # Of two racing updates the database lets one find the job answered.
+        reopen = jobs.update().where(
+            jobs.c.id == job_id, jobs.c.state == "answered", jobs.c.answer_status == 402
+        )
+        with self._db.write() as connection:
+            return connection.execute(reopen.values(state="decided", updated_at=at)).rowcount == 1
+
     def job(self, job_id: bytes) -> Job | None:
         row = self._db.first(pick(Job, jobs).where(jobs.c.id == job_id))
         return None if row is None else record(Job, row)

@@ -13,6 +13,7 @@ from kycgate.store.sql.part import Part
 from kycgate.store.sql.rows import pick, records, values
 from kycgate.store.tables import (
     claimed_nonces,
+    handoffs,
     keys,
     nonces,
     presentations,
@@ -71,7 +72,7 @@ class SignIn(Part):
     def sweep(self, *, now: int) -> int:
         swept = 0
         with self._db.write() as connection:
-            for table in (nonces, claimed_nonces, sessions):
+            for table in (nonces, claimed_nonces, sessions, handoffs):
                 old = table.delete().where(table.c.expires_at < now - GRACE_S)
                 swept += connection.execute(old).rowcount
             done = presentations.delete().where(presentations.c.keep_until < now)

@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
-from kycgate.errors import Malformed, NotFound, TooLarge
+from kycgate.errors import Code, Malformed, NotFound, TooLarge, outward
 from kycgate.store.base import Presentation
-from kycgate.web.access import Caller, renter
+from kycgate.web.access import Caller, prover
 from kycgate.web.parts import Presentations, WebParts
 from kycgate.web.wire import BODY_LIMIT, Answer, Call, argument, read_fields, read_query
 from kycgate.web.words import in_words
@@ -25,7 +25,7 @@ _FORM_FIELDS_MOST: Final = 8
 
 def begin(parts: WebParts, call: Call) -> Answer:
     """POST /v1/presentations: ask the renter's wallet."""
-    who = renter(parts, call)
+    who = prover(parts, call)
     fields = read_fields(call, ("mode", "kind_of"))
     begun = _service(parts).begin(
         who.account,
@@ -48,14 +48,14 @@ def begin(parts: WebParts, call: Call) -> Answer:
 
 def one(parts: WebParts, call: Call) -> Answer:
     """GET /v1/presentations/{id}: how far it is."""
-    who = renter(parts, call)
+    who = prover(parts, call)
     read_query(call, ())
     return Answer(200, shown(_service(parts).look(who.account, _id(call)), now=call.now))
 
 
 def respond(parts: WebParts, call: Call) -> Answer:
     """POST /v1/presentations/{id}/response: the browser's result, or the code it returned with."""
-    who = renter(parts, call)
+    who = prover(parts, call)
     fields = read_fields(call, ("protocol", "data", "response_code"))
     service, account, session = _service(parts), who.account, _session(who)
     code = fields.text("response_code", most=100, default=None)
@@ -107,7 +107,8 @@ def shown(presentation: Presentation, *, now: int) -> dict[str, Any]:
         "expires_at": presentation.expires_at,
     }
     if state == "refused":
-        told |= {"code": presentation.reason, "reason": in_words(presentation.reason)}
+        code = outward(Code(presentation.reason))
+        told |= {"code": code, "reason": in_words(code)}
     return told
 
 

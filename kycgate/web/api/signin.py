@@ -20,19 +20,20 @@ from kycgate.errors import Code, Malformed, Unauthenticated
 from kycgate.store.base import Session
 from kycgate.web.access import (
     SESSION_PREFIX,
+    Means,
     Scope,
     cookie_name,
     proven,
-    renter,
     same_origin,
     session_cookie,
+    session_holder,
     token_hash,
 )
 from kycgate.web.parts import WebParts
 from kycgate.web.wire import Answer, Call, Cookie, read_fields, read_query
 
 _PURPOSE = "siwe"
-_SIGNATURE_MOST = 16 * 1024
+SIGNATURE_MOST = 16 * 1024
 # What the wallet shows. The session's scope is read back from the statement: the signer saw it.
 _STATEMENTS = {
     Scope.SIGN_IN: "Sign in to rent GPUs and to manage keys. This moves nothing and costs nothing.",
@@ -49,7 +50,7 @@ def challenge(parts: WebParts, call: Call) -> Answer:
     if chain_id not in parts.chain_ids:
         known = ", ".join(str(known) for known in parts.chain_ids)
         raise Malformed("not a chain of this gate", field="chain_id", remedy=f"one of {known}")
-    scope = Scope(fields.choice("scope", tuple(Scope), default=Scope.SIGN_IN))
+    scope = Scope(fields.choice("scope", tuple(_STATEMENTS), default=Scope.SIGN_IN))
     expires_at = call.now + parts.lifetimes.challenge_s
     message = SiweMessage(
         domain=parts.authority,
@@ -78,11 +79,11 @@ def sign_in(parts: WebParts, call: Call) -> Answer:
     same_origin(parts, call)
     fields = read_fields(call, ("message", "signature"))
     text = fields.message("message", most=MESSAGE_MOST)
-    signature = fields.octets("signature", most=_SIGNATURE_MOST)
+    signature = fields.octets("signature", most=SIGNATURE_MOST)
     holder = call.cookies.get(_challenge_cookie(parts))
     if not holder:
         raise Unauthenticated("the challenge cookie is missing: ask for a challenge first")
-    account = _signer(parts, call, text, signature)
+    account = signer(parts, call, text, signature)
     if not parts.store.spend_nonce(
         SiweMessage.parse(text).nonce,
         purpose=_PURPOSE,
@@ -98,7 +99,7 @@ def sign_in(parts: WebParts, call: Call) -> Answer:
 
 def session(parts: WebParts, call: Call) -> Answer:
     """GET /v1/session: who the caller is here."""
-    who = renter(parts, call)
+    who = session_holder(parts, call)
     read_query(call, ())
     return Answer(
         200,
@@ -112,14 +113,17 @@ def session(parts: WebParts, call: Call) -> Answer:
 
 
 def sign_out(parts: WebParts, call: Call) -> Answer:
-    """DELETE /v1/session: end it here and in the browser."""
-    who = renter(parts, call)
+    """DELETE /v1/session: end it here and in the browser, and with it every hand-off to a phone."""
+    who = session_holder(parts, call)
     if who.session is not None:
         parts.store.end_session(who.session.token_hash)
+    if who.means is Means.SIGN_IN:
+        parts.store.end_handoffs(who.account.key)
     return Answer(204, cookies=(_gone(cookie_name(parts, "kycgate_session")),))
 
 
-def _signer(parts: WebParts, call: Call, text: str, signature: bytes) -> Account:
+def signer(parts: WebParts, call: Call, text: str, signature: bytes) -> Account:
+    """Who signed this text of ours. Raises Unauthenticated, or CannotTell of a contract."""
     verdict = verify_siwe(
         text,
         signature,

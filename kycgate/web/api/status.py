@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from kycgate.core.attestation import SignedAttestation
+from kycgate.core.claims import Account
 from kycgate.errors import NotFound, Unavailable
 from kycgate.store.base import Job
 from kycgate.web.access import is_operator, renter, renter_or_key
@@ -24,23 +25,25 @@ def status(parts: WebParts, call: Call) -> Answer:
     """GET /v1/status: one document a script can wait on. A gate API key may read it too."""
     who = renter_or_key(parts, call)
     read_query(call, ())
-    newest = next(iter(parts.store.cases(account=who.account.key, limit=1)), None)
-    held = parts.identity.attestation(who.account, now=call.now)
-    case = cases.shown(parts, newest, call.now) if newest else None
+    return Answer(200, document(parts, who.account, now=call.now))
+
+
+def document(parts: WebParts, account: Account, *, now: int) -> dict[str, Any]:
+    """Where the account stands, for programs and for the pages alike."""
+    newest = next(iter(cases.of_renter(parts, account)), None)
+    held = parts.identity.attestation(account, now=now)
+    case = cases.shown(parts, newest, now) if newest else None
     state = _state(case, held)
-    return Answer(
-        200,
-        {
-            "account": who.account.key,
-            "state": state,
-            "state_text": state_in_words(state),
-            "case": case,
-            "attestation": _brief(held) if held else None,
-            "wallet_proof_at": parts.store.wallet_proof_at(who.account.key),
-            "jobs": [_job(parts, job) for job in parts.store.jobs_of(who.account.key, limit=_JOBS)],
-            "marketplace_url": parts.marketplace_url,
-        },
-    )
+    return {
+        "account": account.key,
+        "state": state,
+        "state_text": state_in_words(state),
+        "case": case,
+        "attestation": _brief(held) if held else None,
+        "wallet_proof_at": parts.store.wallet_proof_at(account.key),
+        "jobs": [_job(parts, job) for job in parts.store.jobs_of(account.key, limit=_JOBS)],
+        "marketplace_url": parts.marketplace_url,
+    }
 
 
 def _job(parts: WebParts, job: Job) -> dict[str, Any]:

@@ -1,0 +1,161 @@
+"""From the refusal's link to the attestation with a wallet credential, in a real browser, on the
+assembled product. Only the wallets are trial ones.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kycgate.assembly import Services
+from kycgate.assembly.rules import domain, open_signer
+from kycgate.core.attestation import (
+    SignedAttestation,
+    UnsafeNoRevocations,
+    ValidAttestation,
+    verify,
+)
+from kycgate.core.trust import TrustedIssuer, TrustList
+from kycgate.demo.trial_wallet import answer_dc_request, follow_link
+from kycgate.store.base import Refusal
+from tests.test_assembly_credentials import configured, running
+from tests.web import chromium
+from tests.web.browser import ALICE, MALLORY
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(chromium.program() is None, reason="Chromium is missing: make setup"),
+]
+REFUSAL = "Zk1x0aPq7-LmN_2wYt8RuA"
+_ASKED = {"action": "rent", "gpu_model": "H100", "gpu_count": 8, "hours": 24}
+INTERACTIONS_MOST = 6
+
+
+def _refuse(services: Services) -> str:
+    """The address a refused renter gets."""
+    services.store.add_refusal(
+        Refusal(REFUSAL, int(time.time()), _ASKED, ("missing:attestation",), "rent.test")
+    )
+    return f"{services.config.gate.public_url}/r/{REFUSAL}"
+
+
+def _holds(services: Services, wire: str) -> bool:
+    """Whether the document is an attestation of ours for Alice, by the verifier anybody can run."""
+    held, now = SignedAttestation.from_wire(wire.encode()), int(time.time())
+    key, ours = open_signer(services.config, services.config.keys.issuer), domain(services.config)
+    issuer = TrustedIssuer(key.address, ours.version, ours.chain_id, ours.eas, now - 10**6, None)
+    verdict = verify(
+        held,
+        trust=TrustList.pinned(issuer),
+        revocations=UnsafeNoRevocations(),
+        recipient=ALICE.address,
+        schema=held.attestation.schema,
+        now=now,
+    )
+    return isinstance(verdict, ValidAttestation)
+
+
+async def _signed_in(page: chromium.Chromium, address: str) -> None:
+    await page.open(address)
+    await page.click("a.button")
+    await page.ready()
+    await page.click("#connect")
+    await page.until("document.querySelector('[data-module=prove]')")
+    await page.ready()
+
+
+def test_six_interactions_lead_from_the_refusal_to_the_attestation(tmp_path: Path) -> None:
+    told: dict[str, Any] = {}
+    with running(configured(tmp_path)) as (services, wallet):
+        origin, address = services.config.gate.public_url, _refuse(services)
+
+        def presents(request: dict[str, Any]) -> dict[str, Any]:
+            return answer_dc_request(request, wallet, origin=origin, now=int(time.time()))
+
+        async def story(page: chromium.Chromium) -> None:
+            page.presents = presents
+            began = time.perf_counter()
+            await _signed_in(page, address)
+            await page.click("[data-way=credential]")
+            await page.until("document.querySelector('[data-module=rent]')")
+            told["seconds"] = round(time.perf_counter() - began, 1)
+            told["interactions"] = 1 + page.interactions  # and the link itself was opened
+            told["attestation"] = await page.script("fetch('/v1/attestation').then(r => r.text())")
+            await page.ready()
+            await page.click("#make-key")
+            await page.until("!document.querySelector('#lines-ionet').textContent.includes('•')")
+
+        page = chromium.drive(tmp_path / "profile", ALICE, story)
+        assert _holds(services, told.pop("attestation"))
+    print(told)
+    assert told["interactions"] <= INTERACTIONS_MOST
+    assert page.complaints == []
+
+
+def test_a_phone_proves_for_the_computer_that_waits(tmp_path: Path) -> None:
+    """Hand-off, link to the wallet on the phone, back on the phone, done on the computer."""
+    with running(configured(tmp_path)) as (services, wallet):
+        address = _refuse(services)
+        link: dict[str, str] = {}
+
+        async def on_desktop(page: chromium.Chromium) -> None:
+            await _signed_in(page, address)
+            await page.click("[data-way=handoff]")
+            await page.until("document.querySelector('#handoff-link')")
+            link["url"] = await page.script("document.querySelector('#handoff-link').textContent")
+            # The phone is another browser with other cookies and no wallet extension of Alice's.
+            link["back"] = await chromium.beside(tmp_path / "phone", MALLORY, on_phone)
+            await page.until("document.querySelector('[data-module=rent]')")
+
+        async def on_phone(page: chromium.Chromium) -> str:
+            await page.size(390, 844, mobile=True)
+            await page.open(link["url"])
+            await page.click("#claim")
+            await page.until("document.querySelector('[data-phone=yes]')")
+            await page.ready()
+            await page.click("[data-way=credential]")
+            await page.until("document.querySelector('.open-wallet')")
+            deep = await page.script("document.querySelector('.open-wallet').href")
+            back = await chromium.aside(follow_link, deep, wallet, now=int(time.time()))
+            await page.go(back)
+            await page.until("document.querySelector('[role=alert]').textContent")
+            said = await page.script("document.querySelector('[role=alert]').textContent")
+            assert "Go back to your computer" in said
+            status = await page.script("fetch('/v1/session').then(r => r.status)")
+            assert status == 401, "the phone has let go"
+            return str(back)
+
+        desktop = chromium.drive(tmp_path / "profile", ALICE, on_desktop)
+        assert len(desktop.signed) == 1
+        assert link["back"].startswith(f"{services.config.gate.public_url}/back#")
+
+
+def test_an_answer_made_for_another_site_leads_nowhere_and_says_so(
+    tmp_path: Path,
+) -> None:
+    with running(configured(tmp_path)) as (services, wallet):
+        address = _refuse(services)
+
+        def presents(request: dict[str, Any]) -> dict[str, Any]:
+            """What a wallet gave another site that passed our request on."""
+            plain = {"requests": [e for e in request["requests"] if "unsigned" in e["protocol"]]}
+            relayed, now = "https://elsewhere.example", int(time.time())
+            return answer_dc_request(plain or request, wallet, origin=relayed, now=now)
+
+        async def story(page: chromium.Chromium) -> None:
+            page.presents = presents
+            await _signed_in(page, address)
+            await page.click("[data-way=credential]")
+            await page.until("document.querySelector('#way-state').textContent.includes('not')")
+            said = await page.script("document.querySelector('#way-state').textContent")
+            assert "not accepted" in said
+            state = "fetch('/v1/status').then(r => r.json()).then(s => s.state)"
+            assert await page.script(state) == "not_started"
+            await page.click("#way-back")
+            await page.until("document.querySelector('#ways').checkVisibility()")
+
+        chromium.drive(tmp_path / "profile", ALICE, story)
+        assert services.store.cases(account="0x" + ALICE.address.hex()) == []
