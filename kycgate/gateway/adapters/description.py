@@ -21,6 +21,7 @@ from kycgate.gateway.adapters.tables import (
     a_path,
     a_plain_path,
     a_set,
+    a_switch,
     a_text,
     an_expression,
     an_object,
@@ -72,6 +73,8 @@ class RouteSpec:
     """Seconds."""
     price: Expression | None
     per: str
+    long_lived: bool
+    """Its answer may go on for hours: logs, server-sent events."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,6 +240,9 @@ def _route(table: Table, ids: Mapping[str, str]) -> RouteSpec | None:
     duration = table.get("duration", an_expression)
     unit = table.get("unit", one_of(*UNITS), default="hours")
     price, per = table.get("price", an_expression), table.get("per", one_of(*PER), default=PER[0])
+    long_lived = table.get("long_lived", a_switch, default=False)
+    if long_lived and kind not in (None, Kind.OWN_READ, Kind.ACCOUNT_READ):
+        table.wrong("long_lived", "is for reads of what is the renter's own")
     table.done()
     pattern = None if path is None else _pattern(table, path, ids)
     if kind is not None and path is not None:
@@ -246,7 +252,7 @@ def _route(table: Table, ids: Mapping[str, str]) -> RouteSpec | None:
     return RouteSpec(
         name, method, path, pattern, kind, members or frozenset(), inside or {}, resource,
         exactly, refused, offer, ask or {}, model, count or (), duration, UNITS[unit or "hours"],
-        price, per or PER[0],
+        price, per or PER[0], bool(long_lived),
     )  # fmt: skip
 
 

@@ -114,6 +114,12 @@ def a_text(value: Any) -> str:
     return value
 
 
+def a_switch(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise WrongError("needs true or false")
+    return value
+
+
 def fitting(pattern: re.Pattern[str], what: str) -> Callable[[Any], str]:
     def read_one(value: Any) -> str:
         if pattern.fullmatch(a_text(value)) is None:

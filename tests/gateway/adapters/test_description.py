@@ -100,6 +100,8 @@ def test_a_sound_description_is_read() -> None:
         ('model = "offer.model"', 'model = "offer.model"\nmodle = "x"', "route.modle: is not"),
         ('kind = "list"', 'kind = "own_read"', "mine.toml:38: route.path: needs {deployment}"),
         ('kind = "list"', 'kind = "list"\nrefused = "no"', "mine.toml:40: route.refused: goes"),
+        ('kind = "list"', 'kind = "list"\nlong_lived = true', "route.long_lived: is for reads"),
+        ('kind = "list"', 'kind = "list"\nlong_lived = 1', "route.long_lived: needs true or false"),
         ('name = "pods"', 'name = "rent"', 'two routes are named "rent"'),
         ('"GET"\npath = "/pods"', '"POST"\npath = "/offers/{offer}"', "one method and path"),
     ],
