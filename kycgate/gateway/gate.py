@@ -56,6 +56,7 @@ _NO_BODY = frozenset({"GET", "HEAD", "OPTIONS"})
 _READS = frozenset({"GET", "HEAD"})
 _FAR = 2**53
 _COME_BACK_S = 5
+_COMPLAIN_S = 60
 
 _log = logging.getLogger(__name__)
 
@@ -84,6 +85,7 @@ class Gate:
         self._repeats = Repeats(parts)
         self._records = Records(parts)
         self._turns = Turns(parts.rates, parts.monotonic)
+        self._complained_at = float("-inf")
         kind = ("Content-Type", "application/json")
         self._marked = (object(), object(), object())
         self._published = {
@@ -134,7 +136,10 @@ class Gate:
             self._prover.note_uses()
             self._records.flush(self._parts.clock())
         except KycgateError as error:
-            _log.warning("the store does not say whether anything changed: %s", error.message)
+            now = self._parts.monotonic()
+            if now - self._complained_at >= _COMPLAIN_S:
+                self._complained_at = now
+                _log.warning("whether anything changed can not be seen: %s", error.message)
 
     def too_large(self, view: RequestView) -> Reply:
         limit = self._parts.limits.body_bytes

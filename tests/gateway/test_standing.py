@@ -530,3 +530,20 @@ def test_the_proxy_refuses_a_revoked_key_within_the_bound(proxied: Proxied) -> N
     (key,) = proxied.world.store.keys_of(alice.account)
     proxied.world.store.revoke_key(alice.account, key.id, at=int(time.time()))
     assert wait_for(lambda: proxied.get(alice) == 403, seconds=5)
+
+
+def test_an_outage_is_complained_of_once_a_minute(caplog: pytest.LogCaptureFixture) -> None:
+    """Doors look twice a second: an outage must not fill the disk."""
+    world = World()
+
+    def lost() -> int:
+        raise Unavailable("no database")
+
+    world.store.version = lost  # type: ignore[method-assign]
+    gate = Gate(replace(world.parts))
+    for _ in range(10):
+        gate.refresh()
+    assert gate.mark() is None
+    world.ticks += 60
+    gate.refresh()
+    assert len(caplog.records) == 2
