@@ -114,12 +114,6 @@ def a_text(value: Any) -> str:
     return value
 
 
-def a_switch(value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise WrongError("needs true or false")
-    return value
-
-
 def fitting(pattern: re.Pattern[str], what: str) -> Callable[[Any], str]:
     def read_one(value: Any) -> str:
         if pattern.fullmatch(a_text(value)) is None:
@@ -168,6 +162,12 @@ def a_set(value: Any) -> frozenset[str]:
     if not isinstance(value, list) or not all(isinstance(item, str) and item for item in value):
         raise WrongError("needs a list of member names")
     return frozenset(value)
+
+
+def a_switch(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise WrongError("needs true or false")
+    return value
 
 
 def an_object(value: Any) -> dict[str, Any]:
