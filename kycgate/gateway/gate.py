@@ -558,7 +558,7 @@ class Gate:
             memory_ends = now + self._parts.limits.memory_s
             return verdict, min(memory_ends, verdict.expires_at, trust.expires_at, until)
 
-        key = ("attestation", account, trust.sequence, trust.issued_at)
+        key = ("attestation", account, trust)  # all of it: two lists may bear one number
         return self._memory.recall(key, load, now=now, wait=True)
 
     def _revocations(self, now: int) -> StoreRevocations:
