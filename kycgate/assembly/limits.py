@@ -39,5 +39,5 @@ def server_limits(config: Config) -> Limits:
         write_seconds=said.write_seconds,
         connections=said.connections,
         connections_per_address=said.connections_per_address,
-        fronts=(*Limits().fronts, *config.gate.forward_auth_peers),
+        fronts=(*Limits().fronts, *config.gate.forward_auth_peers, *config.gate.trusted_fronts),
     )

@@ -270,7 +270,10 @@ def control_app(services: Services) -> Any:
         create_app(services.web),
         every=limits.address,
         changes=limits.unproven,
-        fronts=services.config.gate.forward_auth_peers,
+        fronts=(
+            *services.config.gate.forward_auth_peers,
+            *services.config.gate.trusted_fronts,
+        ),
     )
 
 

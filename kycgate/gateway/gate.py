@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import json
 import logging
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
 
 from kycgate.core import attestation as attestations
 from kycgate.core.assertion import HEADER, JWKS_PATH
@@ -56,6 +58,7 @@ _QUICK_BODY = 2048
 _READS = frozenset({"GET", "HEAD"})
 _FAR = 2**53
 _COME_BACK_S = 5
+_COMPLAIN_S = 60
 
 _log = logging.getLogger(__name__)
 
@@ -84,6 +87,7 @@ class Gate:
         self._repeats = Repeats(parts)
         self._records = Records(parts)
         self._turns = Turns(parts.rates, parts.monotonic)
+        self._complained_at = float("-inf")
         kind = ("Content-Type", "application/json")
         self._marked = (object(), object(), object())
         self._published = {
@@ -136,7 +140,10 @@ class Gate:
             self._prover.note_uses()
             self._records.flush(self._parts.clock())
         except KycgateError as error:
-            _log.warning("the store does not say whether anything changed: %s", error.message)
+            now = self._parts.monotonic()
+            if now - self._complained_at >= _COMPLAIN_S:
+                self._complained_at = now
+                _log.warning("whether anything changed can not be seen: %s", error.message)
 
     def too_large(self, view: RequestView) -> Reply:
         limit = self._parts.limits.body_bytes
@@ -236,8 +243,7 @@ class Gate:
         if route is None or route.kind is not Kind.PUBLIC_READ:
             raise Unauthenticated("No proof of a wallet was shown.", code=Code.PROOF_MISSING)
         onward = self._parts.adapter.with_key(request.onward, None)
-        forward = self._forward(request, onward, until=self._until(passage, request, route))
-        return replace(forward, charge=charging(passage.charged))
+        return self._forward(passage, route, onward)
 
     def _observed(
         self, passage: Passage, request: CleanRequest, route: Route | None, *, wait: bool
@@ -247,7 +253,7 @@ class Gate:
             if not wait:
                 raise WouldWait
             self._records.observed(passage, Reason(Code.PROOF_MISSING, "no gate proof was shown"))
-        return self._forward(request, request.onward)
+        return self._forward(passage, route, request.onward)
 
     # -- 4. what is not decided ------------------------------------------------------------------
 
@@ -313,11 +319,7 @@ class Gate:
                     Code.DOOR_BLIND, "a listing to be filtered came through a blind door"
                 )
             return self._filtered(request, headers, identity)
-        return replace(
-            self._forward(request, headers, identity, until=self._until(passage, request, route)),
-            charge=charging(passage.charged),
-            lane="stop" if _ends(route) else "usual",
-        )
+        return self._forward(passage, route, headers, identity, lane=_lane(route))
 
     def _long(
         self,
@@ -349,7 +351,7 @@ class Gate:
 
         identity = Identity(caller.account.key, None, None, 0, until(request.view.now))
         headers = self._with_identity(request, upstream, identity)
-        return replace(self._forward(request, headers, identity), lane="long", goes_on=goes_on)
+        return self._forward(passage, route, headers, identity, lane="long", goes_on=goes_on)
 
     def _cleared_until(self, account: Account, now: int) -> int:
         """The end of the account's attestation. Raises Refused without one, Unavailable."""
@@ -362,20 +364,25 @@ class Gate:
         reason = Reason(Code.ATTESTATION_MISSING, text) if verdict is None else verdict.reason
         raise Refused(text, reasons=(reason,))
 
-    def _until(self, passage: Passage, request: CleanRequest, route: Route) -> int:
+    def _until(self, passage: Passage, request: CleanRequest, route: Route | None) -> int:
         """How long the answer stands: only a read's, and only while all it was made from does."""
-        if request.method not in _READS or route.kind not in READS or has_body(request):
+        if route is None or route.kind not in READS or route.long_lived:
+            return 0
+        if request.method not in _READS or has_body(request):
             return 0
         return min(passage.lease.until, request.view.now + self._parts.limits.reuse_s)
 
     def _forward(
         self,
-        request: CleanRequest,
+        passage: Passage,
+        route: Route | None,
         headers: Headers,
         identity: Identity | None = None,
         *,
-        until: int = 0,
+        lane: Literal["usual", "stop", "long"] = "usual",
+        goes_on: Callable[[int], int] | None = None,
     ) -> Forward:
+        request = passage.clean()
         return Forward(
             method=request.method,
             target=request.target,
@@ -383,7 +390,10 @@ class Gate:
             body=request.view.body,
             failed=lambda sent: self._no_answer(),
             identity=identity,
-            until=until,
+            lane=lane,
+            goes_on=goes_on,
+            charge=charging(passage.charged),
+            until=self._until(passage, request, route),
         )
 
     def _no_answer(self) -> Reply:
@@ -548,7 +558,7 @@ class Gate:
             memory_ends = now + self._parts.limits.memory_s
             return verdict, min(memory_ends, verdict.expires_at, trust.expires_at, until)
 
-        key = ("attestation", account, trust.sequence, trust.issued_at)
+        key = ("attestation", account, trust)  # all of it: two lists may bear one number
         return self._memory.recall(key, load, now=now, wait=True)
 
     def _revocations(self, now: int) -> StoreRevocations:
@@ -596,6 +606,10 @@ def _check_door(view: RequestView, route: Route | None) -> None:
     blind = route.kind in ACTIONS or route.long_lived
     if blind or (scope is not None and scope not in view.only):
         raise _refused(Code.DOOR_BLIND, f"{route.name} came through {view.door}, not the proxy")
+
+
+def _lane(route: Route) -> Literal["usual", "stop"]:
+    return "stop" if _ends(route) else "usual"
 
 
 def _ends(route: Route | None) -> bool:

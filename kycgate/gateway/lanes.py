@@ -6,8 +6,6 @@ something, and for long answers: a full lane never closes another.
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from kycgate.gateway.limits import Counts, neighbourhood
@@ -40,14 +38,25 @@ class UnderWay:
             for name, lane in (("usual", lanes.usual), ("stop", lanes.stop), ("long", lanes.long))
         }
 
-    @contextlib.contextmanager
-    def one_more(self, forward: Forward, client_ip: str) -> Iterator[bool]:
-        """Whether there was room for it; while inside, it takes that room."""
+    def one_more(self, forward: Forward, client_ip: str) -> Room:
+        """To be entered: says whether there is room; while inside, it is taken."""
         who = neighbourhood(client_ip) if forward.identity is None else forward.identity.account
-        counts = self._counts[forward.lane]
-        entered = counts.enter(who)
-        try:
-            yield entered
-        finally:
-            if entered:
-                counts.leave(who)
+        return Room(self._counts[forward.lane], who)
+
+
+class Room:
+    """One place in a lane."""
+
+    __slots__ = ("_counts", "_entered", "_who")
+
+    def __init__(self, counts: Counts, who: str) -> None:
+        self._counts = counts
+        self._who = who
+
+    def __enter__(self) -> bool:
+        self._entered = self._counts.enter(self._who)
+        return self._entered
+
+    def __exit__(self, *_: object) -> None:
+        if self._entered:
+            self._counts.leave(self._who)

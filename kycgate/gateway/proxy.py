@@ -24,6 +24,7 @@ from typing import Any, TypeVar
 from kycgate.errors import Malformed
 from kycgate.gateway.fronts import NOBODY, Fronts
 from kycgate.gateway.lanes import Lanes, UnderWay
+from kycgate.gateway.standing import Standing
 from kycgate.gateway.streams import lifetime
 from kycgate.gateway.upstream import Answer, Broken, Patience, Upstream
 from kycgate.gateway.view import Forward, GatePort, Headers, Reply, RequestView
@@ -45,6 +46,8 @@ _BODILESS = frozenset((204, 304))
 _WATCH_SECONDS = 0.25
 """A request older than this is dropped when its caller hangs up."""
 
+_KNOWN_BYTES = 2048
+"""A request with more in it is asked about every time: a bound on what strangers' ones hold."""
 _READ_SECONDS = 60.0
 """For the whole of a body the gate must see: one that drips in may not hold us longer."""
 _TOO_SLOW = Reply(
@@ -70,6 +73,7 @@ class Proxy:
         requests came from. Raises Misconfigured.
         """
         self._under_way = UnderWay(lanes or Lanes())
+        self._known: Standing[tuple[object, ...], Forward] = Standing(gate.mark, clock)
         self._gate = gate
         self._patience = patience or Patience()
         self._upstream = Upstream(upstream, self._patience)
@@ -89,7 +93,10 @@ class Proxy:
                 except Malformed as error:
                     await caller.reply(_unplaced(error), now)
                     return
-                await self._serve(view, caller)
+                if caller.has_body or (known := self._known.get(_question(view))) is None:
+                    await self._serve(view, caller)
+                else:
+                    await self._carry_out(known, view, caller)
             except _GoneError:
                 return
             except asyncio.CancelledError:
@@ -120,12 +127,30 @@ class Proxy:
                 await caller.reply(self._gate.too_large(view), view.now)
                 return
             view = replace(view, body=body)
+        mark = self._gate.mark()
         answer = self._gate.quick(view)
         if answer is None:
             answer = await self._wait(self._gate.check, view)
         if isinstance(answer, Reply):
             await caller.reply(answer, view.now)
             return
+        if answer.until and not caller.has_body:
+            self._keep(view, answer, mark)
+        await self._carry_out(answer, view, caller)
+
+    def _keep(self, view: RequestView, answer: Forward, mark: object | None) -> None:
+        """The same request in the same fields from the same address is let through again."""
+        if sum(len(value) for _, value in view.headers) + len(view.target) <= _KNOWN_BYTES:
+            self._known.keep(
+                _question(view),
+                answer,
+                since=view.now,
+                until=answer.until,
+                mark=mark,
+                charge=answer.charge or (lambda: True),
+            )
+
+    async def _carry_out(self, answer: Forward, view: RequestView, caller: _Caller) -> None:
         with self._under_way.one_more(answer, view.client_ip) as room:
             if not room:
                 await caller.reply(await self._no_room(answer, view), view.now)
@@ -306,6 +331,11 @@ class _Caller:
             self._timer.cancel()
         if self._watcher is not None:
             self._watcher.cancel()
+
+
+def _question(view: RequestView) -> tuple[object, ...]:
+    """Everything the gate looks at, but the time."""
+    return (view.method, view.target, view.scheme, view.client_ip, view.headers)
 
 
 def _unplaced(error: Malformed) -> Reply:

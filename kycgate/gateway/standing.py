@@ -8,33 +8,30 @@ the end the gate gave the answer (keys, ownership, credentials, the assertion in
 from __future__ import annotations
 
 from asyncio import Transport
-from collections.abc import Callable
-from typing import Protocol, runtime_checkable
+from collections.abc import Callable, Hashable
+from typing import Generic, Protocol, TypeVar, runtime_checkable
 
 from kycgate.gateway.strict import StrictProtocol
 
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+
 _ENTRIES = 8192
-_QUESTION_BYTES = 4096
+QUESTION_BYTES = 4096
 """A longer one is asked every time: this bounds what strangers' questions hold."""
 
 
-class StandingAnswers:
+class Standing(Generic[K, V]):
     """A bounded map of questions to answers that still stand. Belongs to one event loop."""
 
-    def __init__(
-        self,
-        mark: Callable[[], object | None],
-        clock: Callable[[], float],
-        hears: Callable[[str], bool],
-    ) -> None:
-        """`mark` is the gate's; `hears` says whether an address may ask at all."""
+    def __init__(self, mark: Callable[[], object | None], clock: Callable[[], float]) -> None:
+        """`mark` is the gate's."""
         self._mark = mark
         self._clock = clock
-        self.hears = hears
-        self._held: dict[bytes, tuple[bytes, int, int, Callable[[], bool]]] = {}
+        self._held: dict[K, tuple[V, int, int, Callable[[], bool]]] = {}
         self._under: object | None = None
 
-    def get(self, question: bytes) -> bytes | None:
+    def get(self, question: K) -> V | None:
         """The answer, if nothing has changed since. Also asks whom it is charged to."""
         held = self._held.get(question)
         if held is None:
@@ -47,8 +44,8 @@ class StandingAnswers:
 
     def keep(
         self,
-        question: bytes,
-        answer: bytes,
+        question: K,
+        answer: V,
         *,
         since: int,
         until: int,
@@ -57,7 +54,7 @@ class StandingAnswers:
     ) -> None:
         """`mark` as it was before the question was decided; `charge` takes one more from what its
         caller may ask, and says whether there was one left."""
-        if mark is None or until <= since or len(question) > _QUESTION_BYTES:
+        if mark is None or until <= since:
             return
         if mark is not self._under:
             if self._mark() is not mark:
@@ -68,6 +65,20 @@ class StandingAnswers:
         if len(self._held) >= _ENTRIES:
             del self._held[next(iter(self._held))]
         self._held[question] = (answer, since, until, charge)
+
+
+class StandingAnswers(Standing[bytes, bytes]):
+    """What a listener heard and said, byte for byte."""
+
+    def __init__(
+        self,
+        mark: Callable[[], object | None],
+        clock: Callable[[], float],
+        hears: Callable[[str], bool],
+    ) -> None:
+        """`hears` says whether an address may ask at all."""
+        super().__init__(mark, clock)
+        self.hears = hears
 
 
 @runtime_checkable
@@ -107,7 +118,7 @@ class StandingProtocol(StrictProtocol):
         super().data_received(data)
         cycle = self.cycle
         whole = cycle is not before and not self._in_message and not self._closed_to_input
-        if whole and cycle.keep_alive:
+        if whole and cycle.keep_alive and len(data) <= QUESTION_BYTES:
             # The application has not run yet: it starts with the loop's next turn.
             cycle.scope[QUESTION] = data  # type: ignore[literal-required]
 

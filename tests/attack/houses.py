@@ -16,7 +16,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
@@ -104,19 +104,38 @@ class Watched:
         assert verdict is not None
         return verdict
 
-    def too_large(self, view: RequestView) -> Reply:
-        return self._gate.too_large(view)
+    def mark(self) -> object | None:
+        return self._gate.mark()
 
     def refresh(self) -> None:
         self._gate.refresh()
 
+    def too_many(self, view: RequestView) -> Reply:
+        return self._gate.too_many(view)
+
+    def too_large(self, view: RequestView) -> Reply:
+        return self._gate.too_large(view)
+
     def _note(self, view: RequestView, verdict: Forward | Reply | None) -> Forward | Reply | None:
         if isinstance(verdict, Forward):
-            body = None if verdict.body is None else verdict.body.hex()
-            self._journal.write(verdict.method, verdict.target.decode("latin-1"), body, True)
-        elif verdict is not None:
+            return self._let_through(verdict)
+        if verdict is not None:
             self._journal.write(view.method, view.target.decode("latin-1"), None, False)
         return verdict
+
+    def _let_through(self, verdict: Forward) -> Forward:
+        """What a door lets through again, because it stands, is written down again."""
+        body = None if verdict.body is None else verdict.body.hex()
+
+        def note() -> None:
+            self._journal.write(verdict.method, verdict.target.decode("latin-1"), body, True)
+
+        def again() -> bool:
+            note()
+            return verdict.charge is None or verdict.charge()
+
+        note()
+        return replace(verdict, charge=again)
 
 
 @dataclass

@@ -19,6 +19,7 @@ from typing import Any
 MODULES = (
     "verify",
     "gas",
+    "verdict",
     "gateway",
     "screening",
     "ownership",

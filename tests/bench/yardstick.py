@@ -46,11 +46,14 @@ def engine(folder: Path) -> Engine | None:
     built = _build(folder)
     if built is not None:
         return Engine("Go httputil.ReverseProxy", (str(built),))
-    caddy = shutil.which("caddy")
-    if caddy is None:
-        return None
     print("no Go toolchain here: Caddy is the yardstick", file=sys.stderr)
-    return Engine("Caddy reverse_proxy, for want of Go", (caddy,))
+    return caddy()
+
+
+def caddy() -> Engine | None:
+    """The other proxy written in Go that runs here."""
+    found = shutil.which("caddy")
+    return None if found is None else Engine("Caddy reverse_proxy", (found,))
 
 
 def _build(folder: Path) -> Path | None:

@@ -39,6 +39,15 @@ class Swap:
     def check(self, view: RequestView) -> Forward | Reply:
         return self.world.gate.check(view)
 
+    def mark(self) -> object | None:
+        return self.world.gate.mark()
+
+    def refresh(self) -> None:
+        self.world.gate.refresh()
+
+    def too_many(self, view: RequestView) -> Reply:
+        return self.world.gate.too_many(view)
+
     def too_large(self, view: RequestView) -> Reply:
         return self.world.gate.too_large(view)
 

@@ -24,7 +24,7 @@ from kycgate.gateway.limits import Bucket, Buckets, Counts, Rate, Rates, neighbo
 from kycgate.gateway.proxy import Proxy
 from kycgate.gateway.server import start_in_thread
 from kycgate.gateway.strict import Limits
-from kycgate.gateway.view import Forward, Reply, RequestView
+from kycgate.gateway.view import Forward, Reply
 from tests.gateway.live import OPERATOR_KEY, LiveWorld
 from tests.gateway.wire import (
     RawUpstream,
@@ -391,9 +391,12 @@ def test_a_steady_body_is_read_however_long_it_takes() -> None:
         assert [seen.body for seen in upstream.seen] == [b"x" * 400]
 
 
-def test_a_view_of_nobody_gets_an_answer_too() -> None:
-    """A door that knows no address (a Unix socket) puts everybody there into one bucket."""
-    world = bounded()
-    view: RequestView = replace(world.view("GET", READ), client_ip="")
-    answers = [world.gate.check(view) for _ in range(13)]
-    assert [refused_for_rate(each) for each in answers] == [False] * 12 + [True]
+def test_without_an_address_and_from_this_machine_only_the_account_is_charged() -> None:
+    """A scheduler's question has none, and a front that is not named as one speaks for many."""
+    for ip in ("", "127.0.0.1", "::1"):
+        world = bounded()
+        stranger = replace(world.view("GET", READ), client_ip=ip)
+        assert not any(refused_for_rate(world.gate.check(stranger)) for _ in range(20))
+        alice = replace(world.renter().asks("GET", READ), client_ip=ip)
+        answers = [refused_for_rate(world.gate.check(alice)) for _ in range(6)]
+        assert answers == [False] * 4 + [True] * 2

@@ -16,6 +16,7 @@ import pytest
 from kycgate.core.policy import Mode
 from kycgate.core.trust import TrustedIssuer, TrustList
 from kycgate.errors import Unavailable
+from kycgate.gateway.adapters.presets import PRESETS, Upstream
 from kycgate.gateway.lanes import Lane, Lanes
 from kycgate.gateway.proxy import Proxy
 from kycgate.gateway.server import Running, start_in_thread
@@ -258,3 +259,10 @@ def test_a_few_per_account_and_in_all_and_reads_go_on(live: tuple[LiveWorld, Run
         time.sleep(0.1)
     for each in (*held[1:], again):
         each.close()
+
+
+def test_a_described_marketplace_says_which_answers_are_long() -> None:
+    adapter = PRESETS["lium"](Upstream(lambda path: b"{}", lambda path, body: b"{}", 6))
+    found = adapter.match("GET", "/api/pods/3f2b8c1e-0000-4000-8000-000000000001/logs")
+    assert found is not None
+    assert found.long_lived
