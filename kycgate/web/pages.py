@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any, Final
 
 from kycgate.errors import NotFound
@@ -162,14 +163,20 @@ def _form(parts: WebParts, call: Call, template: str) -> tuple[str, dict[str, An
     who = visitor(parts, call)
     if who is None or who.means is Means.HAND_OFF:
         return _connect(parts, call)
-    table = load_countries()
-    codes = sorted(table.alpha2(number) for number in table.labels())
     told = status.document(parts, who.account, now=call.now)
     return template, _signed_in(who, call) | {
-        "countries": " ".join(codes),
+        **_countries(),
         "status": told,
         "case": told["case"],
     }
+
+
+@cache
+def _countries() -> dict[str, str]:
+    """Codes only: the names are the browser's own, in the reader's language."""
+    table = load_countries()
+    codes = sorted(table.alpha2(number) for number in table.labels())
+    return {"countries": " ".join(codes), "regions": ""}
 
 
 def _signed_in(who: Caller, call: Call) -> dict[str, Any]:
