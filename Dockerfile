@@ -1,7 +1,8 @@
-# The gate and its control plane in one container. Build: docker build -t kycgate .
+# The gate and its control plane in one container, nginx in front. Build: docker build -t kycgate .
 # Run:   docker run -v ./kycgate.toml:/etc/kycgate/kycgate.toml:ro -v ./keys:/etc/kycgate/keys:ro \
-#            -v kycgate-data:/var/lib/kycgate -p 8080:8080 -p 8081:8081 kycgate
-# In the configuration listen on 0.0.0.0 and keep the database under /var/lib/kycgate.
+#            -v ./tls:/etc/kycgate/tls:ro -v kycgate-data:/var/lib/kycgate -p 8080:8080 -p 8081:8081 kycgate
+# Keep the database under /var/lib/kycgate. tls holds tls.crt and tls.key, readable by user 10001; without them
+# plain HTTP is spoken. Without nginx: docker run --entrypoint kycgate … serve --config /etc/kycgate/kycgate.toml
 FROM python:3.12-slim AS build
 WORKDIR /src
 COPY requirements-server.lock ./
@@ -13,14 +14,18 @@ COPY kycgate kycgate
 RUN /opt/kycgate/bin/pip install --no-cache-dir --no-deps --no-build-isolation .
 
 FROM python:3.12-slim
-RUN useradd --system --uid 10001 --home-dir /var/lib/kycgate --create-home kycgate
+RUN apt-get update \
+ && apt-get install --yes --no-install-recommends nginx ca-certificates \
+ && rm -rf /var/lib/apt/lists/* /etc/nginx/sites-enabled \
+ && useradd --system --uid 10001 --home-dir /var/lib/kycgate --create-home kycgate
 COPY --from=build /opt/kycgate /opt/kycgate
+COPY examples/container /opt/kycgate/container
 ENV PATH=/opt/kycgate/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 USER kycgate
 WORKDIR /var/lib/kycgate
 VOLUME /var/lib/kycgate
 EXPOSE 8080 8081
-HEALTHCHECK --interval=15s --timeout=3s --start-period=10s \
-  CMD ["python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:8081/healthz', timeout=2)"]
-ENTRYPOINT ["kycgate"]
-CMD ["serve", "--config", "/etc/kycgate/kycgate.toml"]
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=15s --timeout=3s --start-period=20s \
+  CMD ["python", "/opt/kycgate/container/health.py"]
+ENTRYPOINT ["python", "/opt/kycgate/container/entrypoint.py"]

@@ -18,13 +18,16 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from kycgate.core.claims import Address, parse_address
+from kycgate.core import wire
+from kycgate.core.claims import Address, Digest, parse_address
 from kycgate.errors import Malformed, Misconfigured
 
 _HOUR = 3600
 CHAINALYSIS = parse_address("0x40C57923924B5c5c5455c48D93317139ADDaC8fb")
 """Its sanctions oracle on Ethereum mainnet."""
 Network = IPv4Network | IPv6Network
+ADAPTERS = ("ionet", "vast", "runpod", "lium", "prime", "clore")
+"""The marketplaces that can be named without a description of one's own."""
 
 
 class _Wrong(Exception):
@@ -97,6 +100,21 @@ def _key(value: Any) -> str:
     return text
 
 
+def _country(value: Any) -> str:
+    text = _text(value)
+    if not re.fullmatch(r"[A-Z]{2}", text, re.ASCII):
+        raise _Wrong('needs a country of two capital letters, as in "DE"')
+    return text
+
+
+def _adapter(value: Any) -> str:
+    text = _text(value)
+    if text not in ADAPTERS and not re.fullmatch(r"file:.+\.toml", text):
+        named = ", ".join(f'"{name}"' for name in ADAPTERS)
+        raise _Wrong(f'needs one of {named}, or "file:PATH.toml"')
+    return text
+
+
 def _peer(value: Any) -> Network:
     try:
         network = ip_network(_text(value))
@@ -138,6 +156,39 @@ def _operator(value: Any) -> tuple[str, str]:
     return match[1], match[2]
 
 
+def _stand_in(value: Any) -> str:
+    parts = urlsplit(_text(value))
+    if parts.scheme != "http" or parts.hostname not in ("127.0.0.1", "localhost", "::1"):
+        raise _Wrong('needs a stand-in on this machine such as "http://127.0.0.1:9000"')
+    return f"http://{parts.netloc}"
+
+
+def _words(value: Any) -> tuple[tuple[str, str], ...]:
+    if not isinstance(value, dict) or not all(
+        isinstance(each, str) and each for each in value.values()
+    ):
+        raise _Wrong('needs a table of texts, as in { account = "x" }')
+    return tuple(value.items())
+
+
+def _keys(value: Any) -> tuple[tuple[str, str], ...]:
+    return tuple((name, _key(spec)) for name, spec in _words(value))
+
+
+def _digest(value: Any) -> Digest:
+    try:
+        return wire.digest(_text(value), field="schema")
+    except Malformed as error:
+        raise _Wrong("needs a schema's uid, 0x and 64 hex digits") from error
+
+
+def _scheduler(value: Any) -> tuple[str, str]:
+    match = re.fullmatch(r"([a-z0-9][a-z0-9.-]{0,39}):([0-9a-f]{64})", _text(value))
+    if not match:
+        raise _Wrong('needs "name:SHA-256 of the secret in hex"; kycgate keys hook makes one')
+    return match[1], match[2]
+
+
 def _setting(read: Callable[[Any], Any], default: Any = MISSING) -> Any:
     """A field and its reader; without a default it must be given."""
     if default is MISSING:
@@ -158,6 +209,8 @@ class Gate:
     """origin of the marketplace listener as clients reach it: ERC-8128 authority"""
     listen: tuple[str, int] = _setting(_listen, ("127.0.0.1", 8080))
     control_listen: tuple[str, int] = _setting(_listen, ("127.0.0.1", 8081))
+    trusted_fronts: tuple[Network, ...] = _setting(_many(_peer), ())
+    """addresses or networks of fronts before `listen`: their X-Forwarded-For is believed"""
     forward_auth: str | None = _setting(_one_of("nginx", "caddy", "traefik", "envoy"), None)
     """the contract of the front that asks before it forwards; none: no such listener"""
     forward_auth_listen: tuple[str, int] = _setting(_listen, ("127.0.0.1", 8082))
@@ -180,7 +233,8 @@ class Gate:
 class Marketplace:
     """What stands behind the gate."""
 
-    adapter: str = _setting(_one_of("ionet", "vast"), "ionet")
+    adapter: str = _setting(_adapter, "ionet")
+    """one of `kycgate adapter list`, or "file:PATH" of a marketplace described in TOML"""
     name: str = _setting(_text, "this marketplace")
     """as renters read it"""
     upstream: str = _setting(_origin)
@@ -285,6 +339,18 @@ class Screening:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Ownership:
+    """The registers in which a renter's owners are looked up; without one there is what it says."""
+
+    gleif: str | None = _setting(_text, None)
+    """directory with GLEIF's files: level 1, level 2, reporting exceptions, deltas"""
+    bods: tuple[str, ...] = _setting(_many(_text), ())
+    """files of beneficial ownership statements (BODS 0.4)"""
+    kept: str | None = _setting(_text, None)
+    """where registers once read are kept; without it `kycgate-ownership` beside the database"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PolicyFile:
     """Which rental rules apply: a file of the operator's, or one of the shipped policies."""
 
@@ -322,6 +388,53 @@ class Credentials:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Hooks:
+    """Schedulers that ask before they place work. Without one named, nothing listens."""
+
+    listen: tuple[str, int] = _setting(_listen, ("127.0.0.1", 8083))
+    peers: tuple[Network, ...] = _setting(
+        _many(_peer), (ip_network("127.0.0.0/8"), ip_network("::1/128"))
+    )
+    """addresses or networks the schedulers ask from"""
+    dstack: tuple[tuple[str, str], ...] = _setting(_many(_scheduler), ())
+    """(name, SHA-256 hex of its secret) of each dstack server"""
+    skypilot: tuple[tuple[str, str], ...] = _setting(_many(_scheduler), ())
+    """the same of each SkyPilot API server"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What one account and one address (IPv6: one /64) may ask, over time and at once."""
+
+    address_per_second: int = _setting(_number(1, 10**6), 100)
+    address_burst: int = _setting(_number(1, 10**6), 400)
+    account_per_second: int = _setting(_number(1, 10**6), 50)
+    account_burst: int = _setting(_number(1, 10**6), 200)
+    unproven_per_second: int = _setting(_number(1, 10**6), 5)
+    """failed proofs from one address, and changes on the control plane"""
+    unproven_burst: int = _setting(_number(1, 10**6), 40)
+    stops_per_second: int = _setting(_number(1, 10**6), 20)
+    """ends and halts of deployments, apart from everything else"""
+    stops_burst: int = _setting(_number(1, 10**6), 200)
+    requests_per_account: int = _setting(_number(1, 10**6), 64)
+    """under way at once"""
+    requests: int = _setting(_number(1, 10**6), 1024)
+    streams_per_account: int = _setting(_number(1, 10**6), 8)
+    """long answers (logs, events) at once"""
+    streams: int = _setting(_number(1, 10**6), 256)
+    connections_per_address: int = _setting(_number(1, 10**6), 256)
+    connections: int = _setting(_number(16, 10**6), 4096)
+    header_seconds: int = _setting(_number(1, 300), 10)
+    """from the connection or the first byte to the end of a request's header"""
+    body_seconds: int = _setting(_number(1, 3600), 30)
+    """longest silence inside a request's body"""
+    body_bytes_per_second: int = _setting(_number(0, 10**9), 256)
+    """slowest request body, on average over body_seconds"""
+    write_seconds: int = _setting(_number(1, 3600), 60)
+    """longest an answer may lie unread"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
     """What counts as a proof of identity, and for how long."""
 
@@ -337,6 +450,123 @@ class Identity:
     level_3_days: int = _setting(_number(1, 3650), 730)
 
 
+_ENVIRONMENT = _one_of("live", "test")
+_PROVIDER_LEVEL = _number(1, 2)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sumsub:
+    """Sumsub as an identity provider; without the section it is not offered."""
+
+    environment: str = _setting(_ENVIRONMENT, "live")
+    """of the token below; the same as [identity] environment"""
+    app_token: str = _setting(_key)
+    secret: str = _setting(_key)
+    webhook_secrets: tuple[str, ...] = _setting(_many(_key))
+    """as the webhook manager shows it; a second one while it is changed"""
+    level_name: str = _setting(_text)
+    """the verification level made in Sumsub's console"""
+    level: int = _setting(_PROVIDER_LEVEL, 2)
+    """what a pass is worth here"""
+    url: str | None = _setting(_stand_in, None)
+    """a stand-in for trying things out, in a test gate only"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Persona:
+    """Persona as an identity provider; without the section it is not offered."""
+
+    environment: str = _setting(_ENVIRONMENT, "live")
+    api_key: str = _setting(_key)
+    webhook_secrets: tuple[str, ...] = _setting(_many(_key))
+    template: str = _setting(_text)
+    """the inquiry template, `itmpl_…`"""
+    completed_passes: bool = _setting(_switch, False)
+    """no workflow decides inquiries afterwards: "completed" is Persona's last word"""
+    level: int = _setting(_PROVIDER_LEVEL, 2)
+    url: str | None = _setting(_stand_in, None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stripe:
+    """Stripe Identity as an identity provider; without the section it is not offered."""
+
+    environment: str = _setting(_ENVIRONMENT, "live")
+    api_key: str = _setting(_key)
+    """a restricted key that may write verification sessions and read their results"""
+    webhook_secrets: tuple[str, ...] = _setting(_many(_key))
+    flow: str | None = _setting(_text, None)
+    """a verification flow, `vf_…`; without one: document, live capture, matching selfie"""
+    level: int = _setting(_PROVIDER_LEVEL, 2)
+    url: str | None = _setting(_stand_in, None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FurtherProvider:
+    """A provider of an installed package, one `[[provider]]` table each."""
+
+    name: str = _setting(_text)
+    environment: str = _setting(_ENVIRONMENT, "live")
+    level: int = _setting(_PROVIDER_LEVEL, 2)
+    settings: tuple[tuple[str, str], ...] = _setting(_words, ())
+    secrets: tuple[tuple[str, str], ...] = _setting(_keys, ())
+    """names and `file:PATH` or `env:NAME`"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verifications:
+    """How many checks with hosted providers may begin in a day: each costs the operator money."""
+
+    per_account: int = _setting(_number(1, 100), 3)
+    """with all providers together"""
+    per_provider: int = _setting(_number(1, 10**6), 500)
+    """by all accounts together: wallets are cheap to make"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Import:
+    """An issuer whose EAS records are evidence in a case, one `[[import]]` table each."""
+
+    name: str = _setting(_text)
+    """as reviewers read it"""
+    chain_id: int = _setting(_number(1, 2**53))
+    rpc: tuple[str, ...] = _setting(_many(_text))
+    eas: Address = _setting(_address)
+    issuers: tuple[Address, ...] = _setting(_many(_address))
+    """who attests; nobody else counts"""
+    schemas: tuple[Digest, ...] = _setting(_many(_digest))
+    indexer: Address | None = _setting(_address, None)
+    """finds records by account, as Coinbase's AttestationIndexer does"""
+    eas_version: str | None = _setting(_text, None)
+    """of the EAS contract; set: signed (off-chain) records are taken as well"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VaultSettings:
+    """Who wraps the subjects' keys, and how long people's data is kept."""
+
+    keys: str = _setting(_text, "file")
+    """`file`: the key that keys.vault names; else a plug-in of the group kycgate.vault_keys"""
+    address: str = _setting(_text, "none")
+    """what the plug-in is given: for `command`, the absolute path of a program"""
+    also: tuple[str, ...] = _setting(_many(_key), ())
+    """keys that only open what was sealed under them, while a rotation is under way"""
+    retention_years: int = _setting(_number(0, 100), 10)
+    """after a renter's last transaction"""
+    draft_days: int = _setting(_number(1, 3650), 90)
+    """after which a case that was never handed in is forgotten"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetentionElsewhere:
+    """How long records of renters in one country are kept, one `[[retention]]` table each."""
+
+    country: str = _setting(_country)
+    years: int = _setting(_number(0, 100))
+    reason: str = _setting(_text)
+    """the law or rule that says so, as an auditor reads it"""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """Everything the operator decides. `directory` is where relative paths start."""
@@ -349,9 +579,20 @@ class Config:
     settlement: Settlement
     chains: tuple[Elsewhere, ...]
     screening: Screening
+    ownership: Ownership
     policy: PolicyFile
+    hooks: Hooks
+    limits: Limits
     identity: Identity
     credentials: Credentials
+    verifications: Verifications
+    sumsub: Sumsub | None
+    persona: Persona | None
+    stripe: Stripe | None
+    providers: tuple[FurtherProvider, ...]
+    imports: tuple[Import, ...]
+    vault: VaultSettings
+    retention: tuple[RetentionElsewhere, ...]
 
     def path(self, text: str) -> Path:
         return self.directory / text
@@ -366,8 +607,19 @@ class Config:
         """Where the versions of the screening lists are kept."""
         if self.screening.lists_dir is not None:
             return self.path(self.screening.lists_dir)
+        return self._beside_store / "kycgate-lists"
+
+    @property
+    def ownership_dir(self) -> Path:
+        """Where registers of owners are kept once they are read."""
+        if self.ownership.kept is not None:
+            return self.path(self.ownership.kept)
+        return self._beside_store / "kycgate-ownership"
+
+    @property
+    def _beside_store(self) -> Path:
         scheme, _, file = self.store_url.partition(":///")
-        return (Path(file).parent if scheme == "sqlite" else self.directory) / "kycgate-lists"
+        return Path(file).parent if scheme == "sqlite" else self.directory
 
     @property
     def store_url(self) -> str:
@@ -385,11 +637,25 @@ _SECTIONS: dict[str, type] = {
     "issuer": Issuer,
     "settlement": Settlement,
     "screening": Screening,
+    "ownership": Ownership,
     "policy": PolicyFile,
+    "hooks": Hooks,
+    "limits": Limits,
     "identity": Identity,
     "credentials": Credentials,
+    "verifications": Verifications,
+    "vault": VaultSettings,
 }
 _CHAINS = "chain"
+_OFFERED: dict[str, type] = {"sumsub": Sumsub, "persona": Persona, "stripe": Stripe}
+"""Sections that are there or not."""
+_REPEATED: dict[str, type] = {
+    _CHAINS: Elsewhere,
+    "provider": FurtherProvider,
+    "import": Import,
+    "retention": RetentionElsewhere,
+}
+"""Tables in double brackets."""
 
 
 # -- reading ---------------------------------------------------------------------------------------
@@ -445,28 +711,49 @@ def _build(
     raw: dict[str, Any], report: _Report, source: Path, environ: Mapping[str, str]
 ) -> Config:
     for name in raw:
-        if name not in (*_SECTIONS, _CHAINS):
-            report.add(name, None, f"unknown section; there are {', '.join(_SECTIONS)}")
-    chains = tuple(
-        _section(_CHAINS, Elsewhere, table, report, {}) for table in _tables(raw, report)
-    )
+        if name not in (*_SECTIONS, *_OFFERED, *_REPEATED):
+            known = ", ".join((*_SECTIONS, *_OFFERED))
+            report.add(name, None, f"unknown section; there are {known}")
+    repeated = {
+        name: tuple(_section(name, kind, table, report, {}) for table in _tables(name, raw, report))
+        for name, kind in _REPEATED.items()
+    }
     sections = {
         name: _section(name, kind, raw.get(name, {}), report, environ)
         for name, kind in _SECTIONS.items()
     }
+    for name, kind in _OFFERED.items():
+        there = name in raw
+        sections[name] = _section(name, kind, raw[name], report, environ) if there else None
     if not report.problems:
-        _cross_check(sections, chains, report)
+        _cross_check(sections, repeated[_CHAINS], report)
+        _check_providers(sections, repeated["provider"], report)
+        _check_imports(repeated["import"], report)
+        _check_retention(repeated["retention"], report)
     if report.problems:
         raise Misconfigured(tuple(report.problems))
-    return Config(directory=source.parent.resolve(), chains=chains, **sections)
+    return Config(
+        directory=source.parent.resolve(),
+        chains=repeated[_CHAINS],
+        providers=repeated["provider"],
+        imports=repeated["import"],
+        retention=repeated["retention"],
+        **sections,
+    )
 
 
-def _tables(raw: dict[str, Any], report: _Report) -> list[Any]:
-    tables = raw.get(_CHAINS, [])
+def _tables(name: str, raw: dict[str, Any], report: _Report) -> list[Any]:
+    tables = raw.get(name, [])
     if not isinstance(tables, list):
-        report.add(_CHAINS, None, f"needs double brackets: [[{_CHAINS}]]")
+        report.add(name, None, f"needs double brackets: [[{name}]]")
         return []
     return tables
+
+
+def _check_retention(retention: tuple[RetentionElsewhere, ...], report: _Report) -> None:
+    countries = [each.country for each in retention]
+    if len(set(countries)) != len(countries):
+        report.add("retention", "country", "names a country twice")
 
 
 def _section(name: str, kind: type, table: Any, report: _Report, environ: Mapping[str, str]) -> Any:
@@ -507,6 +794,8 @@ def _cross_check(sections: dict[str, Any], chains: tuple[Elsewhere, ...], report
             f"{sections['gate'].forward_auth} shows the gate neither the body nor the answer of a"
             ' renting request: take "rent" out, and send these routes to gate.listen',
         )
+    _check_hooks(sections["hooks"], report)
+    _check_listeners(sections, report)
     ids = [settlement.chain_id, *(chain.id for chain in chains)]
     if len(set(ids)) != len(ids):
         report.add(_CHAINS, "id", "names a chain twice, or the settlement's own")
@@ -522,6 +811,8 @@ def _cross_check(sections: dict[str, Any], chains: tuple[Elsewhere, ...], report
     if (credentials.certificate is None) != (credentials.certificate_key is None):
         text = "needs certificate and certificate_key, both or neither"
         report.add("credentials", "certificate", text)
+    if sections["vault"].keys != "file" and sections["vault"].address == "none":
+        report.add("vault", "address", f'is needed with keys = "{sections["vault"].keys}"')
     used: dict[str, str] = {}
     for key in ("issuer", "permit", "log", "vault", "assertion"):
         spec = getattr(keys, key)
@@ -530,3 +821,61 @@ def _cross_check(sections: dict[str, Any], chains: tuple[Elsewhere, ...], report
         if spec in used:
             report.add("keys", key, f"is the same key as {used[spec]}; one key, one use")
         used.setdefault(spec, key)
+
+
+def _check_providers(
+    sections: dict[str, Any], further: tuple[FurtherProvider, ...], report: _Report
+) -> None:
+    """A sandbox in a live gate could mint a live attestation."""
+    environment = sections["identity"].environment
+    for name in _OFFERED:
+        offered = sections[name]
+        if offered is None:
+            continue
+        if offered.environment != environment:
+            report.add(name, "environment", f'is not that of [identity], "{environment}"')
+        if offered.url is not None and environment != "test":
+            report.add(name, "url", 'only with [identity] environment = "test"')
+        if not offered.webhook_secrets:
+            report.add(name, "webhook_secrets", "needs at least one: unsigned messages are refused")
+    names = [*_OFFERED, "credential", "documents"]
+    for each in further:
+        if each.environment != environment:
+            report.add("provider", "environment", f'is not that of [identity], "{environment}"')
+        if each.name in names or not re.fullmatch(r"[a-z][a-z0-9_-]{0,31}", each.name):
+            report.add("provider", "name", "is taken, or not small letters, digits, - and _")
+        names.append(each.name)
+
+
+def _check_imports(imports: tuple[Import, ...], report: _Report) -> None:
+    names = [each.name for each in imports]
+    if len(set(names)) != len(names):
+        report.add("import", "name", "stands twice")
+    for each in imports:
+        for key in ("rpc", "issuers", "schemas"):
+            if not getattr(each, key):
+                report.add("import", key, "is empty: nobody's records would count")
+
+
+def _check_hooks(hooks: Hooks, report: _Report) -> None:
+    names = [name for name, _ in (*hooks.dstack, *hooks.skypilot)]
+    secrets = [digest for _, digest in (*hooks.dstack, *hooks.skypilot)]
+    if len(set(names)) != len(names):
+        report.add("hooks", None, "names a scheduler twice: users are told apart by its name")
+    if len(set(secrets)) != len(secrets):
+        report.add("hooks", None, "gives two schedulers one secret: each needs its own")
+
+
+def _check_listeners(sections: dict[str, Any], report: _Report) -> None:
+    """Two doors at one address: the second would fail at start, or answer for the first."""
+    gate, hooks = sections["gate"], sections["hooks"]
+    taken = {gate.listen: "gate.listen"}
+    doors = [("gate", "control_listen", gate.control_listen)]
+    if gate.forward_auth is not None:
+        doors.append(("gate", "forward_auth_listen", gate.forward_auth_listen))
+    if hooks.dstack or hooks.skypilot:
+        doors.append(("hooks", "listen", hooks.listen))
+    for section, key, bind in doors:
+        if bind in taken and bind[1] != 0:
+            report.add(section, key, f"is {taken[bind]} already: each door needs its own")
+        taken.setdefault(bind, f"{section}.{key}")

@@ -9,6 +9,7 @@ Decides nothing: it only names outcomes. Doors (HTTP, command line) translate an
     ├── Refused           a proven caller may not do this; carries every reason          403
     ├── NotFound          no such thing, or not the caller's to know of                  404
     ├── Conflict          the thing is in another state than the request assumes         409
+    ├── Busy              this caller asks for more than is taken from one at a time     429
     ├── Unavailable       something we depend on did not answer: neither yes nor no      503
     └── Misconfigured     the operator's set-up is wrong; lists every problem            start-up
 
@@ -129,8 +130,24 @@ class Code(StrEnum):
     PRESENTATION_EXPIRED = "presentation_expired"
     PRESENTATION_SESSION = "presentation_session"
     PRESENTATION_DECLINED = "presentation_declined"
+    # Hosted identity providers, imports
+    VERIFICATION_LIMIT = "verification_limit"
+    IDENTITY_REFUSED = "identity_refused"
+    # Schedulers that ask (hooks)
+    USER_NOT_LINKED = "user_not_linked"
     # The world
     DEPENDENCY = "dependency"
+    # Owners: what was told beside what registers say
+    REGISTERED_IDENTITY = "registered_identity_differs"
+    REGISTERED_NAME = "registered_name_differs"
+    REGISTERED_COUNTRY = "registered_country_differs"
+    REGISTERED_PARENT = "registered_parent_differs"
+    REGISTERED_INACTIVE = "registered_inactive"
+    REGISTER_UNAVAILABLE = "register_unavailable"
+    REGION_UNKNOWN = "region_unknown"
+    # How much one caller may ask
+    RATE_LIMITED = "rate_limited"
+    TOO_MANY_AT_ONCE = "too_many_at_once"
     # Proof of identity
     IDENTITY_UNPROVEN = "identity_unproven"
     VERIFICATION_DUE = "verification_due"
@@ -160,6 +177,7 @@ _DECLINED = frozenset(
         Code.REVOKED_EPOCH,
         Code.REVOKED_ATTESTATION,
         Code.POLICY_EMPTY,
+        Code.IDENTITY_REFUSED,
     }
 )
 _MISSING = {
@@ -168,6 +186,7 @@ _MISSING = {
     Code.LEVEL_TOO_LOW: "higher_level",
     Code.PROOF_MISSING: "wallet_proof",
     Code.WALLET_PROOF_STALE: "fresh_wallet_proof",
+    Code.USER_NOT_LINKED: "linked_user",
     Code.IDENTITY_UNPROVEN: "identity_proof",
     Code.VERIFICATION_DUE: "identity_proof",
 }
@@ -180,6 +199,13 @@ _REVIEW = frozenset(
         Code.GPU_UNKNOWN,
         Code.OWNERSHIP_UNKNOWN,
         Code.NOT_CHECKED,
+        Code.REGISTERED_IDENTITY,
+        Code.REGISTERED_NAME,
+        Code.REGISTERED_COUNTRY,
+        Code.REGISTERED_PARENT,
+        Code.REGISTERED_INACTIVE,
+        Code.REGISTER_UNAVAILABLE,
+        Code.REGION_UNKNOWN,
         Code.PROOF_MISMATCH,
         Code.PROOF_COUNTRY,
         Code.PROOF_WITHDRAWN,
@@ -271,6 +297,16 @@ class Conflict(KycgateError):
     """The thing is in another state than the request assumes."""
 
     code = Code.CONFLICT
+
+
+class Busy(KycgateError):
+    """This caller asks for more than is taken from one; others are served. Nothing was done."""
+
+    code = Code.RATE_LIMITED
+
+    def __init__(self, message: str, *, retry_after_s: int, code: Code | None = None) -> None:
+        super().__init__(message, code=code)
+        self.retry_after_s = retry_after_s
 
 
 class Unavailable(KycgateError):

@@ -22,7 +22,7 @@ it the real thing.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -32,7 +32,9 @@ from kycgate.store.base import (
     Case,
     CaseEvent,
     Clearance,
+    DecisionFacts,
     Handoff,
+    Hold,
     IssuedAttestation,
     Job,
     KeptProof,
@@ -40,13 +42,18 @@ from kycgate.store.base import (
     LogEntry,
     OutboxItem,
     Presentation,
+    ProviderEvent,
     Refusal,
     RentalState,
     Revocations,
+    SealedBlob,
     SealedEvidence,
     SentTransaction,
     Session,
+    Standing,
     Subject,
+    UserLink,
+    Verification,
 )
 
 _NONCE_GRACE_S = 3600
@@ -64,6 +71,7 @@ class MemoryStore:
         self._nonces: dict[tuple[str, str, bytes], int] = {}
         self._claims: dict[tuple[str, str], int] = {}
         self._sessions: dict[bytes, Session] = {}
+        self._user_links: dict[str, UserLink] = {}
         self._handoffs: dict[str, Handoff] = {}
         self._proofs: dict[str, int] = {}
         self._upstream: dict[str, bytes] = {}
@@ -73,7 +81,11 @@ class MemoryStore:
         self._events: list[CaseEvent] = []
         self._evidence: dict[str, SealedEvidence] = {}
         self._clearances: dict[tuple[str, bytes], Clearance] = {}
+        self._standings: dict[str, Standing] = {}
+        self._facts: dict[str, DecisionFacts] = {}
         self._identity_proofs: dict[tuple[str, str], KeptProof] = {}
+        self._blobs: dict[str, SealedBlob] = {}
+        self._holds: dict[str, Hold] = {}
         self._attestations: list[IssuedAttestation] = []
         self._revoked_issuers: set[str] = set()
         self._revoked: set[tuple[str, bytes, bytes]] = set()
@@ -89,6 +101,8 @@ class MemoryStore:
         self._outbox_count = 0
         self._settings: dict[str, str] = {}
         self._presentations: dict[str, Presentation] = {}
+        self._verifications: dict[str, Verification] = {}
+        self._provider_events: dict[tuple[str, str], ProviderEvent] = {}
 
     # -- the world may break ---------------------------------------------------------------------
 
@@ -144,11 +158,17 @@ class MemoryStore:
     def sweep(self, *, now: int) -> int:
         with self._open():
             kept = (self._nonces, self._claims, self._sessions, self._handoffs)
-            before = sum(len(each) for each in kept)
+            before = sum(len(each) for each in kept) + len(self._user_links)
             old = now - _NONCE_GRACE_S
+            self._user_links = {
+                key: link
+                for key, link in self._user_links.items()
+                if (link.code_expires_at if link.linked_at is None else link.expires_at) >= old
+            }
             self._nonces = {key: end for key, end in self._nonces.items() if end >= old}
             self._claims = {key: end for key, end in self._claims.items() if end >= old}
             self._sessions = {k: s for k, s in self._sessions.items() if s.expires_at >= old}
+            before -= len(self._user_links)
             self._handoffs = {k: h for k, h in self._handoffs.items() if h.expires_at >= old}
             asked = self._presentations
             self._presentations = {k: p for k, p in asked.items() if p.keep_until >= now}
@@ -243,6 +263,7 @@ class MemoryStore:
 
     def set_upstream_key(self, account: str, sealed: bytes | None) -> None:
         with self._open():
+            self._version += 1
             if sealed is None:
                 self._upstream.pop(account, None)
             else:
@@ -361,6 +382,98 @@ class MemoryStore:
     def clearances_of(self, subject_id: str) -> frozenset[bytes]:
         with self._open():
             return frozenset(key for subject, key in self._clearances if subject == subject_id)
+
+    # -- keeping and forgetting ------------------------------------------------------------------
+
+    def subjects_after(self, after: str, *, limit: int) -> list[Subject]:
+        with self._open():
+            return [self._subjects[key] for key in sorted(self._subjects) if key > after][:limit]
+
+    def restrict_subject(self, subject_id: str, until: int) -> None:
+        with self._open():
+            if subject_id not in self._subjects:
+                raise NotFound("no such subject")
+            held = self._subjects[subject_id]
+            self._subjects[subject_id] = replace(held, restricted_until=until)
+
+    def unlink_accounts(self, subject_id: str) -> None:
+        with self._open():
+            self._links = {key: each for key, each in self._links.items() if each[0] != subject_id}
+
+    def add_blob(self, blob: SealedBlob) -> None:
+        with self._open():
+            if blob.id in self._blobs or blob.case_id not in self._cases:
+                raise Conflict("that image exists, or is of no case")
+            self._blobs[blob.id] = blob
+
+    def blob(self, blob_id: str) -> SealedBlob | None:
+        with self._open():
+            return self._blobs.get(blob_id)
+
+    def blobs_of(self, case_id: str) -> list[SealedBlob]:
+        with self._open():
+            found = [replace(b, sealed=b"") for b in self._blobs.values() if b.case_id == case_id]
+            return sorted(found, key=lambda blob: (blob.created_at, blob.id))
+
+    def drop_blobs(self, subject_id: str) -> None:
+        with self._open():
+            kept = {key: b for key, b in self._blobs.items() if b.subject_id != subject_id}
+            self._blobs = kept
+
+    def add_hold(self, hold: Hold) -> None:
+        with self._open():
+            if hold.id in self._holds or hold.subject_id not in self._subjects:
+                raise Conflict("that hold exists, or is of nobody")
+            self._holds[hold.id] = hold
+
+    def holds_of(self, subject_id: str) -> list[Hold]:
+        with self._open():
+            found = [hold for hold in self._holds.values() if hold.subject_id == subject_id]
+            return sorted(found, key=lambda hold: (hold.placed_at, hold.id))
+
+    def release_hold(self, hold_id: str, *, at: int) -> None:
+        with self._open():
+            if hold_id not in self._holds:
+                raise NotFound("no such hold")
+            if self._holds[hold_id].released_at is None:
+                self._holds[hold_id] = replace(self._holds[hold_id], released_at=at)
+
+    # -- owners ----------------------------------------------------------------------------------
+
+    def put_standing(self, standing: Standing) -> None:
+        with self._open():
+            if standing.case_id not in self._cases:
+                raise Conflict("no such case")
+            before = self._standings.get(standing.case_id)
+            self._standings[standing.case_id] = standing
+            if before is None or before.body != standing.body:
+                self._version += 1
+
+    def standing(self, case_id: str) -> Standing | None:
+        with self._open():
+            return self._standings.get(case_id)
+
+    def drop_standing(self, case_id: str) -> None:
+        with self._open():
+            if self._standings.pop(case_id, None) is not None:
+                self._version += 1
+
+    def add_facts(self, facts: DecisionFacts) -> None:
+        with self._open():
+            if facts.decision_id in self._facts:
+                raise Conflict("the decision is there")
+            self._facts[facts.decision_id] = facts
+
+    def facts(self, decision_id: str) -> DecisionFacts | None:
+        with self._open():
+            return self._facts.get(decision_id)
+
+    def drop_facts(self, *, before: int) -> int:
+        with self._open():
+            gone = [each.decision_id for each in self._facts.values() if each.at < before]
+            for decision_id in gone:
+                del self._facts[decision_id]
+            return len(gone)
 
     # -- proofs of identity ----------------------------------------------------------------------
 
@@ -487,11 +600,66 @@ class MemoryStore:
             self._version += 1
             return True
 
-    def touch_key(self, key_id: str, *, at: int) -> None:
+    def touch_keys(self, used: Mapping[str, int]) -> None:
         with self._open():
-            key = self._keys.get(key_id)
-            if key is not None and (key.last_used_at is None or at >= key.last_used_at + 60):
-                self._keys[key_id] = replace(key, last_used_at=at)
+            for key_id, at in used.items():
+                key = self._keys.get(key_id)
+                if key is not None and (key.last_used_at is None or at >= key.last_used_at + 60):
+                    self._keys[key_id] = replace(key, last_used_at=at)
+
+    # -- users of schedulers ---------------------------------------------------------------------
+
+    def add_user_code(self, link: UserLink) -> None:
+        with self._open():
+            held = self._user_links.values()
+            if link.id in self._user_links or any(e.code_hash == link.code_hash for e in held):
+                raise Conflict("that code exists")
+            self._user_links[link.id] = link
+
+    def claim_user_code(
+        self, code_hash: bytes, *, scheduler: str, user: str, expires_at: int, now: int
+    ) -> UserLink | None:
+        with self._open():
+            for link in self._user_links.values():
+                if link.code_hash != code_hash or link.linked_at is not None:
+                    continue
+                if link.code_expires_at <= now:
+                    return None
+                linked = replace(
+                    link, scheduler=scheduler, user=user, linked_at=now, expires_at=expires_at
+                )
+                others = {
+                    key: kept
+                    for key, kept in self._user_links.items()
+                    if (kept.scheduler, kept.user) != (scheduler, user)
+                }
+                self._user_links = {**others, link.id: linked}
+                return linked
+            return None
+
+    def linked_user(self, scheduler: str, user: str, *, now: int) -> UserLink | None:
+        with self._open():
+            for link in self._user_links.values():
+                same = link.linked_at is not None and (link.scheduler, link.user) == (
+                    scheduler,
+                    user,
+                )
+                if same and link.expires_at > now:
+                    return link
+            return None
+
+    def user_links_of(self, account: str) -> list[UserLink]:
+        with self._open():
+            found = [link for link in self._user_links.values() if link.account == account]
+            return sorted(found, key=lambda link: (-link.created_at, link.id))
+
+    def end_user_link(self, account: str, link_id: str) -> bool:
+        with self._open():
+            link = self._user_links.get(link_id)
+            if link is None or link.account != account:
+                return False
+            del self._user_links[link_id]
+            return True
 
     # -- jobs ------------------------------------------------------------------------------------
 
@@ -556,6 +724,14 @@ class MemoryStore:
         if job.state == "answered":
             raise Conflict("the job has its final answer already")
         return job
+
+    def reopen_unpaid(self, job_id: bytes, *, at: int) -> bool:
+        with self._open():
+            job = self._jobs.get(job_id)
+            if job is None or (job.state, job.answer_status) != ("answered", 402):
+                return False
+            self._jobs[job_id] = replace(job, state="decided", updated_at=at)
+            return True
 
     def job(self, job_id: bytes) -> Job | None:
         with self._open():
@@ -739,6 +915,87 @@ class MemoryStore:
     def keep_setting(self, name: str, value: str) -> str:
         with self._open():
             return self._settings.setdefault(name, value)
+
+    # -- hosted identity providers ---------------------------------------------------------------
+
+    def begin_verification(
+        self, verification: Verification, *, since: int, most: int, most_of_all: int
+    ) -> Verification | None:
+        with self._open():
+            whose = (verification.account, verification.provider)
+            known = list(self._verifications.values())
+            for each in known:
+                if (each.account, each.provider) == whose and each.ended_at is None:
+                    return each
+            lately = [each for each in known if each.started_at > since]
+            own = [each for each in lately if each.account == verification.account]
+            there = [each for each in lately if each.provider == verification.provider]
+            if len(own) >= most or len(there) >= most_of_all:
+                return None
+            self._verifications[verification.id] = verification
+            return verification
+
+    def verification(self, verification_id: str) -> Verification | None:
+        with self._open():
+            return self._verifications.get(verification_id)
+
+    def verification_by_reference(self, provider: str, reference: str) -> Verification | None:
+        with self._open():
+            for each in self._verifications.values():
+                if (each.provider, each.reference) == (provider, reference):
+                    return each
+            return None
+
+    def due_verifications(self, *, now: int, limit: int = 100) -> list[Verification]:
+        with self._open():
+            due = [
+                (each.poll_at, each.id, each)
+                for each in self._verifications.values()
+                if each.poll_at is not None and each.poll_at <= now and each.busy_until <= now
+            ]
+            return [each for _, _, each in sorted(due, key=lambda one: one[:2])][:limit]
+
+    def claim_verification(self, verification_id: str, *, until: int, now: int) -> bool:
+        with self._open():
+            found = self._verifications.get(verification_id)
+            if found is None or found.busy_until > now:
+                return False
+            self._verifications[verification_id] = replace(found, busy_until=until)
+            return True
+
+    def put_verification(self, verification: Verification) -> None:
+        with self._open():
+            if verification.id not in self._verifications:
+                raise NotFound("no such verification")
+            self._verifications[verification.id] = verification
+
+    def forget_verifications(self, account: str) -> int:
+        with self._open():
+            theirs = [each for each in self._verifications.values() if each.account == account]
+            for each in theirs:
+                ended = each.started_at if each.ended_at is None else each.ended_at
+                self._verifications[each.id] = replace(
+                    each, account="", reference="", note="", poll_at=None, ended_at=ended
+                )
+            return len(theirs)
+
+    def take_provider_event(
+        self, event: ProviderEvent, *, kind: str, payload: dict[str, Any], due_at: int
+    ) -> bool:
+        with self._open():
+            name = (event.provider, event.event_id)
+            known = self._provider_events.setdefault(name, event)
+            if known is not event and known.digest == event.digest:
+                return False
+            self.enqueue(kind, payload, due_at=due_at)
+            return True
+
+    def forget_provider_events(self, *, before: int) -> int:
+        with self._open():
+            old = [k for k, each in self._provider_events.items() if each.received_at < before]
+            for name in old:
+                del self._provider_events[name]
+            return len(old)
 
 
 class MemoryLog:

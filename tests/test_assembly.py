@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import time
@@ -285,3 +286,26 @@ def test_a_configured_front_is_answered_on_its_own_listener(config: Path) -> Non
         answer = requests.get(url, headers=asked, timeout=10)
     assert answer.status_code == 403
     assert "/r/" in answer.headers["Kycgate-Refusal"]
+
+
+def test_a_named_scheduler_is_answered_on_its_own_listener(config: Path) -> None:
+    secret = "kgh_" + "s" * 43
+    entry = f"main:{hashlib.sha256(secret.encode()).hexdigest()}"
+    with open_services(config) as services:
+        assert services.hooks is None
+    config.write_text(config.read_text() + f'\n[hooks]\ndstack = ["{entry}"]\n')
+    spec = {"configuration": {"type": "task", "resources": {"gpu": {"name": ["H100"]}}}}
+    with (
+        open_services(config) as services,
+        start_in_thread(
+            gateway_app(services),
+            control_app(services),
+            further=[(services.hooks, ("127.0.0.1", 0))],
+        ) as running,
+    ):
+        url = f"http://127.0.0.1:{running.ports[-1]}/apply_policies/on_run_apply"
+        body = {"user": "ann", "project": "main", "spec": spec}
+        answer = requests.post(url, json=body, auth=("main", secret), timeout=10)
+    assert answer.status_code == 200
+    assert answer.json()["spec"] == spec
+    assert "not linked" in answer.json()["error"]

@@ -153,6 +153,51 @@ def test_a_front_everybody_could_be_is_refused(tmp_path: Path) -> None:
         assert any("gate.forward_auth_peers" in each for each in found)
 
 
+# -- schedulers ------------------------------------------------------------------------------------
+
+ONE, OTHER = "a" * 64, "b" * 64
+
+
+def with_hooks(*lines: str) -> str:
+    return SOUND + "\n".join(("", "[hooks]", *lines, ""))
+
+
+def test_without_a_scheduler_named_nobody_is_heard(tmp_path: Path) -> None:
+    config = load_config(write(tmp_path, SOUND), environ={"PATH": ""})
+    assert (config.hooks.dstack, config.hooks.skypilot) == ((), ())
+
+
+def test_schedulers_are_told_apart_by_name_and_secret(tmp_path: Path) -> None:
+    path = write(tmp_path, with_hooks(f'dstack = ["main:{ONE}"]', f'skypilot = ["sky:{OTHER}"]'))
+    config = load_config(path, environ={"PATH": ""})
+    assert config.hooks.dstack == (("main", ONE),)
+    same_name = with_hooks(f'dstack = ["main:{ONE}"]', f'skypilot = ["main:{OTHER}"]')
+    (found,) = problems(tmp_path, same_name)
+    assert "names a scheduler twice" in found
+    same_secret = with_hooks(f'dstack = ["main:{ONE}", "other:{ONE}"]')
+    (found,) = problems(tmp_path, same_secret)
+    assert "one secret" in found
+
+
+@pytest.mark.parametrize("entry", ["main", "main:secret", f"Main:{ONE}", f"a_b:{ONE}", f":{ONE}"])
+def test_a_schedulers_secret_never_stands_in_the_file(tmp_path: Path, entry: str) -> None:
+    (found,) = problems(tmp_path, with_hooks(f'dstack = ["{entry}"]'))
+    assert "hooks.dstack" in found
+    assert "kycgate keys hook" in found
+
+
+def test_a_scheduler_everybody_could_be_is_refused(tmp_path: Path) -> None:
+    (found,) = problems(tmp_path, with_hooks('peers = ["0.0.0.0/0"]'))
+    assert "hooks.peers" in found
+
+
+def test_two_doors_at_one_address_are_refused(tmp_path: Path) -> None:
+    lines = ('listen = "127.0.0.1:8080"', f'dstack = ["main:{ONE}"]')
+    (found,) = problems(tmp_path, with_hooks(*lines))
+    assert "hooks.listen" in found
+    assert "gate.listen" in found
+
+
 # -- screening -------------------------------------------------------------------------------------
 
 

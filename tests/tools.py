@@ -50,3 +50,15 @@ def clients() -> Path | None:
     """The environment of the real marketplace clients: KYCGATE_CLIENTS, else <repo>/.clients."""
     path = Path(os.environ.get("KYCGATE_CLIENTS", REPO / ".clients"))
     return path if path.is_dir() else None
+
+
+def more_clients() -> Path | None:
+    """Clients that don't fit beside the others: KYCGATE_CLIENTS2, else <repo>/.clients2."""
+    path = Path(os.environ.get("KYCGATE_CLIENTS2", REPO / ".clients2"))
+    return path if path.is_dir() else None
+
+
+def hosts() -> Path | None:
+    """The environment of software that hosts the gate: KYCGATE_HOSTS, else <repo>/.hosts."""
+    path = Path(os.environ.get("KYCGATE_HOSTS", REPO / ".hosts"))
+    return path if path.is_dir() else None

@@ -9,15 +9,22 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
+from kycgate.assembly.providers import provider_ways
 from kycgate.audit import DecisionLog
 from kycgate.chain import Chain, ContractWallets
 from kycgate.config import Config
+from kycgate.core.claims import Account
 from kycgate.gateway.gate import Gate
 from kycgate.issuer.identity import Identity
+from kycgate.issuer.imports import Imports
+from kycgate.issuer.portability import Portability
+from kycgate.issuer.providers.service import Verifications
+from kycgate.issuer.retention import Erasure, Retention
 from kycgate.screening.backend import Screening
 from kycgate.settlement.permits import Permits
 from kycgate.settlement.revocations import Publishers
 from kycgate.store import Store
+from kycgate.web.api.documents import documents_way
 from kycgate.web.desk import Desk
 from kycgate.web.parts import WebParts, Words
 
@@ -44,6 +51,20 @@ class _Publishing:
         return [each.document() for each in self.publishers.status(now)]
 
 
+@dataclass(frozen=True, slots=True)
+class Me:
+    """A renter's rights over their own data."""
+
+    retention: Retention
+    portability: Portability
+
+    def export(self, account: Account, *, now: int) -> dict[str, Any]:
+        return self.portability.export(account, now=now)
+
+    def erase(self, account: Account, *, now: int) -> Erasure:
+        return self.retention.erase(account, now=now)
+
+
 def web_parts(
     config: Config,
     store: Store,
@@ -54,6 +75,10 @@ def web_parts(
     permits: Permits | None,
     chain: Chain | None,
     revocations: Publishers | None,
+    *,
+    verifications: Verifications | None,
+    imports: Imports | None,
+    me: Me,
 ) -> WebParts:
     chains = {config.issuer.chain_id, config.settlement.chain_id, 1}
     return WebParts(
@@ -76,7 +101,17 @@ def web_parts(
             operator=config.marketplace.name,
             contact=config.gate.public_url,
             marketplace=config.marketplace.name,
+            retention=f"{config.vault.retention_years} years after your last rental, unless the"
+            " law asks for longer",
             adapter=config.marketplace.adapter,
         ),
         now=lambda: int(time.time()),
+        verifications=verifications,
+        imports=imports,
+        ways=(
+            lambda: provider_ways(verifications),
+            lambda: (documents_way(live=config.identity.environment == "live"),),
+        ),
+        me=me,
+        renewals=identity.renewals,
     )

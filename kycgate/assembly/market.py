@@ -15,6 +15,7 @@ import requests
 
 from kycgate import __version__
 from kycgate.assembly.chains import permit_port
+from kycgate.assembly.limits import rates
 from kycgate.assembly.rules import network, open_signer
 from kycgate.audit import DecisionLog
 from kycgate.chain import Chain, ContractWallets
@@ -24,10 +25,11 @@ from kycgate.core.attestation import SignedAttestation
 from kycgate.core.claims import SCHEMA_UID, Account, checksum
 from kycgate.core.policy import Policy
 from kycgate.core.trust import TrustedIssuer, TrustList
-from kycgate.errors import Unavailable
-from kycgate.gateway.adapters.presets import PRESETS, Upstream
+from kycgate.errors import Misconfigured, Unavailable
+from kycgate.gateway.adapters.presets import Upstream, open_adapter
+from kycgate.gateway.forward_auth import MANAGED
 from kycgate.gateway.onward import SignedAsserter
-from kycgate.gateway.parts import GateParts, Limits
+from kycgate.gateway.parts import NOT_FOLLOWED, GateParts, Limits, Ownership
 from kycgate.gateway.view import Headers
 from kycgate.issuer.identity import Identity
 from kycgate.issuer.vault import Vault
@@ -53,9 +55,27 @@ class Market:
         self._origin = config.marketplace.upstream
         self._session = requests.Session()
         self._session.trust_env = False
-        self.adapter = PRESETS[config.marketplace.adapter](
-            Upstream(self.fetch, self.search, config.settlement.token_decimals)
+        self.adapter = open_adapter(
+            config.marketplace.adapter,
+            Upstream(self.fetch, self.search, config.settlement.token_decimals),
+            folder=config.directory,
         )
+        self._check_front(config)
+
+    def _check_front(self, config: Config) -> None:
+        """A front copies the fields it was told of: another one would keep the caller's key."""
+        front = config.gate.forward_auth
+        strange = {name for name, _ in self.adapter.with_key((), "key")} - {
+            name for name, _ in self.adapter.with_key((), None)
+        }
+        if front is not None and any(name.lower() not in MANAGED for name in strange):
+            raise Misconfigured(
+                (
+                    f"gate.forward_auth: {front} copies {', '.join(MANAGED)} only, and"
+                    f" {self.adapter.name} takes its key in {', '.join(sorted(strange))}: take the"
+                    " setting out, and send everything to gate.listen",
+                )
+            )
 
     def fetch(self, path: str) -> bytes:
         """A catalogue page. Raises Unavailable unless the whole answer came with status 200."""
@@ -72,8 +92,8 @@ class Market:
             raise Unavailable(f"the marketplace answered {status} to {path}")
         return body
 
-    def send(self, method: str, target: str, headers: Headers) -> int:
-        return self._ask(method, target, headers)[0]
+    def send(self, method: str, target: str, headers: Headers, body: bytes) -> tuple[int, bytes]:
+        return self._ask(method, target, headers, body or None)
 
     def _ask(
         self, method: str, target: str, headers: Headers, question: bytes | None = None
@@ -143,6 +163,7 @@ def gate_parts(
         policy=lambda: policy,
         lists=lambda: screener.versions,
         classify=gpus.classify,
+        ownership=lambda account, now: _ownership(identity, account, now),
         network=network(config),
         permit_for=permit_port(permits),
         upstream_key=credentials.of,
@@ -158,7 +179,16 @@ def gate_parts(
         pause=time.sleep,
         draw=secrets.token_bytes,
         limits=Limits(body_bytes=config.gate.body_limit),
+        rates=rates(config),
     )
+
+
+def _ownership(identity: Identity, account: Account, now: int) -> Ownership:
+    owners = identity.book.owners
+    if owners is None:
+        return NOT_FOLLOWED
+    known = owners.known(account, now=now)
+    return Ownership(known.share, known.gap, known.regions, known.digest)
 
 
 def open_asserter(config: Config) -> SignedAsserter | None:

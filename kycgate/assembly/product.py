@@ -16,10 +16,15 @@ from pathlib import Path
 from typing import Any
 
 from kycgate.assembly.chains import escrow_follower, home_chain, permit_office, publishers
-from kycgate.assembly.control import web_parts
+from kycgate.assembly.control import Me, web_parts
 from kycgate.assembly.credentials import offered, open_presentations
+from kycgate.assembly.hooks import hook_door
+from kycgate.assembly.limits import lanes, rates, server_limits
 from kycgate.assembly.market import Credentials, Market, gate_parts, open_asserter
+from kycgate.assembly.ownership import live_registers, restricted
+from kycgate.assembly.providers import open_imports, open_verifications
 from kycgate.assembly.rules import domain, live_lists, open_signer, oracle, rental_policy
+from kycgate.assembly.vaulting import open_retention, open_vault
 from kycgate.assembly.verifying import keep_apart, verification_rules
 from kycgate.audit import DecisionLog
 from kycgate.chain import Chain
@@ -27,20 +32,26 @@ from kycgate.config import Config, load_config
 from kycgate.core.claims import checksum
 from kycgate.core.policy import Policy
 from kycgate.errors import KycgateError
+from kycgate.gateway.fronts import Fronts
 from kycgate.gateway.gate import Gate
+from kycgate.gateway.hooks import HookDoor
 from kycgate.gateway.stopping import JobStopper
 from kycgate.issuer.credentials.presentations import Presentations
 from kycgate.issuer.credentials.verdict import Environment
 from kycgate.issuer.identity import Identity
 from kycgate.issuer.issuing import Issuer, IssuingRules
+from kycgate.issuer.ownership import OwnershipDesk
+from kycgate.issuer.portability import Portability
+from kycgate.issuer.providers.service import Verifications
 from kycgate.issuer.rescreening import Rescreening
+from kycgate.issuer.retention import Retention
 from kycgate.issuer.vault import Vault
-from kycgate.keys import load_secret
 from kycgate.screening.backend import Screening
 from kycgate.screening.controls import (
     CountryTable,
     load_countries,
 )
+from kycgate.screening.ownership.live import LiveRegisters
 from kycgate.settlement.follower import Follower
 from kycgate.settlement.permits import Permits
 from kycgate.settlement.revocations import Publishers
@@ -49,6 +60,8 @@ from kycgate.web.parts import WebParts
 
 _TICK_S = 1.0
 _CREDENTIALS_S = 30
+_RETENTION_S = 3600
+"""People whose time is over are forgotten this often; each round may be repeated."""
 _SWEEP_S = 60
 """Used nonces and ended sessions are forgotten this often, so that strangers can't pile them up."""
 
@@ -88,13 +101,20 @@ class Services:
     stopper: JobStopper
     rescreening: Rescreening
     presentations: Presentations | None
+    verifications: Verifications | None
+    retention: Retention
+    registers: LiveRegisters | None
     web: WebParts
+    hooks: HookDoor | None
+    """What schedulers ask; None where none is named."""
 
     def tick(self, now: int) -> None:
         """One round of what follows decisions: stop jobs, sweep."""
         _each(lambda: self.stopper.run(now=now))
         if now % _SWEEP_S == 0:
             _each(lambda: self.store.sweep(now=now))
+        if now % _RETENTION_S == 0:
+            _each(lambda: self.retention.run(now=now))
 
     def tick_lists(self, now: int) -> None:
         """Notice a change of the lists, and screen again whom it may concern."""
@@ -105,6 +125,20 @@ class Services:
         presentations = self.presentations
         if presentations is not None and now % _CREDENTIALS_S == 0:
             _each(lambda: presentations.run(now=now))
+
+    def tick_providers(self, now: int) -> None:
+        """One round of asking identity providers, any of whom may be silent for seconds."""
+        verifications = self.verifications
+        if verifications is None:
+            return
+        _each(lambda: verifications.run(now=now))
+        if now % _SWEEP_S == 0:
+            _each(lambda: verifications.sweep(now=now))
+
+    def tick_registers(self, now: int) -> None:
+        """Notice other register files; reading them anew takes as long as it takes."""
+        if self.registers is not None:
+            self.registers.refresh(now)
 
     def tick_chain(self, now: int) -> None:
         """One round of the work on chains, which may take seconds: publish, follow."""
@@ -149,10 +183,16 @@ def check_config(path: str | Path) -> dict[str, Any]:
             "lists": ", ".join(
                 f"{each.name} of {_day(each.as_of)}" for each in services.screener.versions
             ),
+            "identity": _offered(services),
             "settlement": config.settlement.mode,
         }
         services.store.ping()
         return facts
+
+
+def _offered(services: Services) -> str:
+    ways = [way.id for ask in services.web.ways for way in ask()]
+    return f"{services.config.identity.environment}: " + (", ".join(ways) or "reviewed cases only")
 
 
 # -- serving ---------------------------------------------------------------------------------------
@@ -170,6 +210,8 @@ def serve(config: Config, *, started: Callable[[int, int], None] | None = None) 
             gateway_at=config.gate.listen,
             control_at=config.gate.control_listen,
             beside=_beside(services),
+            further=_further(services),
+            limits=server_limits(config),
             started=started,
         )
 
@@ -178,7 +220,13 @@ def gateway_app(services: Services) -> Any:
     """The marketplace listener's ASGI application."""
     from kycgate.gateway.proxy import Proxy
 
-    return Proxy(services.gate, services.config.marketplace.upstream)
+    config = services.config
+    return Proxy(
+        services.gate,
+        config.marketplace.upstream,
+        fronts=Fronts(config.gate.trusted_fronts),
+        lanes=lanes(config),
+    )
 
 
 def forward_auth_app(services: Services) -> Any:
@@ -202,11 +250,22 @@ def _beside(services: Services) -> tuple[Any, tuple[str, int]] | None:
     return None if app is None else (app, services.config.gate.forward_auth_listen)
 
 
+def _further(services: Services) -> list[tuple[Any, tuple[str, int]]]:
+    return [] if services.hooks is None else [(services.hooks, services.config.hooks.listen)]
+
+
 def control_app(services: Services) -> Any:
     """The control plane's WSGI application."""
     from kycgate.web.app import create_app
+    from kycgate.web.limits import PerAddress
 
-    return create_app(services.web)
+    limits = rates(services.config)
+    return PerAddress(
+        create_app(services.web),
+        every=limits.address,
+        changes=limits.unproven,
+        fronts=services.config.gate.forward_auth_peers,
+    )
 
 
 @contextmanager
@@ -225,6 +284,8 @@ def background(services: Services) -> Iterator[None]:
             ("lists", services.tick_lists),
             ("credentials", services.tick_credentials),
             ("chains", services.tick_chain),
+            ("providers", services.tick_providers),
+            ("registers", services.tick_registers),
         )
     ]
     for thread in threads:
@@ -233,6 +294,8 @@ def background(services: Services) -> Iterator[None]:
         yield
     finally:
         leave.set()
+        if services.registers is not None:
+            services.registers.close()
         for thread in threads:
             thread.join()
 
@@ -262,7 +325,7 @@ def _assemble(config: Config, store: Store) -> Services:
     policy, countries = rental_policy(config), load_countries()
     lists = live_lists(config)
     screener = Screening(lists)
-    vault = Vault(store, load_secret(config.key(config.keys.vault)), log=log)
+    vault = open_vault(config, store, log)
     issuer = Issuer(
         store,
         issuer_key,
@@ -287,26 +350,36 @@ def _assemble(config: Config, store: Store) -> Services:
     )
     environment = Environment(config.identity.environment)
     presentations = open_presentations(config, store, identity, environment)
+    verifications = open_verifications(config, store, identity, countries)
+    retention = open_retention(config, store, log, vault, identity.book, countries)
+    registers = live_registers(config)
+    identity.book.owners = OwnershipDesk(
+        store,
+        screener=screener,
+        countries=countries,
+        blind=vault.blind,
+        registers=registers,
+        restricted=restricted(),
+    )
     chain = home_chain(config)
     permits = permit_office(config, store, permit_key)
     market = Market(config)
     credentials = Credentials(store, vault)
     asserter = open_asserter(config)
-    gate = Gate(
-        gate_parts(
-            config,
-            store,
-            log,
-            identity,
-            policy,
-            screener,
-            market,
-            credentials,
-            permits,
-            chain,
-            asserter,
-        )
+    parts = gate_parts(
+        config,
+        store,
+        log,
+        identity,
+        policy,
+        screener,
+        market,
+        credentials,
+        permits,
+        chain,
+        asserter,
     )
+    gate = Gate(parts)
     revocations = publishers(config, store, chain)
     return Services(
         config=config,
@@ -331,10 +404,27 @@ def _assemble(config: Config, store: Store) -> Services:
             asserter=asserter,
         ),
         rescreening=Rescreening(store, identity, lists),
+        registers=registers,
         presentations=presentations,
+        verifications=verifications,
+        retention=retention,
         web=offered(
-            web_parts(config, store, log, identity, gate, screener, permits, chain, revocations),
+            web_parts(
+                config,
+                store,
+                log,
+                identity,
+                gate,
+                screener,
+                permits,
+                chain,
+                revocations,
+                verifications=verifications,
+                imports=open_imports(config, identity.book),
+                me=Me(retention, Portability(store, vault=vault, book=identity.book)),
+            ),
             presentations,
             environment,
         ),
+        hooks=hook_door(config, parts, store, log),
     )

@@ -36,6 +36,8 @@ VOCABULARY: Final = frozenset(
         "attestation",
         "job",
         "decision",
+        "ownership",
+        "facts",
         "deployment",
         # about which request, and what came of it
         "marketplace",
@@ -74,6 +76,8 @@ VOCABULARY: Final = frozenset(
         "source",
         "means",
         "items",
+        "hold",
+        "country",
     }
 )
 

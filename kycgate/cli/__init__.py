@@ -21,6 +21,7 @@ _GROUPS = {
     "trial": "try wallet credentials out on a test gate",
     "renter": "sign in, verify, get keys and permits, as a renter",
     "cases": "review cases: list, show, approve, refuse, revoke",
+    "vault": "who wraps the subjects' keys, how long data is kept",
     "keys": "make and show the operator's keys",
     "audit": "verify and export the decision log",
     "screen": "screen names and wallets, compare names",

@@ -1,4 +1,4 @@
-"""`kycgate adapter test`: what the gate would read out of a client's captured requests.
+"""`kycgate adapter`: which marketplaces there are, their routes, and what a capture asks for.
 
 Asks no marketplace and decides nothing: answers in the capture stand in for the catalogue.
 """
@@ -17,31 +17,90 @@ from kycgate.errors import Malformed, Unavailable
 
 if TYPE_CHECKING:
     from kycgate.core.claims import JobRequest
-    from kycgate.gateway.adapters.base import Adapter, Route
+    from kycgate.gateway.adapters.base import Adapter, Fetch, Route, Search
+
+
+_PRESET = "as marketplace.adapter names it: a name, or file:PATH of a description"
 
 
 def add(group: argparse.ArgumentParser) -> None:
     commands = group.add_subparsers(dest="command", metavar="COMMAND", required=True)
     test = commands.add_parser("test", help="read CAPTURE as the adapter PRESET would")
-    test.add_argument("preset", metavar="PRESET", help="as marketplace.adapter names it")
+    test.add_argument("preset", metavar="PRESET", help=_PRESET)
     test.add_argument("capture", metavar="CAPTURE.json", type=Path, help="requests in their order")
     add_json_flag(test)
     test.set_defaults(run=run_test)
+    show = commands.add_parser("show", help="the routes of the adapter PRESET and its refusal")
+    show.add_argument("preset", metavar="PRESET", help=_PRESET)
+    add_json_flag(show)
+    show.set_defaults(run=run_show)
+    names = commands.add_parser("list", help="the marketplaces that can be named")
+    add_json_flag(names)
+    names.set_defaults(run=run_list)
 
 
 def run_test(args: argparse.Namespace) -> int:
     """Exit 0 when every request has a route and can be read, 1 when one does not."""
-    from kycgate.gateway.adapters.presets import PRESETS, Upstream
-
-    if args.preset not in PRESETS:
-        raise Malformed("There is no such adapter.", field="PRESET", remedy=", ".join(PRESETS))
+    _check_name(args.preset)
     exchanges = _read(args.capture)
     catalogue = _Catalogue(exchanges)
-    # No token is configured here: money is told in millionths of a dollar.
-    adapter = PRESETS[args.preset](Upstream(catalogue.fetch, catalogue.search, token_decimals=6))
+    adapter = _open(args.preset, catalogue.fetch, catalogue.search)
     told = _Replay(adapter).run(exchanges)
-    say(args, {"adapter": args.preset, "requests": told}, "\n".join(map(_line, told)))
+    refusal = _refusal(adapter)
+    lines = [*map(_line, told), f"refusal: {json.dumps(refusal)}"]
+    said = {"adapter": args.preset, "requests": told, "refusal": refusal}
+    say(args, said, "\n".join(lines))
     return Exit.YES if all("problem" not in each for each in told) else Exit.NO
+
+
+def run_show(args: argparse.Namespace) -> int:
+    """The route table: what each request is taken for, before its body is read."""
+    adapter = _open(args.preset, _unanswered, _unanswered)
+    table = [entry._asdict() for entry in adapter.table()]
+    refusal = _refusal(adapter)
+    wide = max(len(f"{entry['method']} {entry['path']}") for entry in table)
+    lines = [
+        f"{entry['method'] + ' ' + entry['path']:{wide}}  {entry['kind']:12}  {entry['name']}"
+        for entry in table
+    ]
+    said = {"adapter": adapter.name, "routes": table, "refusal": refusal}
+    say(args, said, "\n".join([*lines, f"refusal: {json.dumps(refusal)}"]))
+    return Exit.YES
+
+
+def run_list(args: argparse.Namespace) -> int:
+    from kycgate.gateway.adapters.presets import DECLARED, PRESETS
+
+    names = [{"name": name, "described": name in DECLARED} for name in PRESETS]
+    say(args, {"adapters": names}, "\n".join(PRESETS))
+    return Exit.YES
+
+
+def _check_name(preset: str) -> None:
+    from kycgate.gateway.adapters.presets import FILE, PRESETS
+
+    if preset not in PRESETS and not preset.startswith(FILE):
+        remedy = f"{', '.join(PRESETS)} or file:PATH"
+        raise Malformed("There is no such adapter.", field="PRESET", remedy=remedy)
+
+
+def _open(preset: str, fetch: Fetch, search: Search) -> Adapter:
+    from kycgate.gateway.adapters.presets import Upstream, open_adapter
+
+    _check_name(preset)
+    # No token is configured here: money is told in millionths of a dollar.
+    return open_adapter(preset, Upstream(fetch, search, token_decimals=6), folder=Path.cwd())
+
+
+def _refusal(adapter: Adapter) -> Any:
+    """The body a refused client gets, with words in the places of message and code."""
+    _, body = adapter.refusal("MESSAGE", "CODE")
+    require_shallow(body, field="refusal")
+    return json.loads(body)
+
+
+def _unanswered(*_: object) -> bytes:
+    raise Unavailable("no marketplace is asked here")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +149,8 @@ class _Catalogue:
         self._answers = {(each.method, each.path): each.answer for each in exchanges if each.answer}
 
     def fetch(self, path: str) -> bytes:
-        return self._answer("GET", path)
+        # A capture keeps paths without their query.
+        return self._answer("GET", path.partition("?")[0])
 
     def search(self, path: str, question: bytes) -> bytes:
         return self._answer("POST", path)
@@ -124,11 +184,11 @@ class _Replay:
             if route.kind in ACTIONS:
                 route = self._adapter.narrowed(route, exchange.body)
             if route.kind not in ACTIONS:
-                return {"kind": route.kind.value}
-            return {"kind": route.kind.value, "job": self._job(route, exchange)}
+                return _named(route)
+            return _named(route) | {"job": self._job(route, exchange)}
         except Malformed as error:
             problem = f"{error.field}: {error.message}"
-            return {"kind": route.kind.value, "problem": problem}
+            return _named(route) | {"problem": problem}
 
     def _job(self, route: Route, exchange: _Exchange) -> dict[str, Any]:
         recorded = self._rented.get(route.resource or "")
@@ -139,9 +199,15 @@ class _Replay:
         return dict(json.loads(job.canonical()))
 
 
+def _named(route: Route) -> dict[str, Any]:
+    said: dict[str, Any] = {"route": route.name, "kind": route.kind.value}
+    return said if route.resource is None else said | {"deployment": route.resource}
+
+
 def _line(told: dict[str, Any]) -> str:
     what = told.get("problem") or _job_text(told.get("job"))
-    return f"{told['method']} {told['path']}  {told.get('kind', '-')}  {what}".rstrip()
+    route = f"{told.get('route', '-')}: {told.get('kind', '-')}"
+    return f"{told['method']} {told['path']}  {route}  {what}".rstrip()
 
 
 def _job_text(job: dict[str, Any] | None) -> str:

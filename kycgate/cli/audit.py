@@ -1,4 +1,4 @@
-"""`kycgate audit verify|export`: check the decision log, and hand it to an auditor.
+"""`kycgate audit verify|export|replay`: check the decision log, and hand it to an auditor.
 
 Changes nothing in the log. `verify --file` needs no database and no configuration.
 """
@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from kycgate.cli import replaying
 from kycgate.cli.output import Exit, add_json_flag, complain, say
 from kycgate.core.claims import parse_address
 from kycgate.errors import Malformed
@@ -43,6 +44,7 @@ def add(group: argparse.ArgumentParser) -> None:
     export.add_argument("--head", metavar="FILE", help="default: the --out file with .head.json")
     add_json_flag(export)
     export.set_defaults(run=run_export)
+    replaying.add(commands.add_parser("replay", help="one decision again, under any day's rules"))
 
 
 def _add_source(parser: argparse.ArgumentParser) -> Any:

@@ -10,6 +10,8 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from kycgate.cli.owning import told as told_owners
+
 
 def table(rows: Sequence[dict[str, Any]], now: int) -> str:
     """Cases one a line; `now` Unix seconds UTC tells how long each has waited."""
@@ -36,8 +38,10 @@ def describe(view: dict[str, Any]) -> str:
         _headline(view),
         _details(view),
         _owners(view),
+        _registered(view),
         _section("Proofs of identity", [_proof(each) for each in view["proofs"]]),
         _section("Proofs held against the details", _compared(view["evidence"])),
+        _section("Records of other issuers, evidence only", _records(view["evidence"])),
         _section("Asked of the renter", [tuple(each) for each in view["needs"]]),
         _earlier_screenings(view["screenings"][:-1]),
         *[_screening(each) for each in view["screenings"][-1:]],
@@ -96,6 +100,12 @@ def _owners(view: dict[str, Any]) -> str:
     return _section("Owners, nearest first", rows)
 
 
+def _registered(view: dict[str, Any]) -> str:
+    """The picture of owners, and where it does not agree with what was told."""
+    found = view.get("ownership")
+    return "" if found is None else "Ownership\n  " + told_owners(found).replace("\n", "\n  ")
+
+
 def _proof(proof: dict[str, Any]) -> tuple[str, ...]:
     shared = ", ".join(proof["same_document"])
     return (
@@ -119,6 +129,18 @@ def _compared(evidence: dict[str, Any]) -> list[tuple[str, ...]]:
         )
         for weighing in found
         for each in weighing["compared"]
+    ]
+
+
+def _records(evidence: dict[str, Any]) -> list[tuple[str, ...]]:
+    return [
+        (
+            moment(each["checked_at"]),
+            f"{each['source']}, {each['where']}",
+            ", ".join(f"{name} {value}" for name, value in each["says"].items())[:80],
+            each["uid"],
+        )
+        for each in evidence.get("import", [])
     ]
 
 

@@ -9,11 +9,12 @@ import argparse
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Final, Protocol
 
+from kycgate.cli import owning
 from kycgate.cli.case_text import describe, moment, table
 from kycgate.cli.output import Exit, add_json_flag, say
 from kycgate.core.attestation import SignedAttestation
@@ -25,7 +26,16 @@ from kycgate.store.base import Case, Store
 _DETAILS_MOST: Final = 64 * 1024
 _CASE_ID: Final = 16
 """Hex digits of a case's id; a subject's has twice as many."""
-_STATES: Final = ("draft", "submitted", "needs", "review", "approved", "refused", "revoked")
+_STATES: Final = (
+    "draft",
+    "submitted",
+    "needs",
+    "review",
+    "approved",
+    "refused",
+    "revoked",
+    "closed",
+)
 
 
 class Office(Protocol):
@@ -57,8 +67,19 @@ class Office(Protocol):
     def revoke(self, who: Account | str, *, reviewer: str, reason: str, now: int) -> Case: ...
     def case(self, case_id: str) -> Case: ...
     def summary(self, case: Case) -> dict[str, Any]: ...
-    def case_view(self, case_id: str, *, reader: str, now: int) -> dict[str, Any]: ...
+    def case_view(
+        self, case_id: str, *, reader: str, now: int, hold: str | None = ...
+    ) -> dict[str, Any]: ...
+    def pictures(self, case_id: str) -> list[Any]: ...
+    def picture(
+        self, case_id: str, picture_id: str, *, reader: str, now: int, hold: str | None = ...
+    ) -> Iterator[bytes]: ...
     def pending(self, *, limit: int = ...) -> list[Case]: ...
+    def owners(self, case_id: str, *, reader: str, now: int) -> dict[str, Any]: ...
+    def owners_svg(self, case_id: str, *, reader: str, now: int) -> str: ...
+    def owner_is_listed(
+        self, case_id: str, role: str, *, reviewer: str, reason: str, now: int
+    ) -> Case: ...
 
 
 class Services(Protocol):
@@ -89,8 +110,16 @@ def add(group: argparse.ArgumentParser, *, opener: Opener = _open_services) -> N
     _add_approve(commands.add_parser("approve", help="approve a case and issue its attestations"))
     _add_refuse(commands.add_parser("refuse", help="refuse a case"))
     _add_ask(commands.add_parser("ask", help="ask the renter for more, in words they will read"))
+    _add_documents(commands.add_parser("documents", help="which pictures were uploaded for a case"))
+    _add_document(
+        commands.add_parser("document", help="look at one picture; the reading is logged")
+    )
     _add_revoke(commands.add_parser("revoke", help="void everything issued to a subject, at once"))
     _add_open(commands.add_parser("open", help="open a case for a renter, from a file"))
+    owning.add_owners(commands.add_parser("owners", help="who stands above the organisation"))
+    owning.add_listed(
+        commands.add_parser("owner-listed", help="an owner is the listed party of that name")
+    )
 
 
 def _add_list(parser: argparse.ArgumentParser) -> None:
@@ -106,6 +135,11 @@ def _add_list(parser: argparse.ArgumentParser) -> None:
 
 def _add_show(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("case", metavar="CASE")
+    parser.add_argument(
+        "--hold",
+        metavar="NAME",
+        help="what keeps the data of a renter who asked to be erased: `retention`, or a hold's id",
+    )
     _common(parser, run_show, person="who reads (default: $USER)")
 
 
@@ -150,6 +184,19 @@ def _add_ask(parser: argparse.ArgumentParser) -> None:
         help="what the renter reads, one for each --item: no hits, no reasons of your own",
     )
     _common(parser, run_ask, person="who asks (default: $USER)")
+
+
+def _add_documents(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("case", metavar="CASE")
+    _common(parser, run_documents)
+
+
+def _add_document(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("case", metavar="CASE")
+    parser.add_argument("id", metavar="ID")
+    parser.add_argument("--out", required=True, metavar="FILE", help="a new file, mode 0600")
+    parser.add_argument("--hold", metavar="NAME", help="as for `show`")
+    _common(parser, run_document, person="who reads (default: $USER)")
 
 
 def _add_revoke(parser: argparse.ArgumentParser) -> None:
@@ -202,7 +249,9 @@ def run_show(args: argparse.Namespace) -> int:
     """Exit 0. Every piece of evidence shown is logged under the reader's name."""
     now = int(time.time())
     with args.opener(args.config) as services:
-        view = services.identity.case_view(args.case, reader=_reviewer(args), now=now)
+        view = services.identity.case_view(
+            args.case, reader=_reviewer(args), now=now, hold=args.hold
+        )
     say(args, view, describe(view))
     return Exit.YES
 
@@ -252,6 +301,40 @@ def run_ask(args: argparse.Namespace) -> int:
         document = services.identity.summary(case)
     say(args, {"case": document}, f"Case {case.id} is with the renter again.")
     return Exit.YES
+
+
+def run_documents(args: argparse.Namespace) -> int:
+    """Exit 0, also when there is none."""
+    with args.opener(args.config) as services:
+        found = services.identity.pictures(args.case)
+    rows = [{"id": each.id, "side": each.side, "size": each.size, "at": each.at} for each in found]
+    lines = [f"{row['id']}  {row['side']:6}  {row['size']:>8}  {moment(row['at'])}" for row in rows]
+    say(args, {"documents": rows}, "\n".join(lines) if lines else "No pictures.")
+    return Exit.YES
+
+
+def run_document(args: argparse.Namespace) -> int:
+    """Exit 0 when the picture is in the file. A file that exists is never written over."""
+    now = int(time.time())
+    with args.opener(args.config) as services:
+        pieces = services.identity.picture(
+            args.case, args.id, reader=_reviewer(args), now=now, hold=args.hold
+        )
+        size = _write_new(Path(args.out), pieces)
+    say(args, {"path": args.out, "size": size}, f"{args.out}: {size} bytes. Delete it when done.")
+    return Exit.YES
+
+
+def _write_new(path: Path, pieces: Iterator[bytes]) -> int:
+    whole = b"".join(pieces)  # all of it is proven before any of it is shown
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except OSError as e:
+        raise Malformed(
+            f"can't be made ({e.strerror})", field="--out", remedy="name a new file"
+        ) from e
+    with os.fdopen(descriptor, "wb") as file:
+        return file.write(whole)
 
 
 def run_revoke(args: argparse.Namespace) -> int:

@@ -1,6 +1,7 @@
 """`kycgate keys`: make the operator's keys and secrets, and show whose they are.
 
-Never prints a key: only addresses and, once, a new operator token leave these commands.
+Never prints a key: only addresses and, once, a new operator token or scheduler's secret leave these
+commands.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import argparse
 import getpass
 import hashlib
+import re
 import secrets
 import sys
 import time
@@ -27,6 +29,7 @@ from kycgate.keys import (
 
 _OPERATORS_KEYS = ("issuer", "permit", "log", "revoker")
 _CONFIGURED = ("issuer", "permit", "log", "vault", "assertion")
+_HOOK_PREFIX = "kgh_"
 _TOKEN_PREFIX = "kgo_"  # noqa: S105  (what every operator token begins with)
 _DAY_S = 86_400
 
@@ -53,7 +56,10 @@ def add(group: argparse.ArgumentParser) -> None:
     token = commands.add_parser("token", help="make a token for an operator's API access")
     token.add_argument("name", metavar="NAME", help="whose it is, for the configuration")
     token.set_defaults(run=run_token)
-    for parser in (init, new, show, secret, token):
+    hook = commands.add_parser("hook", help="make a secret by which a scheduler is known")
+    hook.add_argument("name", metavar="NAME", help="the scheduler's name, for the configuration")
+    hook.set_defaults(run=run_hook)
+    for parser in (init, new, show, secret, token, hook):
         add_json_flag(parser)
     _add_trust(commands)
     _add_vault(commands)
@@ -227,3 +233,26 @@ def _read_credential() -> str:
     if not text or len(text) > 4096 or not (text.isascii() and text.isprintable()) or " " in text:
         raise Malformed("is not one line of printable characters", field="stdin")
     return text
+
+
+def run_hook(args: argparse.Namespace) -> int:
+    """Make a scheduler's secret: shown once, the configuration holds only its digest."""
+    if re.fullmatch(r"[a-z0-9][a-z0-9.-]{0,39}", args.name) is None:
+        raise Malformed("not a name", field="NAME", remedy="small letters, digits, dots, dashes")
+    made = _HOOK_PREFIX + secrets.token_urlsafe(32)
+    entry = f"{args.name}:{hashlib.sha256(made.encode()).hexdigest()}"
+    text = "\n".join(
+        (
+            made,
+            "(shown once)",
+            "",
+            "In the gate's configuration, under dstack or skypilot:",
+            "[hooks]",
+            f'dstack = ["{entry}"]',
+            "",
+            "In the netrc file of the scheduler's own user, mode 0600, never in the address:",
+            f"machine GATE login {args.name} password {made}",
+        )
+    )
+    say(args, {"secret": made, "entry": entry}, text)
+    return Exit.YES

@@ -1,6 +1,6 @@
-"""`kycgate ownership explain|export`: who owns and controls a company, through every layer.
+"""`kycgate ownership explain|export|load|status`: who owns and controls a company, in every layer.
 
-Changes nothing. The answers are those of the ownership room; this file only reads and prints.
+The answers are those of the ownership room; this file only reads, keeps what was read, and prints.
 """
 
 from __future__ import annotations
@@ -9,19 +9,20 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kycgate.cli.output import Exit, add_json_flag, complain, say
-from kycgate.errors import Malformed
+from kycgate.errors import KycgateError, Malformed, Unavailable
 
 if TYPE_CHECKING:
     from kycgate.screening.ownership.graph import Explanation, OwnershipGraph
     from kycgate.screening.ownership.parties import Register
+    from kycgate.screening.ownership.sources import Source
 
-_CHUNK = 1 << 18
+_WORTH_KEEPING = 4 << 20
+"""Bytes of sources above which a register read for one question is kept for the next."""
 
 
 def add(group: argparse.ArgumentParser) -> None:
@@ -38,25 +39,47 @@ def add(group: argparse.ArgumentParser) -> None:
     export = commands.add_parser("export", help="write the chain above a company as BODS 0.4")
     _add_data(export)
     export.set_defaults(run=run_export)
+    load = commands.add_parser("load", help="read the registers and keep them, ready to be asked")
+    _add_source(load)
+    load.add_argument("--kept", metavar="FILE", help="where to keep it; default: beside the data")
+    load.add_argument(
+        "--accept-shrunk", action="store_true", help="also if most of what was there is gone"
+    )
+    add_json_flag(load)
+    load.set_defaults(run=run_load)
+    status = commands.add_parser("status", help="which registers are kept, and how old they are")
+    _add_source(status)
+    status.add_argument("--kept", metavar="FILE", help="default: beside the data")
+    add_json_flag(status)
+    status.set_defaults(run=run_status)
 
 
 def _add_data(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("entity", metavar="ENTITY", help="an id, an LEI or an exact name")
-    source = parser.add_mutually_exclusive_group(required=True)
+    _add_source(parser)
+    parser.add_argument("--at", metavar="DATE", help="YYYY-MM-DD; default: today")
+
+
+def _add_source(parser: argparse.ArgumentParser) -> None:
+    source = parser.add_mutually_exclusive_group()
     source.add_argument("--bods", nargs="+", metavar="FILE", help="BODS 0.4 statements")
     source.add_argument("--gleif", metavar="DIR", help="a directory of GLEIF files")
-    parser.add_argument("--at", metavar="DATE", help="YYYY-MM-DD; default: today")
+    source.add_argument(
+        "--config", default="kycgate.toml", metavar="FILE", help="the registers configured there"
+    )
 
 
 def run_explain(args: argparse.Namespace) -> int:
     """Exit 0 clear, 1 restricted or blocked, 2 unknown."""
+    from kycgate.assembly.ownership import restricted
     from kycgate.screening.controls import load_countries
     from kycgate.screening.ownership.graph import document
 
     countries = load_countries()
-    graph, at = _graph(args), _day(args.at)
+    at = _day(args.at)
+    graph, entity = _asked(args, at)
     listed = {id_ for text in args.listed for id_ in graph.register.find(text) or (text,)}
-    explanation = graph.explain(graph.find(args.entity), listed, at=at, restricted=_restricted())
+    explanation = graph.explain(entity, listed, at=at, restricted=restricted())
     if args.svg:
         from kycgate.screening.ownership.svg import draw
 
@@ -72,22 +95,13 @@ def run_export(args: argparse.Namespace) -> int:
     from kycgate.screening.ownership.bods_writing import chain_statements
     from kycgate.screening.ownership.snapshot import Snapshot
 
-    graph = _graph(args)
-    snapshot = Snapshot(graph.register, _day(args.at))
-    statements = chain_statements(
-        snapshot, graph.find(args.entity), country_name=load_countries().alpha2
-    )
+    at = _day(args.at)
+    graph, entity = _asked(args, at)
+    snapshot = Snapshot(graph.register, at)
+    statements = chain_statements(snapshot, entity, country_name=load_countries().alpha2)
     json.dump(statements, sys.stdout, indent=2)
     sys.stdout.write("\n")
     return Exit.YES
-
-
-def _restricted() -> frozenset[int]:
-    """D:5, Macau beside it, and Hong Kong, which has China's groups."""
-    from kycgate.screening.controls import load_countries
-
-    countries = load_countries()
-    return countries.group("D:5") | {countries.numeric("MO"), countries.numeric("HK")}
 
 
 def _day(text: str | None) -> date:
@@ -101,45 +115,104 @@ def _day(text: str | None) -> date:
         raise Malformed(str(e), field="--at", remedy="YYYY-MM-DD") from e
 
 
-def _graph(args: argparse.Namespace) -> OwnershipGraph:
+def run_load(args: argparse.Namespace) -> int:
+    """Exit 0 when every register is kept; else what was kept before stays in use."""
+    from kycgate.assembly.ownership import country_of
+    from kycgate.screening.ownership.live import status
+    from kycgate.screening.ownership.sources import build, note_failure
+
+    now, found = int(time.time()), _sources(args)
+    for source in found:
+        try:
+            build(source, country_of=country_of, now=now, accept_shrunk=args.accept_shrunk)
+        except KycgateError as error:
+            note_failure(source, error, now=now)
+            raise
+    documents = [status(source) for source in found]
+    say(args, {"registers": documents}, "\n".join(map(_state, documents)))
+    return Exit.YES
+
+
+def run_status(args: argparse.Namespace) -> int:
+    """Exit 0 when every register kept is of today's files, 2 when one is older or missing."""
+    from kycgate.screening.ownership.live import status
+
+    documents = [status(source) for source in _sources(args)]
+    text = "\n".join(map(_state, documents)) or "No register of owners is configured."
+    say(args, {"registers": documents}, text)
+    current = all(each["state"] == "current" for each in documents)
+    return Exit.YES if current else Exit.UNDECIDED
+
+
+def _state(document: dict[str, Any]) -> str:
+    line = f"{document['kind']}: {document['state']}"
+    if "version" in document:
+        counts = ", ".join(f"{count} {what}" for what, count in document["counts"].items())
+        made = datetime.fromtimestamp(document["made_at"], UTC).strftime("%Y-%m-%d %H:%M UTC")
+        line += f", version {document['version']} read {made}: {counts}"
+    failed = document["failure"]
+    return line if failed is None else f"{line}\n  last failure: {failed['message']}"
+
+
+def _sources(args: argparse.Namespace) -> tuple[Source, ...]:
+    from kycgate.screening.ownership.sources import Source
+
+    kept = getattr(args, "kept", None)
+    if args.gleif:
+        folder = Path(args.gleif)
+        return (Source("gleif", (folder,), Path(kept) if kept else folder / ".gleif.register"),)
+    if args.bods:
+        files = tuple(map(Path, args.bods))
+        beside = files[0].with_name(".bods.register")
+        return (Source("bods", files, Path(kept) if kept else beside),)
+    if kept:
+        raise Malformed("beside --config", field="--kept", remedy="[ownership] kept = says where")
+    from kycgate.assembly.ownership import ownership_sources
+    from kycgate.config import load_config
+
+    return ownership_sources(load_config(args.config))
+
+
+def _asked(args: argparse.Namespace, at: date) -> tuple[OwnershipGraph, str]:
+    """The graph to ask, and the entity's id in it."""
     from kycgate.screening.ownership.graph import OwnershipGraph
+    from kycgate.screening.ownership.merged import merge
 
-    return OwnershipGraph(_declared(args.bods) if args.bods else _registered(args.gleif))
+    registers = [(source.kind, _register(source)) for source in _sources(args)]
+    if not registers:
+        raise Malformed(
+            "no register is configured",
+            field="--config",
+            remedy="--gleif DIR, --bods FILE, or an [ownership] section",
+        )
+    knowing = [each for _, each in registers if each.find(args.entity)]
+    graph = OwnershipGraph(knowing[0] if knowing else registers[0][1])
+    entity = graph.find(args.entity)
+    if len(registers) == 1:
+        return graph, entity
+    merged = merge(None, entity, registers, at=at)
+    return OwnershipGraph(merged.register), merged.subject
 
 
-def _declared(paths: list[str]) -> Register:
-    from kycgate.screening.ownership.bods import read_bods
-    from kycgate.screening.ownership.declared import register_of
+def _register(source: Source) -> Register:
+    """What is kept of the source; read anew where that is not of today's files, and kept where
+    reading took long enough to be worth it."""
+    from kycgate.assembly.ownership import country_of
+    from kycgate.screening.ownership.sources import build, opened, read
 
-    statements = (statement for path in paths for statement in read_bods(_chunks(path), field=path))
-    return register_of(statements, country_of=_country)
-
-
-def _registered(path: str) -> Register:
-    from kycgate.screening.ownership.gleif import read_directory
-
-    register, reader = read_directory(Path(path), country_of=_country)
-    for note in reader.notes:
+    found = opened(source)
+    if found is None and sum(size for _, size, _ in source.print()) > _WORTH_KEEPING:
+        try:
+            found = build(source, country_of=country_of, now=int(time.time()))
+        except Unavailable as error:
+            complain(f"{error.message}: it is read anew for each question")
+    if found is not None:
+        register, notes = found.register, found.notes
+    else:
+        register, _, notes, _ = read(source, country_of=country_of)
+    for note in notes:
         complain(note)
     return register
-
-
-def _country(code: str) -> int:
-    from kycgate.screening.controls import load_countries
-
-    try:
-        return load_countries().numeric(code[:2])
-    except Malformed:
-        return 0
-
-
-def _chunks(path: str) -> Iterator[bytes]:
-    try:
-        with Path(path).open("rb") as file:
-            while chunk := file.read(_CHUNK):
-                yield chunk
-    except OSError as e:
-        raise Malformed(f"{path} can't be read: {e.strerror}", field="--bods") from e
 
 
 def _told(explanation: Explanation) -> str:

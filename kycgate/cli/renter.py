@@ -56,6 +56,11 @@ def add(group: argparse.ArgumentParser) -> None:
         "--timeout", type=int, default=3600, metavar="S", help="stop watching after this"
     )
     _add_key(commands)
+    link = _command(
+        commands, "link", "link a scheduler's user (dstack, SkyPilot); `list` and `end` them", _link
+    )
+    link.add_argument("action", nargs="?", choices=("code", "list", "end"), default="code")
+    link.add_argument("id", nargs="?", help="which link to end")
     _add_permit(commands)
     _command(commands, "logout", "end the session and forget it", _logout)
 
@@ -213,6 +218,36 @@ def _permit_text(permit: SignedPermit) -> str:
 def _wanted(args: argparse.Namespace) -> dict[str, Any]:
     names = (*_PERMIT_FIELDS, "max_value", "idempotency_key")
     return {name: value for name in names if (value := getattr(args, name)) is not None}
+
+
+def _link(args: argparse.Namespace) -> int:
+    gate = _signed_in(args)
+    if args.action == "end":
+        if args.id is None:
+            raise Malformed("which one?", field="id", remedy="kycgate renter link list shows them")
+        gate.end_user(args.id)
+        say(args, {"ended": args.id}, f"Ended {args.id}: that user rents no more as you.")
+        return Exit.YES
+    if args.action == "list":
+        users = gate.users()
+        lines = [
+            f"{each['id']}  {each['user']} at {each['scheduler']} until"
+            f" {_moment(each['expires_at'])}"
+            for each in users
+        ]
+        say(args, {"users": users}, "\n".join(lines) or "No user is linked.")
+        return Exit.YES
+    drawn = gate.draw_user_code()
+    code, until = drawn["code"], _moment(drawn["expires_at"])
+    text = (
+        f"{code}\n\nBefore {until}, as the user to be linked, apply a run or task of that name:\n"
+        f"  printf 'type: task\\nname: {code}\\ncommands: [\"true\"]\\n' > link.dstack.yml\n"
+        "  dstack apply -f link.dstack.yml\n"
+        f"  sky launch -n {code} true\n"
+        "It is refused, and its message says that the user is linked."
+    )
+    say(args, drawn, text)
+    return Exit.YES
 
 
 def _gate(args: argparse.Namespace) -> ControlPlane:

@@ -125,6 +125,17 @@ class ControlPlane:
     def revoke_key(self, key_id: str) -> None:
         self._call("DELETE", f"/v1/keys/{quote(key_id, safe='')}")
 
+    def draw_user_code(self) -> dict[str, Any]:
+        """A code to be applied as a run's name by the scheduler's user that is to be linked."""
+        return self._call("POST", "/v1/users", {})
+
+    def users(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self._call("GET", "/v1/users")["users"]
+        return found
+
+    def end_user(self, link_id: str) -> None:
+        self._call("DELETE", f"/v1/users/{quote(link_id, safe='')}")
+
     def explain(self, job: dict[str, Any]) -> dict[str, Any]:
         return self._call("POST", "/v1/explain", job)
 

@@ -56,7 +56,8 @@ class Evidence:
     `network_country` ISO 3166-1 numeric, None if nobody looked; `wallet_proof_at` Unix seconds of
     the account's last own signature; `lists` the screening lists behind the attestation;
     `listed_share` how much listed owners hold, None if nobody knows; `regions` where in a country
-    somebody is, as far as it is known.
+    somebody is, as far as it is known; `share_gap` what of the owners is not known, without names;
+    `owners` digest of the record that both stand in.
     """
 
     account: Account | None
@@ -67,6 +68,8 @@ class Evidence:
     lists: tuple[ListVersion, ...]
     listed_share: ListedShare | None = None
     regions: frozenset[Region] = frozenset()
+    share_gap: str = ""
+    owners: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,9 +149,7 @@ def decide(job: JobRequest, evidence: Evidence, policy: Policy, now: int) -> Dec
     if gpu.controlled:
         _fresh(evidence, policy, now, denials)
     claims = None if attestation is None else attestation.claims
-    facts = Facts(
-        job, gpu, claims, evidence.network_country, evidence.listed_share, evidence.regions
-    )
+    facts = facts_of(job, evidence, claims)
     ready = moment.ready[gpu.eccn, gpu.controlled]
     for rule, fires, about_subject, remark in ready.asking(facts):
         if (claims is not None or not about_subject) and fires(facts):
@@ -178,6 +179,19 @@ def decide(job: JobRequest, evidence: Evidence, policy: Policy, now: int) -> Dec
         policy,
         notes,
         _MADE_BY_DECIDE,
+    )
+
+
+def facts_of(job: JobRequest, evidence: Evidence, claims: Claims | None) -> Facts:
+    """What rules may look at."""
+    return Facts(
+        job,
+        evidence.gpu,
+        claims,
+        evidence.network_country,
+        evidence.listed_share,
+        evidence.regions,
+        evidence.share_gap,
     )
 
 
@@ -280,7 +294,9 @@ def explain(decision: Decision) -> dict[str, Any]:
             for each in evidence.lists
         ],
         "listed_share": _share(evidence.listed_share),
-        "regions": {str(place): code for place, code in sorted(evidence.regions)},
+        "listed_share_unknown": evidence.share_gap or None,
+        "owners": evidence.owners,
+        "regions": _regions(evidence),
         "reasons": [_reason(decision, n) for n in range(len(decision.reasons))],
         "notes": [{"code": str(note.code), "text": note.text} for note in decision.notes],
     }
@@ -317,7 +333,21 @@ def _reason(decision: Decision, n: int) -> dict[str, Any]:
 def _share(share: ListedShare | None) -> dict[str, Any] | None:
     if share is None:
         return None
-    return {"min": share.minimum, "max": share.maximum, "regimes": sorted(share.regimes)}
+    told = {"min": share.minimum, "max": share.maximum, "regimes": sorted(share.regimes)}
+    if not share.apart:
+        return told
+    apart = [
+        {"regimes": sorted(some), "min": low, "max": high}
+        for some, low, high in sorted(share.apart, key=lambda part: (len(part[0]), sorted(part[0])))
+    ]
+    return {**told, "apart": apart}
+
+
+def _regions(evidence: Evidence) -> dict[str, list[str]]:
+    found = dict[str, list[str]]()
+    for place, code in sorted(evidence.regions):
+        found.setdefault(str(place), []).append(code)
+    return found
 
 
 def _attestation(

@@ -15,10 +15,12 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from typing import Any, TypeVar
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
+from kycgate.gateway.streams import lifetime
 from kycgate.gateway.view import Forward, GatePort, Headers, Reply, RequestView
 
 Message = MutableMapping[str, Any]
@@ -104,17 +106,23 @@ class KycgateASGI:
             await _reply(await self._to_its_end(onward, answer), send)
             return
         inner = receive if answer.body is None else _Given(answer.body, then=receive)
-        await self._stream(onward, inner, send, seconds=_seconds_left(answer, view))
+        alive = lifetime(answer, view, clock=self._clock, threads=self._threads)
+        await self._stream(onward, inner, send, alive)
 
     async def _stream(
-        self, scope: Scope, receive: Receive, send: Send, *, seconds: float | None
+        self,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        alive: AbstractAsyncContextManager[asyncio.Timeout],
     ) -> None:
+        ending: asyncio.Timeout | None = None
         try:
-            async with asyncio.timeout(seconds) as ending:
+            async with alive as ending:
                 await self._app(scope, receive, send)
         except TimeoutError:
             # Cut off without an end: the server closes, and the caller sees the break.
-            if not ending.expired():
+            if ending is None or not ending.expired():
                 raise
 
     async def _wait(self, call: Callable[..., T], *args: Any) -> T:
@@ -255,10 +263,3 @@ async def _reply(reply: Reply, send: Send) -> None:
         headers.append((b"content-length", b"%d" % len(reply.body)))
     await send({"type": "http.response.start", "status": reply.status, "headers": headers})
     await send({"type": "http.response.body", "body": reply.body, "more_body": False})
-
-
-def _seconds_left(forward: Forward, view: RequestView) -> float | None:
-    """Until the proof behind a stream ends (a long log must not outlive it)."""
-    if forward.identity is None or forward.identity.expires_at is None:
-        return None
-    return float(max(0, forward.identity.expires_at - view.now))

@@ -36,13 +36,13 @@ _AUTHORITY = re.compile(r"(?:[A-Za-z0-9.\-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[
 _NAME = re.compile(r"[A-Za-z0-9\-]{1,64}")
 _BAD_VALUE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]|[^\x00-\xff]")
 
-SINGLE = frozenset(
-    {
-        "host", "authorization", "x-api-key", "content-type", "content-length",
-        "content-encoding", "content-digest", "transfer-encoding", "signature", "signature-input",
-        "idempotency-key", "expect",
-    }
-)  # fmt: skip
+KEY_FIELDS = frozenset({"authorization", "x-api-key", "api-key", "auth", "x-auth-token"})
+"""Where marketplaces look for a caller's key."""
+
+SINGLE = KEY_FIELDS | {
+    "host", "content-type", "content-length", "content-encoding", "content-digest",
+    "transfer-encoding", "signature", "signature-input", "idempotency-key", "expect",
+}  # fmt: skip
 """Fields of which two would let us and the upstream each believe another one."""
 
 _HOP_BY_HOP = frozenset(

@@ -16,11 +16,13 @@ import ipaddress
 import json
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
 
+from kycgate.gateway.standing import QUESTION, StandingAnswers
 from kycgate.gateway.view import Forward, GatePort, Reply, RequestView
+from kycgate.gateway.watching import watching
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -39,6 +41,8 @@ sent: a field left out would let a careless front keep the caller's own."""
 _OURS = ("kycgate-", "x-kycgate-")
 REFUSAL = "Kycgate-Refusal"
 """For a front that drops the body of our answer: the whole refusal, on one line."""
+KEEP = ("x-accel-expires", "1")
+"""nginx counts whole seconds, the last one included: for less than two."""
 _REFUSAL_BYTES = 3000
 """nginx reads an answer's header into 4 KiB unless told otherwise."""
 _FRAMING = frozenset({"host", "content-length", "transfer-encoding", "connection"})
@@ -104,39 +108,54 @@ class ForwardAuth:
         self._only = only
         self._clock = clock
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="forward-auth")
+        self.answers = StandingAnswers(gate.mark, clock, self._hears)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await self._live(receive, send)
         elif scope["type"] == "http":
-            now = int(self._clock())
-            reply = await self._answer(scope, now)
+            reply = await self._answer(scope, int(self._clock()))
             await _send(reply, send, head=scope["method"] == "HEAD")
 
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
         await send({"type": "lifespan.startup.complete"})
-        await receive()
+        async with watching(self._gate, self._threads):
+            await receive()
         self._threads.shutdown(wait=True)
         await send({"type": "lifespan.shutdown.complete"})
 
     async def _answer(self, scope: Scope, now: int) -> Reply:
-        if not self._hears(scope):
+        if not (scope["client"] and self._hears(scope["client"][0])):
             return _plain("This listener answers its front only.")
         try:
             view = read(self._contract, scope, now=now, only=self._only)
         except _UnclearError as error:
             return self._refused(_plain(f"Not a question of {self._contract.name}: {error}."))
+        mark = self._gate.mark()
         verdict = self._gate.quick(view)
         if verdict is None:
             loop = asyncio.get_running_loop()
             verdict = await loop.run_in_executor(self._threads, self._gate.check, view)
-        if isinstance(verdict, Forward):
-            return _allowed(verdict)
-        return self._refused(verdict)
+        if isinstance(verdict, Reply):
+            return self._refused(verdict)
+        reply = _allowed(verdict)
+        if verdict.until > now:
+            # Where the front is told to keep answers (examples/nginx), it may keep this one.
+            reply = replace(reply, headers=(*reply.headers, KEEP))
+        if verdict.until and QUESTION in scope:
+            self.answers.keep(
+                scope[QUESTION],
+                _wire(reply),
+                since=now,
+                until=verdict.until,
+                mark=mark,
+                charge=verdict.charge or (lambda: True),
+            )
+        return reply
 
-    def _hears(self, scope: Scope) -> bool:
-        peer = _address(scope["client"][0]) if scope["client"] else None
+    def _hears(self, address: str) -> bool:
+        peer = _address(address)
         return peer is not None and any(peer in network for network in self._peers)
 
     def _refused(self, reply: Reply) -> Reply:
@@ -255,6 +274,12 @@ def _in_header(reply: Reply) -> Reply:
     status = 401 if reply.status == 401 else 403
     kept = tuple(field for field in reply.headers if field[0].lower() != "content-type")
     return Reply(status, (*kept, (REFUSAL, text)), b"")
+
+
+def _wire(reply: Reply) -> bytes:
+    """The answer as `_send` and the server write it."""
+    fields = "".join(f"{name.lower()}: {value}\r\n" for name, value in reply.headers)
+    return f"HTTP/1.1 200 OK\r\n{fields}content-length: 0\r\n\r\n".encode("latin-1")
 
 
 async def _send(reply: Reply, send: Send, *, head: bool) -> None:

@@ -7,11 +7,25 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Hashable
+from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
 from kycgate.errors import Unavailable
 
 T = TypeVar("T")
+
+_FAR = 2**63
+
+
+@dataclass(slots=True)
+class Lease:
+    """How long one answer may be relied on: the earliest end among all it was made from."""
+
+    until: int = _FAR
+    """Last second + 1."""
+
+    def ends(self, at: int) -> None:
+        self.until = min(self.until, at)
 
 
 class WouldWait(Exception):
@@ -41,8 +55,17 @@ class Memory:
         self._lock = threading.Lock()
         self._held: dict[Hashable, tuple[Any, int]] = {}
         self._seen: int | None = None
-        self._generation = 0
+        self._mark = object()
         self._polled_at = float("-inf")
+
+    def mark(self) -> object | None:
+        """The same object while no change of the store has been noticed; None if a look is due.
+
+        What was made from memory under one mark holds, within its lease, under the same mark.
+        """
+        if self._monotonic() - self._polled_at >= self._poll_s:
+            return None
+        return self._mark
 
     def renew(self, *, fresh: bool, wait: bool) -> None:
         """Look at the store's version if the last look is too old, or in any case if `fresh`.
@@ -65,7 +88,7 @@ class Memory:
         with self._lock:
             if version != self._seen:
                 self._held = {}
-                self._generation += 1
+                self._mark = object()
                 self._seen = version
             self._polled_at = max(self._polled_at, looked_at)
 
@@ -76,23 +99,29 @@ class Memory:
         *,
         now: int,
         wait: bool,
+        lease: Lease | None = None,
     ) -> T | None:
         """What is held under `key`, else what `load` gives: (value, last second + 1), or None.
 
-        None is not remembered. `load` may raise; then nothing is remembered.
+        None is not remembered. `load` may raise; then nothing is remembered. `lease` is cut down
+        to the end of what is returned.
         """
         held = self._held.get(key)
         if held is not None and now < held[1]:
+            if lease is not None:
+                lease.ends(held[1])
             return cast(T, held[0])
         if not wait:
             raise WouldWait
-        # A change between loading and keeping moves the generation: then the value isn't kept.
-        generation = self._generation
+        # A change between loading and keeping moves the mark: then the value isn't kept.
+        mark = self._mark
         loaded = load()
+        if lease is not None:
+            lease.ends(0 if loaded is None else loaded[1])
         if loaded is None:
             return None
         with self._lock:
-            if generation == self._generation and now < loaded[1]:
+            if mark is self._mark and now < loaded[1]:
                 if len(self._held) >= self._most:
                     # Oldest first: a flood of new callers may cost a look-up, never memory.
                     self._held.pop(next(iter(self._held)), None)

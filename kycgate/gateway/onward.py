@@ -7,12 +7,32 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from threading import Lock
 
 from kycgate.core.assertion import EMPTY, LIFE_S, Assertion, AssertionKey
 from kycgate.errors import Malformed
 from kycgate.gateway.canonical import CleanRequest
 from kycgate.gateway.view import Headers, Identity
+
+_READS = frozenset({"GET", "HEAD", "OPTIONS"})
+_SAID_MOST = 4096
+"""Assertions kept to be said again."""
+
+
+@dataclass(slots=True)
+class _Said:
+    """Assertions about reads, to be said again while they are young."""
+
+    held: dict[tuple[str, str, bytes], tuple[str, int]] = field(default_factory=dict)
+    lock: Lock = field(default_factory=Lock)
+
+    def keep(self, key: tuple[str, str, bytes], token: str, now: int) -> None:
+        with self.lock:
+            self.held.pop(key, None)
+            if len(self.held) >= _SAID_MOST:
+                del self.held[next(iter(self.held))]
+            self.held[key] = (token, now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +45,31 @@ class SignedAsserter:
     sign: Callable[[bytes], bytes]
     draw: Callable[[int], bytes]
     """n bytes of cryptographic randomness: names what no decision names."""
+    reuse_s: int = 20
+    """How old an assertion about a read may be when it is said again; a third of its life."""
+    _said: _Said = field(default_factory=_Said, compare=False)
 
     def say(
         self, method: str, target: bytes, body: bytes | None, identity: Identity, *, now: int
     ) -> str:
-        """The request in the words in which the upstream will read it."""
+        """The request in the words in which the upstream will read it.
+
+        The same read of the same account is told in the same words for a while: signing costs more
+        than everything else. What was decided, has a body or may change something is told once.
+        """
+        if method not in _READS or body != EMPTY or identity.decision_id is not None:
+            return self._sign(method, target, body, identity, now=now)
+        key = (identity.account, method, target)
+        said = self._said.held.get(key)
+        if said is not None and 0 <= now - said[1] < self.reuse_s:
+            return said[0]
+        token = self._sign(method, target, body, identity, now=now)
+        self._said.keep(key, token, now)
+        return token
+
+    def _sign(
+        self, method: str, target: bytes, body: bytes | None, identity: Identity, *, now: int
+    ) -> str:
         return Assertion(
             issuer=self.issuer,
             audience=self.audience,
@@ -46,10 +86,17 @@ class SignedAsserter:
 
 def body_digest(request: CleanRequest) -> bytes | None:
     """SHA-256 of the body, as far as the gate holds it or knows that there is none."""
-    if request.view.body is not None:
+    if request.view.body:
         return hashlib.sha256(request.view.body).digest()
+    return None if request.view.body is None and has_body(request) else EMPTY
+
+
+def has_body(request: CleanRequest) -> bool:
+    """Whether a body was read, or is announced."""
+    if request.view.body is not None:
+        return bool(request.view.body)
     stated = request.fields.get("content-length", "0").strip("0")
-    return None if stated or "transfer-encoding" in request.fields else EMPTY
+    return bool(stated) or "transfer-encoding" in request.fields
 
 
 def identity_fields(identity: Identity) -> Headers:

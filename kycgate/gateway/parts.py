@@ -5,20 +5,21 @@ Holds no behaviour. All ports are thread-safe; what can't answer raises Unavaila
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Final, Literal, Protocol
 
 from kycgate.core.attestation import SignedAttestation
 from kycgate.core.claims import Account
 from kycgate.core.decision import Allow
-from kycgate.core.policy import GpuClass, ListVersion, Policy
+from kycgate.core.policy import GpuClass, ListedShare, ListVersion, Policy, Region
 from kycgate.core.signature import Invalid, Undecided, Valid
 from kycgate.core.trust import TrustList
 from kycgate.gateway.adapters.base import Adapter
+from kycgate.gateway.limits import Rates
 from kycgate.gateway.view import Identity
 from kycgate.screening.network import Network
-from kycgate.store.base import Begun, Job, Key, Refusal, Revocations
+from kycgate.store.base import Begun, DecisionFacts, Job, Key, Refusal, Revocations
 
 
 class GateStore(Protocol):
@@ -29,7 +30,7 @@ class GateStore(Protocol):
     def note_wallet_proof(self, account: str, *, at: int) -> None: ...
     def wallet_proof_at(self, account: str) -> int | None: ...
     def key_by_hash(self, secret_hash: bytes) -> Key | None: ...
-    def touch_key(self, key_id: str, *, at: int) -> None: ...
+    def touch_keys(self, used: Mapping[str, int]) -> None: ...
     def revocations(self, *, now: int) -> Revocations: ...
     def begin_job(self, job: Job, *, repeat_window_s: int) -> Begun: ...
     def mark_forwarded(self, job_id: bytes, *, at: int) -> None: ...
@@ -45,6 +46,7 @@ class GateStore(Protocol):
         deployment: str | None = None,
         permit: bytes | None = None,
     ) -> None: ...
+    def reopen_unpaid(self, job_id: bytes, *, at: int) -> bool: ...
     def job(self, job_id: bytes) -> Job | None: ...
     def jobs_of(self, account: str, *, limit: int = 100) -> list[Job]: ...
     def own_deployment(self, deployment: str, account: str, job_id: bytes, *, at: int) -> None: ...
@@ -52,6 +54,7 @@ class GateStore(Protocol):
     def deployments_of(self, account: str) -> list[str]: ...
     def close_deployment(self, deployment: str, *, at: int) -> None: ...
     def add_refusal(self, refusal: Refusal) -> None: ...
+    def add_facts(self, facts: DecisionFacts) -> None: ...
 
 
 class Log(Protocol):
@@ -66,6 +69,19 @@ class Attestations(Protocol):
     def current(self, account: Account, now: int) -> SignedAttestation | None:
         """Today's attestation, renewed silently if it may be; None when there is none."""
 
+
+@dataclass(frozen=True, slots=True)
+class Ownership:
+    """What is known of an account's owners and places. `digest`: SHA-256 hex of the record."""
+
+    share: ListedShare | None
+    gap: str
+    regions: frozenset[Region]
+    digest: str | None
+
+
+NOT_FOLLOWED: Final = Ownership(None, "owners are not followed here", frozenset(), None)
+"""Where there is no database of cases, as in middleware that decides on its own."""
 
 ContractWallet = Callable[[Account, bytes, bytes], Valid | Invalid | Undecided]
 """(contract account, digest, signature) → whether the contract accepts it, asked on its chain."""
@@ -86,6 +102,9 @@ class Limits:
     memory_s: int = 60
     """How long something once read is remembered at most."""
     memory_entries: int = 10_000
+    reuse_s: int = 20
+    """How long a read that was let through is let through again unasked, and how old an assertion
+    about it may be: well below the assertion's life."""
     proof_age_s: int = 60
     """Oldest signed request."""
     repeat_window_s: int = 600
@@ -122,6 +141,8 @@ class GateParts:
     """Versions and ages of the screening lists behind today's attestations."""
     classify: Callable[[str], GpuClass]
     """GPU model → control class; "" and unknown names are unknown, hence controlled."""
+    ownership: Callable[[Account, int], Ownership]
+    """(account, now) → what its case says of owners and regions; NOT_FOLLOWED without cases."""
     network: Network
     """Where a caller's address is, by the operator's own database; NoNetwork without one."""
     permit_for: Callable[[Allow, bytes, int], bytes | None]
@@ -149,3 +170,4 @@ class GateParts:
     draw: Callable[[int], bytes]
     """n bytes of cryptographic randomness."""
     limits: Limits = field(default_factory=Limits)
+    rates: Rates = field(default_factory=Rates)

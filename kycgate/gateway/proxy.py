@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
@@ -20,8 +21,13 @@ from dataclasses import replace
 from email.utils import formatdate
 from typing import Any, TypeVar
 
+from kycgate.errors import Malformed
+from kycgate.gateway.fronts import NOBODY, Fronts
+from kycgate.gateway.lanes import Lanes, UnderWay
+from kycgate.gateway.streams import lifetime
 from kycgate.gateway.upstream import Answer, Broken, Patience, Upstream
 from kycgate.gateway.view import Forward, GatePort, Headers, Reply, RequestView
+from kycgate.gateway.watching import watching
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -57,13 +63,19 @@ class Proxy:
         patience: Patience | None = None,
         threads: int = 16,
         clock: Callable[[], float] = time.time,
+        fronts: Fronts = NOBODY,
+        lanes: Lanes | None = None,
     ) -> None:
-        """`upstream` is an origin; `threads` gate checks may wait at once. Raises Misconfigured."""
+        """`upstream` is an origin; `threads` gate checks may wait at once; `fronts` say where their
+        requests came from. Raises Misconfigured.
+        """
+        self._under_way = UnderWay(lanes or Lanes())
         self._gate = gate
         self._patience = patience or Patience()
         self._upstream = Upstream(upstream, self._patience)
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="gate")
         self._clock = clock
+        self._fronts = fronts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -71,7 +83,13 @@ class Proxy:
         elif scope["type"] == "http":
             caller = _Caller(scope, receive, send)
             try:
-                await self._serve(_view(scope, int(self._clock())), caller)
+                now = int(self._clock())
+                try:
+                    view = _view(scope, now, self._fronts)
+                except Malformed as error:
+                    await caller.reply(_unplaced(error), now)
+                    return
+                await self._serve(view, caller)
             except _GoneError:
                 return
             except asyncio.CancelledError:
@@ -83,7 +101,8 @@ class Proxy:
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
         await send({"type": "lifespan.startup.complete"})
-        await receive()
+        async with watching(self._gate, self._threads):
+            await receive()
         self._upstream.close()
         self._threads.shutdown(wait=True)
         await send({"type": "lifespan.shutdown.complete"})
@@ -106,10 +125,19 @@ class Proxy:
             answer = await self._wait(self._gate.check, view)
         if isinstance(answer, Reply):
             await caller.reply(answer, view.now)
-        elif answer.finish is not None:
-            await caller.reply(await self._whole(answer, answer.finish, view, caller), view.now)
-        else:
-            await self._stream(answer, view, caller)
+            return
+        with self._under_way.one_more(answer, view.client_ip) as room:
+            if not room:
+                await caller.reply(await self._no_room(answer, view), view.now)
+            elif answer.finish is not None:
+                await caller.reply(await self._whole(answer, answer.finish, view, caller), view.now)
+            else:
+                await self._stream(answer, view, caller)
+
+    async def _no_room(self, forward: Forward, view: RequestView) -> Reply:
+        if forward.finish is not None:  # it is on record, and so must be that it never left
+            return await self._wait(forward.failed, False)
+        return self._gate.too_many(view)
 
     async def _wait(self, call: Callable[..., T], *args: Any) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, call, *args)
@@ -152,13 +180,15 @@ class Proxy:
             headers = _passable(answer.headers)
             if answer.status in _BODILESS:  # the length of a body that does not follow
                 headers = [pair for pair in headers if pair[0].lower() != b"content-length"]
+            if forward.lane == "long":
+                headers.append((b"x-accel-buffering", b"no"))  # to nginx in front, which drops it
             await caller.start(answer.status, headers)
             whole = answer.whole
             if whole is not None:
                 await caller.end(whole)
                 return
             try:
-                async with asyncio.timeout(_seconds_left(forward, view)):
+                async with lifetime(forward, view, clock=self._clock, threads=self._threads):
                     async for chunk in self._body(answer):
                         await caller.send_body(chunk)
             except (Broken, TimeoutError):
@@ -278,7 +308,13 @@ class _Caller:
             self._watcher.cancel()
 
 
-def _view(scope: Scope, now: int) -> RequestView:
+def _unplaced(error: Malformed) -> Reply:
+    """The front's own fault, said before anybody is asked about the request."""
+    body = json.dumps({"status": "failed", "error": error.message}).encode()
+    return Reply(400, (("content-type", "application/json"), ("cache-control", "no-store")), body)
+
+
+def _view(scope: Scope, now: int, fronts: Fronts) -> RequestView:
     headers = tuple((n.decode("latin-1"), v.decode("latin-1")) for n, v in scope["headers"])
     return RequestView(
         method=scope["method"],
@@ -287,7 +323,7 @@ def _view(scope: Scope, now: int) -> RequestView:
         scheme=scope["scheme"],
         headers=headers,
         body=None,
-        client_ip=scope["client"][0] if scope["client"] else "",
+        client_ip=fronts.caller(scope["client"][0] if scope["client"] else "", scope["headers"]),
         now=now,
         door="proxy",
     )
@@ -323,10 +359,3 @@ async def _read(chunks: AsyncIterator[bytes], limit: int) -> bytes | None:
 
 def _may_have_left(error: Broken | TimeoutError) -> bool:
     return not isinstance(error, Broken) or error.sent
-
-
-def _seconds_left(forward: Forward, view: RequestView) -> float | None:
-    """Until the proof behind a stream ends (a long log must not outlive it)."""
-    if forward.identity is None or forward.identity.expires_at is None:
-        return None
-    return float(max(0, forward.identity.expires_at - view.now))

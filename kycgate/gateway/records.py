@@ -7,26 +7,30 @@ of it is added when the upstream has answered.
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+import rfc8785
+
 from kycgate.core.claims import Action, JobRequest
-from kycgate.core.decision import Allow, Decision, Deny, Evidence
+from kycgate.core.decision import Allow, Decision, Deny, Evidence, explain
 from kycgate.core.permit import job_id
 from kycgate.core.policy import ListVersion, Policy
-from kycgate.errors import Code, KycgateError, Malformed, Reason
+from kycgate.errors import Busy, Code, KycgateError, Malformed, Reason
 from kycgate.gateway import refusing
 from kycgate.gateway.adapters.base import ACTIONS, Kind, Route
 from kycgate.gateway.canonical import CleanRequest, answer_fields
-from kycgate.gateway.memory import WouldWait
+from kycgate.gateway.limits import Bucket
+from kycgate.gateway.memory import Lease, WouldWait
 from kycgate.gateway.parts import GateParts
 from kycgate.gateway.proving import Caller
 from kycgate.gateway.repeats import fingerprint, job_number
 from kycgate.gateway.view import Headers, Reply, RequestView
-from kycgate.store.base import Job, Refusal
+from kycgate.store.base import DecisionFacts, Job, Refusal
 
 JOBS_LOOKED_AT = 1000
 """How many of an account's latest jobs are searched for the one a deployment stands on."""
@@ -57,6 +61,9 @@ class Passage:
     evidence: Evidence | None = None
     decision: Decision | None = None
     decision_id: str | None = None
+    lease: Lease = field(default_factory=Lease)
+    charged: list[Bucket] = field(default_factory=list)
+    """What this request is taken from once it has its answer."""
 
     def clean(self) -> CleanRequest:
         assert self.request is not None
@@ -120,7 +127,7 @@ class Records:
         """Records the upstream's answer and hands it on, with the permit if it was a yes."""
         now = self._parts.clock()
         deployment = permit = None
-        if 200 <= status < 300:
+        if self._parts.adapter.accepted(status, body):
             deployment = self._deployment(passage, job, body, now)
             permit = self._permit(passage, job, now)
         ours: Headers = (
@@ -223,6 +230,10 @@ class Records:
         code = reasons[0].code
         if code in _SILENT:
             return self._tell(passage, reasons, link=None)
+        if isinstance(error, Busy):
+            # Whoever asks too much is not worth a write: counted, and logged with the others.
+            self._tally.note(code, passage.view.now)
+            return self._tell(passage, reasons, link=None, retry_after_s=error.retry_after_s)
         if not wait:
             raise WouldWait
         may_write = self._may_write(passage)
@@ -247,8 +258,14 @@ class Records:
             return self._strangers.take("", now)
         return self._accounts.take(passage.caller.account.key, now)
 
+    def flush(self, now: int) -> None:
+        """Log what was only counted, if it is time."""
+        self._log_counts(self._tally.due(now), now)
+
     def _count(self, code: Code, now: int) -> None:
-        due = self._tally.add(code, now)
+        self._log_counts(self._tally.add(code, now), now)
+
+    def _log_counts(self, due: dict[str, Any] | None, now: int) -> None:
         if due is not None:
             self._attempt(lambda: self._parts.log.append("refusals", due, now=now))
 
@@ -282,7 +299,7 @@ class Records:
         route, job = passage.route, passage.job
         if route is None or route.kind not in ACTIONS:
             return {}
-        if job is None and route.kind is Kind.RENT:
+        if job is None and route.kind in (Kind.RENT, Kind.ADMIT):
             job = self._read_job(passage, route)
         if job is None:
             return {"action": str(ACTIONS[route.kind])}
@@ -302,7 +319,14 @@ class Records:
         except KycgateError:
             return None
 
-    def _tell(self, passage: Passage, reasons: tuple[Reason, ...], *, link: str | None) -> Reply:
+    def _tell(
+        self,
+        passage: Passage,
+        reasons: tuple[Reason, ...],
+        *,
+        link: str | None,
+        retry_after_s: int | None = None,
+    ) -> Reply:
         said = refusing.Refusing(
             reasons=reasons,
             codes=refusing.outward_codes(reasons, denied=isinstance(passage.decision, Deny)),
@@ -310,6 +334,7 @@ class Records:
             link=link,
             problem=_wants_problem(passage.view),
             realm=self._parts.public_url,
+            retry_after_s=retry_after_s,
         )
         return refusing.reply(self._parts.adapter, said)
 
@@ -349,9 +374,23 @@ class Records:
             "request": None if passage.job is None else passage.job.digest().hex(),
             "job": None if job is None else job.id.hex(),
             "decision": self._name(passage),
+            "ownership": None if evidence is None else evidence.owners,
+            "facts": self._facts(passage),
             "deployment": None if route is None else route.resource,
         }
         self._parts.log.append("decision", body, now=passage.view.now)
+
+    def _facts(self, passage: Passage) -> str | None:
+        """Keep what the decision stood on, so that it can be replayed; its digest for the log.
+
+        Salted, so that nobody who holds the log alone can try out what the facts were.
+        """
+        if passage.decision is None:
+            return None
+        salt = self._parts.draw(16).hex()
+        body = rfc8785.dumps({"salt": salt, "told": explain(passage.decision)})
+        self._parts.store.add_facts(DecisionFacts(self._name(passage), passage.view.now, body))
+        return hashlib.sha256(body).hexdigest()
 
     def _mode(self, passage: Passage) -> str:
         return str((passage.policy or self._parts.policy()).mode)

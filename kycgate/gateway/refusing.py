@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kycgate.errors import (
+    Busy,
     Code,
     Conflict,
     KycgateError,
@@ -35,6 +36,7 @@ PROOF_CODES = frozenset(
         Code.PROOF_MISSING, Code.PROOF_INVALID, Code.PROOF_EXPIRED, Code.PROOF_NOT_YET_VALID,
         Code.PROOF_REPLAYED, Code.PROOF_AUDIENCE, Code.PROOF_INCOMPLETE, Code.WALLET_PROOF_STALE,
         Code.KEY_UNKNOWN, Code.KEY_REVOKED, Code.KEY_EXPIRED, Code.SIGNATURE_INVALID,
+        Code.USER_NOT_LINKED,
     }
 )  # fmt: skip
 _DEPENDENCY_CODES = frozenset({Code.DEPENDENCY, Code.SCREENING_STALE, Code.TRUST_EXPIRED})
@@ -44,6 +46,8 @@ _SENTENCES = {
     "missing:attestation": "Your wallet is not verified yet: verify once to rent here.",
     "missing:higher_level": "This GPU needs a higher level of verification than you have.",
     "missing:fresh_wallet_proof": "Your last wallet signature is too old: sign in again.",
+    "missing:linked_user": "Your user here is not linked to a verified wallet yet, or no longer:"
+    " link it once.",
     "declined": "This request was declined under the rules of this marketplace.",
     "under_review": "This request needs a review by the operator first.",
     "key_unknown": "This gate does not know that key: sign in with your wallet and get a gate key.",
@@ -61,6 +65,9 @@ _SENTENCES = {
     " at your deployments before you send it again.",
     "idempotency_mismatch": "This Idempotency-Key was used for another request: use a new one.",
     "screening_stale": "The gate can't decide right now: nothing was sent on, try again later.",
+    "rate_limited": "Too many requests in a short time: nothing was sent on, try again soon.",
+    "too_many_at_once": "Too many of your requests are still running: nothing was sent on, wait for"
+    " one to end.",
     "dependency": "The gate can't decide right now: nothing was sent on, try again in a moment.",
 }
 _OTHERWISE = "This request was refused."
@@ -79,6 +86,7 @@ class Refusing:
     problem: bool
     """The caller asked for `application/problem+json`."""
     realm: str
+    retry_after_s: int | None = None
 
 
 def status_of(codes: tuple[Code, ...]) -> int:
@@ -93,6 +101,8 @@ def status_of(codes: tuple[Code, ...]) -> int:
         Code.IN_PROGRESS: 409,
         Code.OUTCOME_UNKNOWN: 409,
         Code.IDEMPOTENCY_MISMATCH: 422,
+        Code.RATE_LIMITED: 429,
+        Code.TOO_MANY_AT_ONCE: 429,
     }
     if codes[0] in named:
         return named[codes[0]]
@@ -115,7 +125,9 @@ def reply(adapter: Adapter, refusing: Refusing) -> Reply:
         return _problem(refusing, codes, status)
     message = f"{sentence(refusing)}{_pointer(refusing)}"
     headers, body = adapter.refusal(message, refusing.codes[0])
-    return Reply(native_status(status), (*headers, *_common(refusing)), body)
+    native = 429 if status == 429 and adapter.heeds_429 else native_status(status)
+    when = _retry_after(refusing) if native == 429 else ()
+    return Reply(native, (*headers, *_common(refusing), *when), body)
 
 
 def outward_codes(reasons: tuple[Reason, ...], *, denied: bool) -> tuple[str, ...]:
@@ -139,8 +151,17 @@ def _pointer(refusing: Refusing) -> str:
     return f"{link} (request {refusing.request_id})"
 
 
+def _retry_after(refusing: Refusing) -> Headers:
+    after = refusing.retry_after_s
+    return () if after is None else (("Retry-After", str(after)),)
+
+
 def _common(refusing: Refusing) -> Headers:
-    return (NO_STORE, ("Kycgate-Request", refusing.request_id))
+    said: Headers = (NO_STORE, ("Kycgate-Request", refusing.request_id))
+    if refusing.reasons[0].code is Code.DOOR_BLIND:
+        # A front that can send it through the proxy instead may do so at once.
+        said = (*said, ("Kycgate-Door", "proxy"))
+    return said
 
 
 def _problem(refusing: Refusing, codes: tuple[Code, ...], status: int) -> Reply:
@@ -156,7 +177,8 @@ def _problem(refusing: Refusing, codes: tuple[Code, ...], status: int) -> Reply:
     }
     if refusing.link is not None:
         body["verify_url"] = refusing.link
-    headers: Headers = (("Content-Type", "application/problem+json"), *_common(refusing))
+    kind = ("Content-Type", "application/problem+json")
+    headers: Headers = (kind, *_common(refusing), *_retry_after(refusing))
     if status == 401:
         challenge = f'Kycgate realm="{refusing.realm}", error="{outside[0]}"'
         headers = (*headers, ("WWW-Authenticate", challenge))
@@ -173,7 +195,7 @@ def reasons_of(error: KycgateError) -> tuple[Reason, ...]:
             known = (Code.AMBIGUOUS_REQUEST, Code.TOO_LARGE)
             code = error.code if error.code in known else Code.MALFORMED
             return (Reason(code, f"{error.message.rstrip('.')}."),)
-        case Unauthenticated() | NotFound() | Conflict():
+        case Unauthenticated() | NotFound() | Conflict() | Busy():
             return (Reason(error.code, error.message),)
         case Unavailable():
             return (Reason(Code.DEPENDENCY, error.message),)
@@ -218,10 +240,18 @@ class Tally:
 
     def add(self, code: Code, now: int) -> dict[str, Any] | None:
         """Counts one; gives the counts to be logged when their time has come, and starts anew."""
+        self.note(code, now)
+        return self.due(now)
+
+    def note(self, code: Code, now: int) -> None:
+        """Counts one, and leaves it to others to log it."""
         with self._lock:
             self._since = now if self._since is None else self._since
             self._counts[str(code)] = self._counts.get(str(code), 0) + 1
-            if now - self._since < self.every_s:
+
+    def due(self, now: int) -> dict[str, Any] | None:
+        with self._lock:
+            if self._since is None or now - self._since < self.every_s:
                 return None
             due = {"since": self._since, "counts": self._counts}
             self._since, self._counts = None, {}

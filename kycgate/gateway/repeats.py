@@ -15,6 +15,7 @@ from kycgate.gateway.parts import GateParts
 from kycgate.store.base import Job
 
 _LOOK_EVERY_S = 0.1
+_PAYMENT_REQUIRED = 402
 
 
 def fingerprint(account: str, request: CleanRequest, body: bytes) -> bytes:
@@ -58,7 +59,13 @@ class Repeats:
             raise _refused(
                 Code.IDEMPOTENCY_MISMATCH, "the Idempotency-Key stands for another request"
             )
-        return self._answered(self._wait(begun.job), job.created_at)
+        first = self._wait(begun.job)
+        if first.state == "answered" and first.answer_status == _PAYMENT_REQUIRED:
+            # The first was told the price; this one may pay. Of several, one goes on.
+            if self._parts.store.reopen_unpaid(first.id, at=job.created_at):
+                return None
+            first = self._wait(self._parts.store.job(first.id) or first)
+        return self._answered(first, job.created_at)
 
     def _wait(self, first: Job) -> Job:
         if _final(first) or not self._seats.acquire(blocking=False):

@@ -2,7 +2,8 @@
 
 Knows neither what the applications do nor where their parts come from: it is given an ASGI
 application for the marketplace, a WSGI application for the control plane, and an address for each;
-and, where a front asks before it forwards, one more ASGI application `beside` them.
+where a front asks before it forwards, one more ASGI application `beside` them; and whatever is
+`further` asked on a listener of its own.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from typing import Any
 import uvicorn
 from a2wsgi import WSGIMiddleware
 
+from kycgate.gateway.limits import Counts
+from kycgate.gateway.standing import Answering, StandingProtocol
 from kycgate.gateway.strict import Limits, StrictConfig, StrictProtocol
 
 Message = MutableMapping[str, Any]
@@ -43,6 +46,9 @@ class Running:
         self._stopper = stopper
         self.gateway_port, self.control_port = ports[:2]
         self.beside_port = ports[2] if len(ports) > 2 else None
+        """Of `beside`, else of the first of `further`."""
+        self.ports = tuple(ports)
+        """All of them, in the order in which the applications were given."""
 
     def stop(self) -> None:
         if self._thread.is_alive():
@@ -90,6 +96,7 @@ def run(
     gateway_at: Bind,
     control_at: Bind,
     beside: Beside | None = None,
+    further: Sequence[Beside] = (),
     limits: Limits | None = None,
     started: Callable[[int, int], None] | None = None,
 ) -> None:
@@ -107,7 +114,7 @@ def run(
             loop.add_signal_handler(name, stop.set)
         await _serve(apps, control, sockets, limits, stop, lambda: started and started(*ports[:2]))
 
-    apps, binds = _further(gateway, beside)
+    apps, binds = _every(gateway, beside, further)
     with _bound(gateway_at, control_at, *binds) as sockets:
         ports = [_port(each) for each in sockets]
         _run(main)
@@ -120,12 +127,13 @@ def start_in_thread(
     gateway_at: Bind = ("127.0.0.1", 0),
     control_at: Bind = ("127.0.0.1", 0),
     beside: Beside | None = None,
+    further: Sequence[Beside] = (),
     limits: Limits | None = None,
 ) -> Running:
     """Serve in a thread; returns when both listen. Raises what kept the server from starting."""
     up: Future[Callable[[], None]] = Future()
     ports: Future[list[int]] = Future()
-    apps, binds = _further(gateway, beside)
+    apps, binds = _every(gateway, beside, further)
 
     async def main(sockets: Sequence[socket.socket]) -> None:
         stop = asyncio.Event()
@@ -154,8 +162,12 @@ def start_in_thread(
     return Running(thread, stopper, ports.result())
 
 
-def _further(gateway: AsgiApp, beside: Beside | None) -> tuple[list[AsgiApp], list[Bind]]:
-    return ([gateway], []) if beside is None else ([gateway, beside[0]], [beside[1]])
+def _every(
+    gateway: AsgiApp, beside: Beside | None, further: Sequence[Beside]
+) -> tuple[list[AsgiApp], list[Bind]]:
+    """The applications, and where those besides the gateway listen."""
+    others = [*(() if beside is None else (beside,)), *further]
+    return [gateway, *(app for app, _ in others)], [bind for _, bind in others]
 
 
 async def _serve(
@@ -167,10 +179,10 @@ async def _serve(
     started: Callable[[], object],
 ) -> None:
     wsgi = WSGIMiddleware(control)
+    neighbours = Counts(limits.connections_per_address, limits.connections)
     servers = [
-        _Server(_config(apps[0], limits, date=False)),
-        _Server(_config(wsgi, limits, date=True)),
-        *(_Server(_config(app, limits, date=False)) for app in apps[1:]),
+        _Server(_config(app, limits, neighbours, date=app is wsgi))
+        for app in (apps[0], wsgi, *apps[1:])
     ]
     serving = [
         asyncio.create_task(server.serve([sock]))
@@ -196,10 +208,11 @@ async def _until(
     await stop.wait()
 
 
-def _config(app: Any, limits: Limits, *, date: bool) -> StrictConfig:
+def _config(app: Any, limits: Limits, neighbours: Counts, *, date: bool) -> StrictConfig:
+    answers = app.answers if isinstance(app, Answering) else None
     config = StrictConfig(
         app,
-        http=StrictProtocol,
+        http=StrictProtocol if answers is None else StandingProtocol,
         ws="none",
         interface="asgi3",
         lifespan="on",
@@ -214,6 +227,8 @@ def _config(app: Any, limits: Limits, *, date: bool) -> StrictConfig:
         timeout_graceful_shutdown=limits.grace_seconds,
     )
     config.limits = limits
+    config.answers = answers
+    config.neighbours = neighbours
     return config
 
 

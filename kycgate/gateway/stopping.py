@@ -6,12 +6,13 @@ marketplace has said for every deployment that it is ended or that there is no s
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections.abc import Callable
 
-from kycgate.core.assertion import EMPTY, HEADER
+from kycgate.core.assertion import HEADER
 from kycgate.errors import KycgateError, Unavailable
-from kycgate.gateway.adapters.base import Adapter
+from kycgate.gateway.adapters.base import Adapter, Ending
 from kycgate.gateway.parts import Asserter
 from kycgate.gateway.view import Headers, Identity
 from kycgate.store.base import OutboxItem, Store
@@ -19,8 +20,11 @@ from kycgate.store.base import OutboxItem, Store
 KIND = "stop_jobs"
 """Outbox items: {"account": account key}."""
 
-Send = Callable[[str, str, Headers], int]
-"""(method, target, headers) → the marketplace's status. Raises Unavailable without an answer."""
+Send = Callable[[str, str, Headers, bytes], tuple[int, bytes]]
+"""(method, target, headers, body) → status and body of the marketplace's answer.
+
+Raises Unavailable without an answer.
+"""
 
 _RETRY_S = 15
 _RETRY_MOST_S = 600
@@ -71,19 +75,23 @@ class JobStopper:
         if key is None:
             raise Unavailable("no upstream credential to stop this account's jobs with")
         answers = [
-            self._send(method, target, self._headers(account, method, target, key, now))
-            for method, target in self._adapter.stops(deployment)
-        ]
-        ended = any(200 <= status < 300 for status in answers)
-        gone = all(status in (404, 410) for status in answers)
+            self._send(ending.method, ending.target, self._headers(account, ending, key, now),
+                       ending.body)
+            for ending in self._adapter.stops(deployment)
+        ]  # fmt: skip
+        ended = any(self._adapter.accepted(status, answer) for status, answer in answers)
+        gone = all(status in (404, 410) for status, _ in answers)
         if not ended and not gone:
-            raise Unavailable(f"the marketplace answered {answers} to a stop")
+            told = [status for status, _ in answers]
+            raise Unavailable(f"the marketplace answered {told} to a stop")
 
-    def _headers(self, account: str, method: str, target: str, key: str, now: int) -> Headers:
+    def _headers(self, account: str, ending: Ending, key: str, now: int) -> Headers:
         """A marketplace that acts on asserted changes only must hear our own stops too."""
-        headers = self._adapter.with_key((), key)
+        stated: Headers = (("Content-Type", "application/json"),) if ending.body else ()
+        headers = self._adapter.with_key(stated, key)
         if self._asserter is None:
             return headers
         whose = Identity(account, None, None, 0, None)
-        said = self._asserter.say(method, target.encode("ascii"), EMPTY, whose, now=now)
+        target, digest = ending.target.encode("ascii"), hashlib.sha256(ending.body).digest()
+        said = self._asserter.say(ending.method, target, digest, whose, now=now)
         return (*headers, (HEADER, said))

@@ -17,6 +17,8 @@ import json
 import re
 from asyncio import TimerHandle, Transport
 from dataclasses import dataclass
+from functools import lru_cache
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
 import httptools
 import uvicorn
@@ -27,6 +29,9 @@ from uvicorn.protocols.http.httptools_impl import (
 )
 
 from kycgate.errors import Code
+from kycgate.gateway.limits import Counts, neighbourhood
+
+Network = IPv4Network | IPv6Network
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +51,14 @@ class Limits:
     keep_alive_seconds: int = 75
     drain_bytes: int = 16 * 1024 * 1024
     """Body bytes read and thrown away after an early answer, before the connection is closed."""
+    body_bytes_per_second: int = 256
+    """Slowest body, on average over `body_seconds`: below it, each byte costs us more than it
+    brings."""
     connections: int = 4096
+    connections_per_address: int = 256
+    """From one address (IPv6: one /64)."""
+    fronts: tuple[Network, ...] = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
+    """Whoever connects for many: not counted per address."""
     grace_seconds: int = 10
     """How long running requests may finish after a stop."""
 
@@ -55,6 +67,10 @@ class StrictConfig(uvicorn.Config):
     """uvicorn's settings and ours in one value, the only thing a protocol is given."""
 
     limits: Limits = Limits()
+    neighbours: Counts
+    """Connections per address; one for all listeners of a server."""
+    answers: object | None = None
+    """What the application may say again (`standing.StandingAnswers`)."""
 
 
 class _Fault(Exception):
@@ -91,6 +107,7 @@ class StrictProtocol(HttpToolsProtocol):
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self._limits = self.config.limits
+        self._counted: str | None = None
         self._fault: _Fault | None = None
         self._closed_to_input = False
         self._in_message = False
@@ -99,15 +116,30 @@ class StrictProtocol(HttpToolsProtocol):
         self._header_count = 0
         self._drained = 0
         self._heard_at = 0.0
+        self._heard_bytes = 0
         self._body_timer: TimerHandle | None = None
         self._write_timer: TimerHandle | None = None
         self._header_timer: TimerHandle | None = None
+        if not self._has_room():
+            self._close()
+            return
         self._await_header()
+
+    def _has_room(self) -> bool:
+        if self.client is None or _is_front(self.client[0], self._limits.fronts):
+            return True
+        key = neighbourhood(self.client[0])
+        if not self.config.neighbours.enter(key):
+            return False
+        self._counted = key
+        return True
 
     def connection_lost(self, exc: Exception | None) -> None:
         for timer in (self._header_timer, self._body_timer, self._write_timer):
             if timer is not None:
                 timer.cancel()
+        if self._counted is not None:
+            self.config.neighbours.leave(self._counted)
         self._unset_keepalive_if_required()
         super().connection_lost(exc)
 
@@ -184,6 +216,7 @@ class StrictProtocol(HttpToolsProtocol):
 
     def on_body(self, body: bytes) -> None:
         self._heard_at = self.loop.time()
+        self._heard_bytes += len(body)
         if self.cycle.response_complete:
             self._drained += len(body)
             if self._drained > self._limits.drain_bytes:
@@ -259,16 +292,15 @@ class StrictProtocol(HttpToolsProtocol):
 
     def _await_body(self) -> None:
         self._heard_at = self.loop.time()
+        self._heard_bytes = 0
         self._body_timer = self.loop.call_later(self._limits.body_seconds, self._body_late)
 
     def _body_late(self) -> None:
-        silence = self.loop.time() - self._heard_at
-        if self.flow.read_paused:  # we stopped listening, the caller did not stop talking
+        limits, silence = self._limits, self.loop.time() - self._heard_at
+        enough = limits.body_bytes_per_second * limits.body_seconds
+        talking = self._heard_bytes >= enough and silence < limits.body_seconds
+        if self.flow.read_paused or talking:  # paused: we stopped listening, not the caller
             self._await_body()
-        elif silence < self._limits.body_seconds:
-            self._body_timer = self.loop.call_later(
-                self._limits.body_seconds - silence, self._body_late
-            )
         else:
             self._refuse(_Fault("the body took too long", status=408, code=Code.MALFORMED))
 
@@ -284,6 +316,14 @@ class StrictProtocol(HttpToolsProtocol):
         if self._write_timer is not None:
             self._write_timer.cancel()
             self._write_timer = None
+
+
+@lru_cache(maxsize=1024)
+def _is_front(address: str, fronts: tuple[Network, ...]) -> bool:
+    try:
+        return any(ip_address(address) in network for network in fronts)
+    except ValueError:
+        return False
 
 
 def _check(version: str, method: bytes, target: bytes, headers: list[tuple[bytes, bytes]]) -> bytes:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 Headers = tuple[tuple[str, str], ...]
 """Header fields in order, names as received, values as latin-1 text, duplicates kept."""
@@ -90,6 +90,17 @@ class Forward:
     """Called at most once with the upstream's status, headers, body. May touch the store."""
     answer_limit: int = 4 * 1024 * 1024
     identity: Identity | None = None
+    charge: Callable[[], bool] | None = None
+    """Takes one more request like this from what its caller may ask; false: none was left."""
+    lane: Literal["usual", "stop", "long"] = "usual"
+    """Which of a door's bounds on what is under way at once it counts against."""
+    goes_on: Callable[[int], int] | None = None
+    """For a long answer: given the time, until when (Unix seconds) it may go on as things stand; 0
+    or less than now: cut it off. To be asked every few seconds. May wait; raises Unavailable when
+    nobody knows, and then the last answer stands."""
+    until: int = 0
+    """Last second + 1 in which the same question gets this very answer, while `GatePort.mark`
+    stays the same; 0: it must be asked every time."""
 
 
 class GatePort(Protocol):
@@ -104,5 +115,15 @@ class GatePort(Protocol):
     def check(self, view: RequestView) -> Forward | Reply:
         """The answer. May wait for store, chain or catalogue: not for an event loop."""
 
+    def mark(self) -> object | None:
+        """Under which mark answers are given now: a Forward with `until` stands while this is the
+        same object. None: something may have changed. Take it before asking. Never blocks."""
+
+    def refresh(self) -> None:
+        """Look whether anything has changed, so that no request has to. May wait."""
+
     def too_large(self, view: RequestView) -> Reply:
         """The answer when the body exceeds the limit `needs_body` gave. Never blocks."""
+
+    def too_many(self, view: RequestView) -> Reply:
+        """The answer when the door has too much under way already. Never blocks."""

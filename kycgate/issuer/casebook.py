@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -17,6 +17,7 @@ from kycgate.issuer.cases import (
     Action,
     Countries,
     Details,
+    NamedParty,
     Need,
     State,
     document,
@@ -24,13 +25,24 @@ from kycgate.issuer.cases import (
     transition,
     ultimate_country,
 )
-from kycgate.issuer.checks import Finding, Screening
+from kycgate.issuer.checks import Finding, Screening, doubts
+from kycgate.issuer.ownership import OWNERS, OwnershipDesk
 from kycgate.issuer.vault import Entropy, Log, Vault
-from kycgate.store.base import Case, CaseEvent, Clearance, SealedEvidence, Store, Subject
+from kycgate.store.base import (
+    Case,
+    CaseEvent,
+    Clearance,
+    SealedBlob,
+    SealedEvidence,
+    Store,
+    Subject,
+)
 
 DETAILS: Final = "details"
 SCREENING: Final = "screening"
 DECISION: Final = "decision"
+_SETTLED: Final = (Action.SUBMIT, Action.APPROVE, Action.VERIFY, Action.RENEW, Action.FLAG)
+"""Steps at which the owners are looked at anew."""
 """Kinds of evidence: what the renter said, what the lists said, what a reviewer said."""
 
 _ALL: Final = 10_000
@@ -54,6 +66,9 @@ class CaseBook:
         self._log = log
         self._entropy = entropy
         self.countries = countries
+        self.owners: OwnershipDesk | None = None
+        """who follows owners and registers; without one, what was told is all there is"""
+        self._found: dict[str, Screening] = {}
 
     # -- finding ---------------------------------------------------------------------------------
 
@@ -116,6 +131,8 @@ class CaseBook:
         """The account's subject, a new one if it has none."""
         subject = self._store.subject_of(account.key)
         if subject is not None:
+            if subject.restricted_until is not None:
+                raise Conflict("what is known of this account is kept for the law alone")
             return subject
         subject = self._vault.new_subject(kind, now=now)
         try:
@@ -177,6 +194,7 @@ class CaseBook:
     def move(self, case: Case, action: Action, actor: str, now: int, **changed: Any) -> Case:
         """The case after the action, stored with its event."""
         after = transition(State(case.state), action)
+        changed |= self._settled(case, action, now)
         moved = replace(case, state=after, updated_at=now, **changed)
         event = CaseEvent(case.id, now, actor, action, case.state, after)
         self._store.move_case(moved, from_state=case.state, event=event)
@@ -242,6 +260,7 @@ class CaseBook:
 
     def keep_screening(self, case: Case, screening: Screening, now: int) -> None:
         """What the lists said is evidence too, clear or not."""
+        self._found[case.id] = screening
         self.keep(case, SCREENING, screening.document(), now)
 
     def decide(self, kind: str, case: Case, verdict: dict[str, Any], now: int, **more: Any) -> None:
@@ -255,9 +274,11 @@ class CaseBook:
         """Every piece, in the order of sealing."""
         return sorted(self._store.evidence_of(case.id), key=lambda each: each.id)
 
-    def open(self, evidence: SealedEvidence, *, reader: str, now: int) -> dict[str, Any]:
+    def open(
+        self, evidence: SealedEvidence, *, reader: str, now: int, hold: str | None = None
+    ) -> dict[str, Any]:
         """One piece, its reading logged."""
-        return self._vault.open(evidence, reader=reader, now=now)
+        return self._vault.open(evidence, reader=reader, now=now, hold=hold)
 
     def has_details(self, case: Case) -> bool:
         """Whether the renter has said anything yet."""
@@ -301,15 +322,81 @@ class CaseBook:
         for finding in findings:
             key = self._vault.blind(case.subject_id, finding.statement)
             self._store.add_clearance(Clearance(case.subject_id, key, case.id, reviewer, now))
+        if findings:
+            self._settled(case, Action.APPROVE, now)
 
     def uncleared(self, case: Case, screening: Screening) -> Screening:
         """Less what reviewers have found to be somebody else. A listed wallet stays."""
         known = self._store.clearances_of(case.subject_id) if screening.findings else frozenset()
         if not known:
             return screening
+        blind = self._vault.blind
         return screening.without(
-            lambda finding: self._vault.blind(case.subject_id, finding.statement) in known
+            lambda finding: blind(case.subject_id, finding.statement) in known,
+            lambda finding: blind(case.subject_id, finding.listed) in known,
         )
+
+    # -- pictures --------------------------------------------------------------------------------
+
+    def keep_picture(self, case: Case, side: str, media: str, data: bytes, now: int) -> SealedBlob:
+        """Seal and store a picture."""
+        blob = self._vault.seal_blob(case.subject_id, side, media, data, case_id=case.id, now=now)
+        self._store.add_blob(blob)
+        return blob
+
+    def pictures(self, case: Case) -> list[SealedBlob]:
+        """The pictures of a case, oldest first, without their contents."""
+        return self._store.blobs_of(case.id)
+
+    def open_picture(
+        self, case: Case, picture_id: str, *, reader: str, now: int, hold: str | None = None
+    ) -> Iterator[bytes]:
+        """One picture of this case, its reading logged. Raises NotFound."""
+        blob = self._store.blob(picture_id)
+        if blob is None or blob.case_id != case.id:
+            raise NotFound("no such picture in this case")
+        return self._vault.open_blob(blob, reader=reader, now=now, hold=hold)
+
+    def link(self, account: Account, subject_id: str, now: int) -> None:
+        """Make the account the subject's. Conflict when it is another's."""
+        self._store.link_account(account.key, subject_id, at=now)
+
+    # -- owners ----------------------------------------------------------------------------------
+
+    def also(self, told: Details, *, now: int) -> tuple[NamedParty, ...]:
+        """Whom registers name as owners beyond what was told: to be screened too."""
+        return () if self.owners is None else self.owners.also(told, now=now)
+
+    def doubts(self, told: Details, *, now: int) -> tuple[Code, ...]:
+        """Why a reviewer must look although the lists are clear."""
+        return doubts(told) if self.owners is None else self.owners.doubts(told, now=now)
+
+    def new_doubts(self, case: Case, told: Details, *, now: int) -> tuple[Code, ...]:
+        """What registers have come to say against an approved case."""
+        return () if self.owners is None else self.owners.new_doubts(case, told, now=now)
+
+    def acknowledge(
+        self, case: Case, findings: Sequence[Finding], verdict: dict[str, Any], now: int
+    ) -> None:
+        """Remember that an owner is that entry, for as long as entry and details stay the same."""
+        self.decide("owner_listed", case, verdict, now)
+        for each in findings:
+            key = self._vault.blind(case.subject_id, each.listed)
+            reviewer = verdict["reviewer"]
+            self._store.add_clearance(Clearance(case.subject_id, key, case.id, reviewer, now))
+        self._settled(case, Action.FLAG, now)
+
+    def _settled(self, case: Case, action: Action, now: int) -> dict[str, Any]:
+        """What the gate must know of the owners, stored; and what the case takes from it."""
+        found = self._found.pop(case.id, None)
+        if self.owners is None or action not in _SETTLED:
+            return {}
+        try:
+            told = self.details(case, reader=OWNERS, now=now)
+        except (NotFound, Conflict):
+            return {}  # erased, or a draft without details: there is nobody to follow
+        ultimate = self.owners.settle(case, told, found, now=now)
+        return {} if action is Action.FLAG else {"ultimate_country": ultimate}
 
     def changed(self, *, since: int, after: tuple[int, str], limit: int) -> list[Case]:
         """Cases changed since that moment, above the (updated_at, id) `after`, in that order."""

@@ -23,10 +23,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from enum import Enum, StrEnum
-from typing import Any, Final, NoReturn, Protocol
+from typing import TYPE_CHECKING, Any, Final, NoReturn, Protocol
 
 from kycgate.core.claims import Kind
 from kycgate.errors import Conflict, Malformed
+
+if TYPE_CHECKING:
+    from kycgate.issuer.owning import Owner
 
 MAX_NAME: Final = 400
 """Characters. The longest on the US Consolidated Screening List of July 2026 has 381."""
@@ -47,6 +50,8 @@ class State(StrEnum):
     APPROVED = "approved"
     REFUSED = "refused"
     REVOKED = "revoked"
+    CLOSED = "closed"
+    """the renter asked to be erased, or the time to keep the data was over"""
 
 
 class Action(StrEnum):
@@ -62,6 +67,7 @@ class Action(StrEnum):
     REOPEN = "reopen"
     ASK = "ask"
     VERIFY = "verify"
+    CLOSE = "close"
 
 
 TRANSITIONS: Final[Mapping[tuple[State, Action], State]] = {
@@ -93,6 +99,12 @@ TRANSITIONS: Final[Mapping[tuple[State, Action], State]] = {
     # Reopening leaves the old case as it is: the answer is the state of the new one.
     (State.REFUSED, Action.REOPEN): State.DRAFT,
     (State.REVOKED, Action.REOPEN): State.DRAFT,
+    (State.CLOSED, Action.REOPEN): State.DRAFT,
+    (State.DRAFT, Action.CLOSE): State.CLOSED,
+    (State.SUBMITTED, Action.CLOSE): State.CLOSED,
+    (State.NEEDS, Action.CLOSE): State.CLOSED,
+    (State.REVIEW, Action.CLOSE): State.CLOSED,
+    (State.APPROVED, Action.CLOSE): State.CLOSED,
 }
 """Every step there is. What is not here is a Conflict."""
 
@@ -149,6 +161,9 @@ class Countries(Protocol):
     def alpha2(self, numeric: int) -> str:
         """The two-letter code of a number `numeric` gave."""
 
+    def regions(self, country: int) -> frozenset[str]:
+        """ISO 3166-2 codes of a country whose regions rules tell apart; empty for others."""
+
 
 class Above(Enum):
     """What stands above the last owner named: nobody, or nobody said."""
@@ -165,6 +180,9 @@ class Parent:
     country: int
     registration_number: str | None
     parent: Parent | Above
+    lei: str | None = None
+    region: str | None = None
+    """ISO 3166-2, asked for where only a part of the country is embargoed"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +192,7 @@ class Person:
     name: str
     country: int
     birth_date: str | None
+    region: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +206,10 @@ class Organisation:
     headquarters_country: int
     parent: Parent | Above
     representative: str
+    owners: tuple[Owner, ...] | None = None
+    """who holds 25 % or more; empty: nobody does; None: not told"""
+    region: str | None = None
+    headquarters_region: str | None = None
 
 
 Details = Person | Organisation
@@ -194,7 +217,8 @@ Details = Person | Organisation
 
 @dataclass(frozen=True, slots=True)
 class NamedParty:
-    """A name to screen, and its part: `subject`, `parent`, `parent.parent`…, `representative`."""
+    """A name to screen, and its part: `subject`, `parent`, `parent.parent`…, `owner.1`,
+    `owner.1.owner.2`…, `representative`."""
 
     role: str
     name: str
@@ -204,6 +228,8 @@ class NamedParty:
     birth_date: str = ""
     lei: str = ""
     registration_number: str = ""
+    decisive: bool = True
+    """whether the subject can't be dealt with for a moment where this party is listed for sure"""
 
 
 def parse_details(kind: Kind, raw: object, *, countries: Countries, now: int) -> Details:
@@ -212,11 +238,11 @@ def parse_details(kind: Kind, raw: object, *, countries: Countries, now: int) ->
     `raw` is decoded JSON; `now` (Unix seconds UTC) bounds dates of birth. Raises Malformed with the
     path of the first field that is unknown, missing, of the wrong type, too long or impossible.
     """
-    form = _Form(raw, "", countries)
+    form = Form(raw, "", countries)
     if kind is Kind.PERSON:
         details: Details = _person(form, now)
     else:
-        details = _organisation(form)
+        details = _organisation(form, now)
     form.finish()
     return details
 
@@ -225,16 +251,30 @@ def document(details: Details, countries: Countries) -> dict[str, Any]:
     """The details as parse_details reads them: what is sealed as evidence."""
     if isinstance(details, Person):
         born = {} if details.birth_date is None else {"birth_date": details.birth_date}
-        return {"name": details.name, "country": countries.alpha2(details.country)} | born
+        where = {} if details.region is None else {"region": details.region}
+        return {"name": details.name, "country": countries.alpha2(details.country)} | born | where
     return {
         "name": details.name,
         "registration_number": details.registration_number,
         **({} if details.lei is None else {"lei": details.lei}),
         "country": countries.alpha2(details.country),
         "headquarters_country": countries.alpha2(details.headquarters_country),
+        **_told("region", details.region),
+        **_told("headquarters_region", details.headquarters_region),
         **_parent_document(details.parent, countries),
+        **owners_document(details.owners, countries),
         "representative": {"name": details.representative},
     }
+
+
+def owners_document(owners: tuple[Owner, ...] | None, countries: Countries) -> dict[str, Any]:
+    """The owners as they are read; nothing where nobody told."""
+    return {} if owners is None else {"owners": [each.document(countries) for each in owners]}
+
+
+def owner_parties(owners: tuple[Owner, ...] | None) -> tuple[NamedParty, ...]:
+    """Every owner to be screened."""
+    return tuple(party for each in owners or () for party in each.parties())
 
 
 def ultimate_country(details: Details) -> int:
@@ -263,7 +303,7 @@ def parents(details: Details) -> tuple[Parent, ...]:
 
 
 def parties(details: Details) -> tuple[NamedParty, ...]:
-    """Everybody who must be screened: the subject, every parent, the representative."""
+    """Everybody who must be screened: the subject, parents, owners, the representative."""
     if isinstance(details, Person):
         born = details.birth_date or ""
         return (NamedParty("subject", details.name, Kind.PERSON, details.country, born),)
@@ -273,6 +313,7 @@ def parties(details: Details) -> tuple[NamedParty, ...]:
             parent.name,
             Kind.ORGANISATION,
             parent.country,
+            lei=parent.lei or "",
             registration_number=parent.registration_number or "",
         )
         for height, parent in enumerate(parents(details), start=1)
@@ -287,6 +328,7 @@ def parties(details: Details) -> tuple[NamedParty, ...]:
             registration_number=details.registration_number,
         ),
         *chain,
+        *owner_parties(details.owners),
         NamedParty("representative", details.representative, Kind.PERSON),
     )
 
@@ -333,7 +375,7 @@ def _invisible(character: str) -> bool:
 # -- reading one level of the form ---------------------------------------------------------------
 
 
-class _Form:
+class Form:
     """One JSON object being read: each field is taken once, and what is left over is an error."""
 
     def __init__(self, raw: object, path: str, countries: Countries) -> None:
@@ -370,8 +412,27 @@ class _Form:
             "is not a country code", field=self.path(name), remedy="two capital letters, as in SG"
         )
 
-    def form(self, name: str) -> _Form:
-        return _Form(self.take(name), self.path(name), self.countries)
+    def region(self, name: str, country: int) -> str | None:
+        """A region of that country, where one is told and asked for."""
+        if name not in self._left:
+            return None
+        value, known = self._left.pop(name), self.countries.regions(country)
+        if not known:
+            raise Malformed(
+                "is asked for only where a part of the country is embargoed",
+                field=self.path(name),
+                remedy="leave it out",
+            )
+        if type(value) is not str or value not in known:
+            raise Malformed(
+                "is not a region of this country",
+                field=self.path(name),
+                remedy="ISO 3166-2: one of " + ", ".join(sorted(known)),
+            )
+        return value
+
+    def form(self, name: str) -> Form:
+        return Form(self.take(name), self.path(name), self.countries)
 
     def finish(self) -> None:
         for name in self._left:
@@ -384,34 +445,42 @@ class _Form:
             )
 
 
-def _person(form: _Form, now: int) -> Person:
+def _person(form: Form, now: int) -> Person:
     return Person(
         name=form.text("name", MAX_NAME),
-        country=form.country("country"),
-        birth_date=_birth_date(form, now) if form.has("birth_date") else None,
+        country=(country := form.country("country")),
+        birth_date=parse_birth_date(form, now) if form.has("birth_date") else None,
+        region=form.region("region", country),
     )
 
 
-def _organisation(form: _Form) -> Organisation:
-    return Organisation(
+def _organisation(form: Form, now: int) -> Organisation:
+    from kycgate.issuer.owning import parse_owners, require_no_circle
+
+    details = Organisation(
         name=form.text("name", MAX_NAME),
         registration_number=form.text("registration_number", MAX_REGISTRATION),
-        lei=_lei(form) if form.has("lei") else None,
-        country=form.country("country"),
-        headquarters_country=form.country("headquarters_country"),
+        lei=parse_lei(form) if form.has("lei") else None,
+        country=(country := form.country("country")),
+        headquarters_country=(seat := form.country("headquarters_country")),
         parent=_parent(form, MAX_PARENTS),
         representative=_representative(form),
+        owners=parse_owners(form, now) if form.has("owners") else None,
+        region=form.region("region", country),
+        headquarters_region=form.region("headquarters_region", seat),
     )
+    require_no_circle(details)
+    return details
 
 
-def _representative(form: _Form) -> str:
+def _representative(form: Form) -> str:
     inner = form.form("representative")
     name = inner.text("name", MAX_NAME)
     inner.finish()
     return name
 
 
-def _parent(form: _Form, allowed: int) -> Parent | Above:
+def _parent(form: Form, allowed: int) -> Parent | Above:
     if not form.has("parent"):
         return Above.UNKNOWN
     raw = form.take("parent")
@@ -424,20 +493,22 @@ def _parent(form: _Form, allowed: int) -> Parent | Above:
             field=path,
             remedy=f"name at most {MAX_PARENTS} and leave the last one's parent out",
         )
-    inner = _Form(raw, path, form.countries)
+    inner = Form(raw, path, form.countries)
     parent = Parent(
         name=inner.text("name", MAX_NAME),
-        country=inner.country("country"),
+        country=(country := inner.country("country")),
         registration_number=inner.text("registration_number", MAX_REGISTRATION)
         if inner.has("registration_number")
         else None,
         parent=_parent(inner, allowed - 1),
+        lei=parse_lei(inner) if inner.has("lei") else None,
+        region=inner.region("region", country),
     )
     inner.finish()
     return parent
 
 
-def _lei(form: _Form) -> str:
+def parse_lei(form: Form) -> str:
     value = form.take("lei")
     if type(value) is str and valid_lei(value):
         return value
@@ -448,7 +519,7 @@ def _lei(form: _Form) -> str:
     )
 
 
-def _birth_date(form: _Form, now: int) -> str:
+def parse_birth_date(form: Form, now: int) -> str:
     value, path = form.take("birth_date"), form.path("birth_date")
     if type(value) is not str or not re.fullmatch(r"\d{4}-\d{2}-\d{2}", value, re.ASCII):
         _bad_birth_date(path)
@@ -481,6 +552,12 @@ def _parent_document(above: Parent | Above, countries: Countries) -> dict[str, A
             "name": above.name,
             "country": countries.alpha2(above.country),
             **({} if number is None else {"registration_number": number}),
+            **_told("lei", above.lei),
+            **_told("region", above.region),
             **_parent_document(above.parent, countries),
         }
     }
+
+
+def _told(name: str, value: str | None) -> dict[str, str]:
+    return {} if value is None else {name: value}

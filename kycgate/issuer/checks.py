@@ -95,6 +95,18 @@ class Finding:
     hit: Hit
     asked: bytes
     """canonical: who was asked about, with everything that was told"""
+    decisive: bool = True
+    """False: an owner whose share alone does not block the subject"""
+
+    @property
+    def sure(self) -> bool:
+        """Whether the name, or a number, leaves no doubt that it is that party."""
+        return str(self.hit.band) == _BLOCK
+
+    @property
+    def listed(self) -> bytes:
+        """What a reviewer says who finds that it is that party: the reverse of `statement`."""
+        return b"listed:" + self.statement
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -114,7 +126,7 @@ class Finding:
     @property
     def final(self) -> bool:
         """Whether an attestation can't wait for a reviewer."""
-        return self.role == WALLET or (self.role != OPINION and str(self.hit.band) == _BLOCK)
+        return self.role == WALLET or (self.role != OPINION and self.sure and self.decisive)
 
     def document(self) -> dict[str, Any]:
         """As sealed evidence: holds names."""
@@ -144,6 +156,8 @@ class Screening:
     findings: tuple[Finding, ...]
     cleared: tuple[Finding, ...] = ()
     """hits that a reviewer has found to be somebody else"""
+    acknowledged: tuple[Finding, ...] = ()
+    """hits that are that party, as a reviewer has found: an owner whose share rules then weigh"""
     notes: tuple[str, ...] = ()
     """what else was asked, and what came of it"""
 
@@ -161,11 +175,17 @@ class Screening:
         """Whether an attestation can't wait for a reviewer."""
         return any(finding.final for finding in self.findings)
 
-    def without(self, cleared: Callable[[Finding], bool]) -> Screening:
-        """Less the hits a reviewer has cleared. A listed wallet can't be cleared."""
-        gone = tuple(f for f in self.findings if f.role != WALLET and cleared(f))
-        left = tuple(f for f in self.findings if f not in gone)
-        return replace(self, findings=left, cleared=gone)
+    def without(
+        self,
+        cleared: Callable[[Finding], bool],
+        acknowledged: Callable[[Finding], bool] = lambda finding: False,
+    ) -> Screening:
+        """Less the hits a reviewer has cleared, or knows of. A listed wallet can't be cleared."""
+        names = tuple(f for f in self.findings if f.role != WALLET)
+        known = tuple(f for f in names if is_owner(f.role) and acknowledged(f))
+        gone = tuple(f for f in names if f not in known and cleared(f))
+        left = tuple(f for f in self.findings if f not in gone and f not in known)
+        return replace(self, findings=left, cleared=gone, acknowledged=known)
 
     def versions(self) -> list[dict[str, str]]:
         """As the decision log has it: which editions were looked at."""
@@ -181,6 +201,11 @@ class Screening:
             ],
             "findings": [finding.document() for finding in self.findings],
             "cleared": [finding.document() for finding in self.cleared],
+            **(
+                {"acknowledged": [finding.document() for finding in self.acknowledged]}
+                if self.acknowledged
+                else {}
+            ),
             "notes": list(self.notes),
         }
 
@@ -202,7 +227,7 @@ def screen(
     while True:
         before = tuple(screener.versions)
         named = (*parties(details), *also)
-        findings = [*_wallets(accounts, screener), *_names(named, screener, countries)]
+        findings = [*_wallets(accounts, screener), *names(named, screener, countries)]
         lists = tuple((each.name, each.version, each.as_of) for each in screener.versions)
         if [(name, version) for name, version, _ in lists] == [
             (each.name, each.version) for each in before
@@ -227,6 +252,11 @@ def identifiers(party: NamedParty, country: str) -> tuple[Identifier, ...]:
     return tuple(found)
 
 
+def is_owner(role: str) -> bool:
+    """Whether the role is that of somebody who stands above the subject."""
+    return role.startswith(("owner.", "parent", "bods:", "gleif:"))
+
+
 def doubts(details: Details) -> tuple[Code, ...]:
     """Why a reviewer must look although the lists are clear."""
     return () if ultimate_country(details) else (Code.ULTIMATE_COUNTRY_UNKNOWN,)
@@ -244,7 +274,8 @@ def _wallet(account: Account) -> bytes:
     return rfc8785.dumps(["wallet", "0x" + account.address.hex()])
 
 
-def _names(named: Sequence[NamedParty], screener: Screener, countries: Countries) -> list[Finding]:
+def names(named: Sequence[NamedParty], screener: Screener, countries: Countries) -> list[Finding]:
+    """Look up every one of these parties."""
     found = []
     for party in named:
         country = countries.alpha2(party.country) if party.country else ""
@@ -258,5 +289,5 @@ def _names(named: Sequence[NamedParty], screener: Screener, countries: Countries
             birth_date=party.birth_date,
             identifiers=numbers,
         )
-        found += [Finding(party.role, hit, asked) for hit in hits]
+        found += [Finding(party.role, hit, asked, party.decisive) for hit in hits]
     return found

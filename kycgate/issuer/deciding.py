@@ -12,7 +12,7 @@ from kycgate.core.attestation import SignedAttestation
 from kycgate.core.claims import Kind, Level
 from kycgate.errors import Code
 from kycgate.issuer.cases import Action, Details, State
-from kycgate.issuer.checks import Screening, doubts
+from kycgate.issuer.checks import Screening
 from kycgate.issuer.issuing import DAY_S
 from kycgate.issuer.part import RULES, Part
 from kycgate.issuer.proofbook import beside, stands, strongest
@@ -68,7 +68,7 @@ class Deciding(Part):
             *(code for _, proven in read for code in proven.doubts),
             *self._known_elsewhere(proofs),
             *(self._earlier(case) if proofs else ()),
-            *doubts(told),
+            *self._book.doubts(told, now=now),
             *(self._authority(case) if proofs else ()),
             *self._stale_code(now),
         )

@@ -1,7 +1,8 @@
 """Takes a renter from "who are you" to an attestation, and back when it must be taken away.
 
 Decides nothing about a rental. Each part stands in a file of its own: `opening` (the renter),
-`proving` (proofs of identity), `deciding` (rules), `judging` (reviewers), `renewing` (time).
+`proving` (proofs of identity), `documenting` (uploads), `linking` (more wallets), `deciding`
+(rules), `judging` (reviewers), `renewing` (time).
 
 The order of effects is always the same, so that a crash or a race can lose an answer but never let
 somebody through: first the decision is in the log, then the case has moved, then something is
@@ -19,9 +20,10 @@ from kycgate.issuer.cases import Countries
 from kycgate.issuer.checks import Oracle, Screener
 from kycgate.issuer.issuing import Issuer
 from kycgate.issuer.judging import Judging
+from kycgate.issuer.linking import Linking
+from kycgate.issuer.owned import Owned
 from kycgate.issuer.part import RENEWAL, RENTER, RESCREENING, RULES, attested, check_reviewer
 from kycgate.issuer.proofbook import ProofBook
-from kycgate.issuer.proving import Proving
 from kycgate.issuer.renewing import Renewing
 from kycgate.issuer.rules import VerificationRules
 from kycgate.issuer.vault import Entropy, Log, Vault
@@ -30,7 +32,7 @@ from kycgate.store.base import Case, Store
 __all__ = ["RENEWAL", "RENTER", "RESCREENING", "RULES", "Identity", "attested"]
 
 
-class Identity(Proving, Judging, Renewing):
+class Identity(Linking, Judging, Renewing, Owned):
     """This operator's cases and attestations. Every method may also raise Unavailable."""
 
     def __init__(
@@ -80,11 +82,13 @@ class Identity(Proving, Judging, Renewing):
         """The case as it is listed: no personal data."""
         return view.summary(self._book, case)
 
-    def case_view(self, case_id: str, *, reader: str, now: int) -> dict[str, Any]:
+    def case_view(
+        self, case_id: str, *, reader: str, now: int, hold: str | None = None
+    ) -> dict[str, Any]:
         """Everything about a case, evidence opened and each reading logged: see view.case_view."""
         check_reviewer(reader)
         return view.case_view(
-            self._book, self._issuer, self._proofs, case_id, reader=reader, now=now
+            self._book, self._issuer, self._proofs, case_id, reader=reader, now=now, hold=hold
         )
 
     def standing(self, case: Case, *, now: int) -> view.Standing:

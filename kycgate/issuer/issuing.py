@@ -28,8 +28,9 @@ class IssuingRules:
 
     policy: Digest
     life_s: int = LIFE_MOST_S
-    renew_below: int = 4
-    """An attestation is renewed once less than 1/renew_below of its life is left."""
+    renew_below: int = 2
+    """An attestation is renewed once less than 1/renew_below of its life is left: that long before
+    anybody is cut off, an operator hears that renewals fail."""
     wallet_proof_max_age_s: int = 30 * DAY_S
     list_max_age_s: int = 3 * DAY_S
 

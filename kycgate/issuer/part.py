@@ -14,6 +14,7 @@ from kycgate.issuer.cases import Details, NamedParty, State, parse_text
 from kycgate.issuer.checks import Oracle, Screener, Screening, screen
 from kycgate.issuer.issuing import Issuer
 from kycgate.issuer.proofbook import ProofBook
+from kycgate.issuer.renewals import Renewals
 from kycgate.issuer.rules import VerificationRules
 from kycgate.store.base import Case, KeptProof
 
@@ -48,6 +49,7 @@ class Part:
         self._screener = screener
         self._oracle = oracle
         self.rules = rules
+        self.renewals = Renewals()
 
     # -- screening -------------------------------------------------------------------------------
 
@@ -63,7 +65,7 @@ class Part:
             countries=book.countries,
             now=now,
             oracle=self._oracle,
-            also=also,
+            also=(*also, *book.also(told, now=now)),
         )
         return book.uncleared(case, screening)
 

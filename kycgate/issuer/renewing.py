@@ -31,13 +31,13 @@ class Renewing(Part):
             return self._issuer.read(live)
         try:
             renewed = self._renew(case, account, now)
-        except Unavailable:
+            self.renewals.done(account.key)
+        except (Unavailable, Malformed) as e:
             if live is None:
-                raise
-            renewed = None
-        except Malformed as e:
-            if live is None:
+                if isinstance(e, Unavailable):
+                    raise
                 raise Unavailable("what is stored of this case can't be read") from e
+            self.renewals.failed(account.key, ends_at=live.expires_at, why=e.message, now=now)
             renewed = None
         except NotFound:
             renewed = None  # the subject was erased: nothing is left to screen
@@ -61,6 +61,9 @@ class Renewing(Part):
         try:
             if screening.findings:
                 self._stop(case, screening, RENEWAL, now)
+                return None
+            if doubts := book.new_doubts(case, told, now=now):
+                book.flag(case, doubts, RENEWAL, now)
                 return None
             case = book.move(case, Action.RENEW, RENEWAL, now, screened_at=now)
         except Conflict:
@@ -86,6 +89,7 @@ class Renewing(Part):
         except NotFound:
             return None  # the subject was erased: nothing is left to screen
         accounts = book.accounts(case)
+        also = (*also, *book.also(told, now=now))
         screening = screen(told, accounts, screener, countries=book.countries, now=now, also=also)
         screening = book.uncleared(case, screening)
         known = case.state == State.REVIEW and {*screening.codes()} <= {*case.reason_codes}

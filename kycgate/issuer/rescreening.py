@@ -86,6 +86,7 @@ class Rescreening:
         self._read_to: tuple[int, str] = (-1, "")
         self._store_version = -1
         self._recent: dict[str, tuple[int, str]] = {}
+        self._registers: dict[str, str] = {}
         self._change: _Change | None = None
         self._turn = threading.Lock()
 
@@ -137,6 +138,7 @@ class Rescreening:
 
     def _catch_up(self, now: int) -> bool:
         """Read cases changed since the last look into the index; True once there are no more."""
+        self._follow_registers()
         version = self._store.version()
         if version == self._store_version:
             return True
@@ -153,6 +155,14 @@ class Rescreening:
         }
         self._store_version = version
         return True
+
+    def _follow_registers(self) -> None:
+        """Other registers name other owners: everybody is read again."""
+        owners = self._book.owners
+        registers = {} if owners is None else dict(owners.versions)
+        if registers != self._registers:
+            self._registers, self._recent = registers, {}
+            self._read_to, self._store_version = (-1, ""), -1
 
     def _unread(self) -> list[Case]:
         found = self._book.changed(since=0, after=self._read_to, limit=BATCH)
@@ -172,7 +182,7 @@ class Rescreening:
         known = [(case, details) for case, details in told if details is not None]
         proven = self._identity.proofs.parties_of(known, reader=RESCREENING, now=now)
         subjects = [
-            self._subject(case, (*parties(details), *also))
+            self._subject(case, (*parties(details), *also, *self._book.also(details, now=now)))
             for (case, details), also in zip(known, proven, strict=True)
         ]
         if not subjects:

@@ -6,10 +6,12 @@ and forgets.
 Every subject has a data key of 32 random bytes. The store holds it only wrapped under the
 operator's key-encryption key: dropping the wrapped key erases all that was sealed for the subject.
 
-    wrapped key   "KW1" ‖ key id (8) ‖ nonce (12) ‖ AES-256-GCM(data key; aad: subject)
+    wrapped key   see `vaultkeys`
     evidence      "KE1" ‖ nonce (12) ‖ AES-256-GCM({document, salt}; aad: subject, case, kind, id)
     credential    "KC1" ‖ nonce (12) ‖ AES-256-GCM(text; aad: subject, account)
     note          "KN1" ‖ nonce (12) ‖ AES-256-GCM(text; aad: subject, case)
+    blob          "KB1" ‖ prefix (7) ‖ chunks, each AES-256-GCM(up to 64 KiB; aad: subject, case,
+                  kind, id), its nonce: prefix ‖ number (4) ‖ 1 in the last chunk, else 0 (1)
     document      HKDF-SHA256(operator secret; a document's number), 32 bytes: a keyed digest
 
 The operator secret is 32 random bytes, kept wrapped like a data key: a new key-encryption key
@@ -21,34 +23,47 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Final, Protocol
 
 import rfc8785
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.hashes import SHA256, Hash
+from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from kycgate.core.claims import Kind
 from kycgate.core.typed import keccak
-from kycgate.errors import Malformed, Misconfigured, NotFound, Unavailable
-from kycgate.store.base import SealedEvidence, Store, Subject
+from kycgate.errors import Conflict, Malformed, NotFound
+from kycgate.issuer.vaultkeys import (
+    KEY,
+    NONCE,
+    Entropy,
+    FileKeys,
+    KeySource,
+    ManyKeys,
+    key_id,
+    wrapped_under,
+)
+from kycgate.store.base import SealedBlob, SealedEvidence, Store, Subject
 
-Entropy = Callable[[int], bytes]
-"""Gives so many random bytes."""
+__all__ = ["RETENTION", "Entropy", "Log", "Vault", "key_id"]
 
-_WRAPPED: Final = b"KW1"
+RETENTION: Final = "retention"
+"""The name of the duty to keep records: what a restricted subject's data may be opened under."""
+
 _SEALED: Final = b"KE1"
 _CREDENTIAL: Final = b"KC1"
 _NOTE: Final = b"KN1"
 _OPERATOR: Final = "operator"
 """In place of a subject's id where the operator's own secret is wrapped."""
 _OPERATOR_SECRET: Final = "vault/operator-secret"  # noqa: S105 - the name of a setting
-_KEY: Final = 32
-_NONCE: Final = 12
-_KEY_ID: Final = 8
-_ALL: Final = 2**31 - 1
+_BLOB: Final = b"KB1"
+_PREFIX: Final = 7
+_CHUNK: Final = 64 * 1024
+_TAG: Final = 16
+_BATCH: Final = 500
+"""Subjects read at once."""
 
 
 class Log(Protocol):
@@ -61,14 +76,18 @@ class Log(Protocol):
 class Vault:
     """Seals and opens the evidence of each subject under that subject's own key.
 
-    `kek` wraps; keys in `also_opens` only unwrap. To rotate with several processes running: give
-    every process the new key in `also_opens`, call `rotate`, then make it everybody's `kek`.
+    `keys` are a key-encryption key of 32 bytes, or wherever else keys are wrapped; with bytes,
+    `also_opens` are keys that only unwrap. To rotate with several processes running: give every
+    process the new key in `also_opens`, call `rotate`, then make it everybody's own.
+
+    A subject who asked to be erased while the law keeps the data is restricted: nothing of theirs
+    is opened then but under the name of what keeps it.
     """
 
     def __init__(
         self,
         store: Store,
-        kek: bytes,
+        keys: bytes | KeySource,
         *,
         log: Log,
         also_opens: tuple[bytes, ...] = (),
@@ -77,8 +96,9 @@ class Vault:
         self._store = store
         self._log = log
         self._entropy = entropy
-        self._keks = {key_id(key): key for key in (*also_opens, kek)}
-        self._current = key_id(kek)
+        self._keys: KeySource = (
+            FileKeys(keys, also=also_opens, entropy=entropy) if isinstance(keys, bytes) else keys
+        )
 
     # -- subjects --------------------------------------------------------------------------------
 
@@ -90,7 +110,7 @@ class Vault:
             pseudonym=self._entropy(32),
             kind=int(kind),
             created_at=now,
-            wrapped_key=self._wrap(subject_id, self._entropy(_KEY)),
+            wrapped_key=self._wrap(subject_id, self._entropy(KEY)),
         )
         self._store.add_subject(subject)
         return subject
@@ -104,26 +124,43 @@ class Vault:
         self._store.set_setting(_tombstone(subject_id), str(now))
         self._store.rewrap_subject_key(subject_id, b"")
         self._store.forget_documents(subject_id)
+        self._store.drop_blobs(subject_id)
 
-    def rotate(self, new_kek: bytes) -> int:
+    def rotate(self, new: bytes | KeySource) -> int:
         """Rewrap every subject's key under the new key; what is sealed stays as it is.
 
         Returns how many were rewrapped. May be repeated after a crash: what is done is skipped.
         """
-        new_id = key_id(new_kek)
-        self._keks[new_id] = new_kek
-        self._current = new_id
+        first = FileKeys(new, entropy=self._entropy) if isinstance(new, bytes) else new
+        self._keys = ManyKeys(first, self._keys)
+        return self.rewrap()
+
+    def rewrap(self) -> int:
+        """`rotate` to the key that wraps today: whatever is still under an older one."""
         self._rewrap_operator_secret()
         return sum(self._rewrap(subject) for subject in self._subjects())
 
+    def wrapped_under(self) -> dict[str, int]:
+        """How many subjects' keys are wrapped under which key; erased ones under ``."""
+        counts: dict[str, int] = {}
+        for subject in self._subjects():
+            name = wrapped_under(subject.wrapped_key) if subject.wrapped_key else ""
+            counts[name] = counts.get(name, 0) + 1
+        return counts
+
+    @property
+    def current_key(self) -> str:
+        """The public name of the key that wraps today."""
+        return self._keys.current
+
     def _rewrap_operator_secret(self) -> None:
         kept = self._store.setting(_OPERATOR_SECRET)
-        if kept is not None and _wrapped_under(bytes.fromhex(kept)) != self._current:
+        if kept is not None and wrapped_under(bytes.fromhex(kept)) != self._keys.current:
             secret = self._unwrap_key(_OPERATOR, bytes.fromhex(kept))
             self._store.set_setting(_OPERATOR_SECRET, self._wrap(_OPERATOR, secret).hex())
 
     def _rewrap(self, subject: Subject) -> bool:
-        if not subject.wrapped_key or _wrapped_under(subject.wrapped_key) == self._current:
+        if not subject.wrapped_key or wrapped_under(subject.wrapped_key) == self._keys.current:
             return False
         wrapped = self._wrap(subject.id, self._unwrap(subject))
         self._store.rewrap_subject_key(subject.id, wrapped)
@@ -133,11 +170,10 @@ class Vault:
         return True
 
     def _subjects(self) -> Iterator[Subject]:
-        # Only a subject with a case can have anything sealed for it.
-        for subject_id in sorted({case.subject_id for case in self._store.cases(limit=_ALL)}):
-            subject = self._store.subject(subject_id)
-            if subject is not None:
-                yield subject
+        after = ""
+        while batch := self._store.subjects_after(after, limit=_BATCH):
+            yield from batch
+            after = batch[-1].id
 
     # -- evidence --------------------------------------------------------------------------------
 
@@ -147,7 +183,7 @@ class Vault:
         """Evidence as it may be stored. The caller stores it; ids sort in the order of sealing."""
         number = len(self._store.evidence_of(case_id))
         evidence_id = f"{number:06d}-{self._entropy(12).hex()}"
-        salt, nonce = self._entropy(32), self._entropy(_NONCE)
+        salt, nonce = self._entropy(32), self._entropy(NONCE)
         plain = rfc8785.dumps({"document": document, "salt": salt.hex()})
         aad = _binding(subject_id, case_id, kind, evidence_id)
         return SealedEvidence(
@@ -162,18 +198,31 @@ class Vault:
             created_at=now,
         )
 
-    def open(self, evidence: SealedEvidence, *, reader: str, now: int) -> dict[str, Any]:
+    def open(
+        self, evidence: SealedEvidence, *, reader: str, now: int, hold: str | None = None
+    ) -> dict[str, Any]:
         """The document, after the reading stands in the decision log.
 
         Raises Unavailable when the key it was sealed under is not loaded, NotFound when the subject
-        was erased, Malformed when what is stored is not what was sealed.
+        was erased, Conflict when they are restricted and `hold` names nothing that keeps the data,
+        Malformed when what is stored is not what was sealed.
         """
-        self._log.append(
-            "evidence_read",
-            {"reader": reader, "case": evidence.case_id, "evidence": evidence.id},
-            now=now,
-        )
+        said = {"reader": reader, "case": evidence.case_id, "evidence": evidence.id}
+        self._log.append("evidence_read", said | ({"hold": hold} if hold else {}), now=now)
+        self._require_open(evidence.subject_id, hold, now)
         return self._open(evidence)
+
+    def _require_open(self, subject_id: str, hold: str | None, now: int) -> None:
+        subject = self._store.subject(subject_id)
+        if subject is None or subject.restricted_until is None:
+            return
+        names = {RETENTION} if now < subject.restricted_until else set()
+        names |= {each.id for each in self._store.holds_of(subject_id) if each.stands(now)}
+        if hold not in names:
+            raise Conflict(
+                "this person asked to be erased: what the law still keeps is opened only under"
+                f" the name of what keeps it ({', '.join(sorted(names)) or 'nothing does'})"
+            )
 
     def _open(self, evidence: SealedEvidence) -> dict[str, Any]:
         cipher = AESGCM(self._cipher_key(evidence.subject_id))
@@ -208,22 +257,62 @@ class Vault:
     ) -> list[dict[str, Any] | None]:
         """The documents for a machine's eyes alone, after one line in the decision log for all.
 
-        None for what is erased or altered. Raises Unavailable for a key that is not loaded.
+        None for what is erased, restricted or altered. Raises Unavailable for a key that is not
+        loaded.
         """
         self._log.append("evidence_indexed", {"reader": reader, "count": len(pieces)}, now=now)
-        return [self._opened(each) for each in pieces]
+        return [self._opened(each, now) for each in pieces]
 
-    def _opened(self, evidence: SealedEvidence) -> dict[str, Any] | None:
+    def _opened(self, evidence: SealedEvidence, now: int) -> dict[str, Any] | None:
         try:
+            self._require_open(evidence.subject_id, None, now)
             return self._open(evidence)
-        except (NotFound, Malformed):
+        except (NotFound, Malformed, Conflict):
             return None
+
+    # -- images ----------------------------------------------------------------------------------
+
+    def seal_blob(
+        self, subject_id: str, kind: str, media: str, plain: bytes, *, case_id: str, now: int
+    ) -> SealedBlob:
+        """An image as it may be stored, sealed a chunk at a time. The caller stores it."""
+        blob_id, prefix = self._entropy(16).hex(), self._entropy(_PREFIX)
+        cipher = AESGCM(self._blob_key(subject_id))
+        aad = _binding("blob", subject_id, case_id, kind, blob_id)
+        pieces = [plain[at : at + _CHUNK] for at in range(0, max(1, len(plain)), _CHUNK)]
+        sealed = b"".join(
+            cipher.encrypt(_nonce(prefix, number, last=number == len(pieces) - 1), piece, aad)
+            for number, piece in enumerate(pieces)
+        )
+        return SealedBlob(
+            id=blob_id,
+            case_id=case_id,
+            subject_id=subject_id,
+            kind=kind,
+            media=media,
+            size=len(plain),
+            sealed=_BLOB + prefix + sealed,
+            created_at=now,
+        )
+
+    def open_blob(
+        self, blob: SealedBlob, *, reader: str, now: int, hold: str | None = None
+    ) -> Iterator[bytes]:
+        """The image in pieces, after the reading stands in the log. Raises as `open` does.
+
+        A piece is given only when it is what was sealed; one cut off at the end raises too.
+        """
+        said = {"reader": reader, "case": blob.case_id, "evidence": blob.id}
+        self._log.append("evidence_read", said | ({"hold": hold} if hold else {}), now=now)
+        self._require_open(blob.subject_id, hold, now)
+        cipher = AESGCM(self._blob_key(blob.subject_id))
+        return _pieces(blob, cipher)
 
     # -- notes to the renter, documents known again ----------------------------------------------
 
     def seal_note(self, subject_id: str, case_id: str, text: str) -> bytes:
         """What a renter is told in a case, as it may be stored."""
-        nonce, aad = self._entropy(_NONCE), _binding("note", subject_id, case_id)
+        nonce, aad = self._entropy(NONCE), _binding("note", subject_id, case_id)
         cipher = AESGCM(self._note_key(subject_id))
         return _NOTE + nonce + cipher.encrypt(nonce, text.encode(), aad)
 
@@ -253,7 +342,7 @@ class Vault:
     def _operator_secret(self) -> bytes:
         kept = self._store.setting(_OPERATOR_SECRET)
         if kept is None:
-            fresh = self._wrap(_OPERATOR, self._entropy(_KEY)).hex()
+            fresh = self._wrap(_OPERATOR, self._entropy(KEY)).hex()
             # Several processes may be first together: the first one's stands.
             kept = self._store.keep_setting(_OPERATOR_SECRET, fresh)
         return self._unwrap_key(_OPERATOR, bytes.fromhex(kept))
@@ -262,7 +351,7 @@ class Vault:
 
     def seal_credential(self, subject_id: str, account: str, credential: str) -> bytes:
         """The account's own credential at the marketplace, as it may be stored."""
-        nonce = self._entropy(_NONCE)
+        nonce = self._entropy(NONCE)
         cipher = AESGCM(self._credential_key(subject_id))
         aad = _binding("credential", subject_id, account)
         return _CREDENTIAL + nonce + cipher.encrypt(nonce, credential.encode(), aad)
@@ -291,6 +380,9 @@ class Vault:
     def _credential_key(self, subject_id: str) -> bytes:
         return _derive(self._data_key(subject_id), b"kycgate/vault/credential/1", b"")
 
+    def _blob_key(self, subject_id: str) -> bytes:
+        return _derive(self._data_key(subject_id), b"kycgate/vault/blob/1", b"")
+
     def _note_key(self, subject_id: str) -> bytes:
         return _derive(self._data_key(subject_id), b"kycgate/vault/note/1", b"")
 
@@ -300,11 +392,8 @@ class Vault:
             raise NotFound("no such subject")
         return self._unwrap(subject)
 
-    def _wrap(self, subject_id: str, data_key: bytes) -> bytes:
-        nonce = self._entropy(_NONCE)
-        cipher = AESGCM(self._keks[self._current])
-        sealed = cipher.encrypt(nonce, data_key, _binding("key", subject_id))
-        return _WRAPPED + self._current + nonce + sealed
+    def _wrap(self, owner: str, key: bytes) -> bytes:
+        return self._keys.wrap(key, _binding("key", owner))
 
     def _unwrap(self, subject: Subject) -> bytes:
         if not subject.wrapped_key:
@@ -312,40 +401,34 @@ class Vault:
         return self._unwrap_key(subject.id, subject.wrapped_key)
 
     def _unwrap_key(self, owner: str, wrapped: bytes) -> bytes:
-        under = _wrapped_under(wrapped)
-        if under not in self._keks:
-            raise Unavailable(f"the vault key {under.hex()} this is sealed under is not loaded")
-        nonce, body = _split(wrapped, _WRAPPED + under, "subject.wrapped_key")
+        return self._keys.unwrap(wrapped, _binding("key", owner))
+
+
+def _nonce(prefix: bytes, number: int, *, last: bool) -> bytes:
+    return prefix + number.to_bytes(4, "big") + bytes([last])
+
+
+def _pieces(blob: SealedBlob, cipher: AESGCM) -> Iterator[bytes]:
+    body, prefix = blob.sealed[len(_BLOB) + _PREFIX :], blob.sealed[len(_BLOB) :][:_PREFIX]
+    aad = _binding("blob", blob.subject_id, blob.case_id, blob.kind, blob.id)
+    step = _CHUNK + _TAG
+    count = max(1, -(-len(body) // step))
+    if not blob.sealed.startswith(_BLOB) or count > 2**32:
+        raise _tampered(blob.id)
+    for number in range(count):
+        piece = body[number * step : (number + 1) * step]
         try:
-            return AESGCM(self._keks[under]).decrypt(nonce, body, _binding("key", owner))
-        except InvalidTag as e:
-            raise Malformed(
-                "the stored key of this subject was altered",
-                field="subject.wrapped_key",
-                remedy="restore it from a backup",
-            ) from e
-
-
-def key_id(kek: bytes) -> bytes:
-    """The public name of a key-encryption key, 8 bytes. Raises Misconfigured if it is no key."""
-    if len(kek) != _KEY:
-        raise Misconfigured(("the vault key must have 32 bytes: make one with `kycgate keys`",))
-    digest = Hash(SHA256())
-    digest.update(b"kycgate/vault/key-id/1" + kek)
-    return digest.finalize()[:_KEY_ID]
-
-
-def _wrapped_under(wrapped: bytes) -> bytes:
-    if wrapped[: len(_WRAPPED)] != _WRAPPED:
-        raise Malformed("is of an unknown version", field="subject.wrapped_key")
-    return wrapped[len(_WRAPPED) : len(_WRAPPED) + _KEY_ID]
+            nonce = _nonce(prefix, number, last=number == count - 1)
+            yield cipher.decrypt(nonce, piece, aad)
+        except (InvalidTag, ValueError) as e:
+            raise _tampered(blob.id) from e
 
 
 def _split(sealed: bytes, header: bytes, field: str) -> tuple[bytes, bytes]:
-    body = sealed[len(header) + _NONCE :]
+    body = sealed[len(header) + NONCE :]
     if not sealed.startswith(header) or len(body) < 16:
         raise Malformed("is cut short or of an unknown version", field=field)
-    return sealed[len(header) : len(header) + _NONCE], body
+    return sealed[len(header) : len(header) + NONCE], body
 
 
 def _binding(*parts: str) -> bytes:
@@ -358,7 +441,7 @@ def _commitment(salt: bytes, document: dict[str, Any]) -> bytes:
 
 
 def _derive(key: bytes, info: bytes, salt: bytes) -> bytes:
-    return HKDF(algorithm=SHA256(), length=_KEY, salt=salt, info=info).derive(key)
+    return HKDF(algorithm=SHA256(), length=KEY, salt=salt, info=info).derive(key)
 
 
 def _tombstone(subject_id: str) -> str:

@@ -9,11 +9,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from kycgate.core.claims import Account, Kind
+from kycgate.errors import Conflict
 from kycgate.issuer.casebook import DECISION, DETAILS, SCREENING, CaseBook
-from kycgate.issuer.cases import Need
+from kycgate.issuer.cases import Need, Organisation, parse_details
 from kycgate.issuer.issuing import Issuer
+from kycgate.issuer.ownership import OwnershipDesk
 from kycgate.issuer.proofbook import ProofBook
 from kycgate.issuer.rules import NOTICE_S
+from kycgate.screening.ownership.svg import draw
 from kycgate.store.base import Case, CaseEvent, KeptProof
 
 
@@ -41,6 +44,7 @@ class Standing:
     due: bool = False
     """whether that moment has passed: nothing is renewed"""
     owner_check: str | None = None
+    """of an organisation: known, not_told or under_review; None: not looked at, or a person"""
 
 
 def standing(
@@ -54,6 +58,7 @@ def standing(
         valid_until=verify_by,
         re_verify_at=verify_by if near else None,
         due=verify_by is not None and now >= verify_by,
+        owner_check=None if book.owners is None else book.owners.check(case),
     )
 
 
@@ -78,20 +83,27 @@ def case_view(
     *,
     reader: str,
     now: int,
+    hold: str | None = None,
 ) -> dict[str, Any]:
     """The case with its evidence opened, as JSON values.
 
     Countries are two-letter codes or None for unknown, times Unix seconds UTC. Of an erased subject
-    nothing is opened, and `erased` is true. `evidence` holds what is of any other kind, by kind.
+    nothing is opened, and `erased` is true; of one who asked to be erased, only under the name of
+    the hold that keeps their data. `evidence` holds what is of any other kind, by kind.
     Raises NotFound.
     """
     case = book.case(case_id)
     erased = book.erased(case)
     opened: dict[str, list[dict[str, Any]]] = {}
     for evidence in [] if erased else book.evidence(case):
-        document = book.open(evidence, reader=reader, now=now)
+        document = book.open(evidence, reader=reader, now=now, hold=hold)
         opened.setdefault(evidence.kind, []).append(document)
     told = opened.pop(DETAILS, [None])
+    owners = None
+    if book.owners is not None and told[-1] is not None:
+        kind = Kind(case.kind)
+        details = parse_details(kind, told[-1], countries=book.countries, now=now)
+        owners = book.owners.view(case, details, now=now)
     return summary(book, case) | {
         "erased": erased,
         "details": told[-1],
@@ -101,8 +113,33 @@ def case_view(
         "needs": [[need.item, need.text] for need in book.needs(case)],
         "proofs": [_proof(case, proofs, each, now) for each in proofs.of(case)],
         "attestations": [_attested(book, issuer, each, now) for each in book.accounts(case)],
+        "ownership": owners,
         "history": [_step(event) for event in book.history(case)],
     }
+
+
+def owners(book: CaseBook, case_id: str, *, reader: str, now: int) -> dict[str, Any]:
+    """What was told of owners beside what registers say. Raises NotFound, Conflict."""
+    case, desk = book.case(case_id), _desk(book)
+    found = desk.view(case, book.details(case, reader=reader, now=now), now=now)
+    if found is None:
+        raise Conflict("a person has no owners")
+    return found
+
+
+def owners_svg(book: CaseBook, case_id: str, *, reader: str, now: int) -> str:
+    """The same as a picture. Raises NotFound, Conflict."""
+    case, desk = book.case(case_id), _desk(book)
+    told = book.details(case, reader=reader, now=now)
+    if not isinstance(told, Organisation):
+        raise Conflict("a person has no owners")
+    return draw(desk.explain(case, told, now=now), country_name=book.countries.alpha2)
+
+
+def _desk(book: CaseBook) -> OwnershipDesk:
+    if book.owners is None:
+        raise Conflict("owners are not followed here")
+    return book.owners
 
 
 def summary(book: CaseBook, case: Case) -> dict[str, Any]:

@@ -14,7 +14,7 @@ on every chain, and `eip155:<chain>:0x…` for a contract account, which counts 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -72,6 +72,30 @@ class Key:
     last_used_at: int | None = None
 
 
+# -- users of schedulers that ask the gate (hooks) -------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class UserLink:
+    """A scheduler's user that stands for an account, or the code by which one is about to.
+
+    The code itself is never stored, only its SHA-256. Until the code was shown by a user,
+    `linked_at` is None and `scheduler` and `user` are empty.
+    """
+
+    id: str
+    account: str
+    code_hash: bytes
+    code_expires_at: int
+    created_at: int
+    scheduler: str = ""
+    """the caller's name in the configuration: one name, one scheduler"""
+    user: str = ""
+    linked_at: int | None = None
+    expires_at: int = 0
+    """when the link must be proven again; 0 for a code"""
+
+
 @dataclass(frozen=True, slots=True)
 class Subject:
     """A verified person or organisation. `pseudonym` is 32 random bytes, pairwise per operator."""
@@ -82,6 +106,8 @@ class Subject:
     created_at: int
     wrapped_key: bytes
     """Data key of this subject, sealed by the vault's key-encryption key. Deleting it shreds."""
+    restricted_until: int | None = None
+    """erasure was asked for, and the law keeps the data so long; None: not asked for"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +186,38 @@ class SealedEvidence:
     sealed: bytes
     commitment: bytes
     created_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class SealedBlob:
+    """An image as stored: ciphertext under the subject's data key. `size` is that of the image."""
+
+    id: str
+    case_id: str
+    subject_id: str
+    kind: str
+    media: str
+    size: int
+    sealed: bytes
+    """empty where images are only listed"""
+    created_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Why a subject's data must be kept, and until when. `reason` is sealed."""
+
+    id: str
+    subject_id: str
+    until: int
+    reason: bytes
+    placed_by: str
+    placed_at: int
+    released_at: int | None = None
+
+    def stands(self, now: int) -> bool:
+        """Whether it keeps the data at this moment."""
+        return self.released_at is None and now < self.until
 
 
 @dataclass(frozen=True, slots=True)
@@ -330,6 +388,33 @@ class RentalState:
     seen_at: int
 
 
+# -- owners ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What a gate must know of a case's owners and places: shares and region codes, no names.
+
+    `body` is canonical JSON, which issuer.ownership writes and reads.
+    """
+
+    case_id: str
+    made_at: int
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionFacts:
+    """Everything one decision stood on, as canonical JSON without names; the log holds its digest.
+
+    It may be forgotten before the log is: a decision can then be proven, and no longer replayed.
+    """
+
+    decision_id: str
+    at: int
+    body: bytes
+
+
 # -- presentations of credentials ------------------------------------------------------------------
 
 
@@ -358,6 +443,48 @@ class Presentation:
     """when the answer was complete, then when its status was last asked; 0: it has none"""
 
 
+# -- hosted identity providers ---------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """One visit to a hosted identity provider. Holds no personal data.
+
+    `id` is ours, 128 random bits, and all the provider learns of the account; `reference` is the
+    provider's own id, empty until it has answered. Times are Unix seconds UTC.
+    """
+
+    id: str
+    account: str
+    provider: str
+    reference: str
+    state: str
+    """issuer.providers.service.State"""
+    started_at: int
+    expires_at: int
+    polled_at: int
+    """when the provider was last asked; 0 never"""
+    poll_at: int | None
+    """when it is asked next without being told to; None never"""
+    ended_at: int | None = None
+    """set: the account may begin another with this provider"""
+    note: str = ""
+    """what the renter may read: which thing to mend"""
+    busy_until: int = 0
+    """somebody works on it until then"""
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderEvent:
+    """A provider's message, remembered so that it counts once. Its content is not kept."""
+
+    provider: str
+    event_id: str
+    received_at: int
+    digest: bytes
+    """SHA-256 of the body as it came"""
+
+
 class Store(Protocol):
     """Everything the product remembers. See the module's promises."""
 
@@ -365,7 +492,8 @@ class Store(Protocol):
     def ping(self) -> None: ...
     def close(self) -> None: ...
     def version(self) -> int:
-        """Rises with each revocation, key revocation, new attestation or case decision. Cheap."""
+        """Rises with each revocation, key revocation, new attestation, case decision or change
+        of an account's upstream key. Cheap."""
 
     # -- nonces ----------------------------------------------------------------------------------
     def add_nonce(self, nonce: str, *, purpose: str, binding: bytes, expires_at: int) -> None: ...
@@ -376,8 +504,8 @@ class Store(Protocol):
         """Atomic. True the first time this caller-chosen nonce is seen in the scope."""
 
     def sweep(self, *, now: int) -> int:
-        """Forget nonces, claims, sessions and hand-offs an hour past their end, and presentations
-        past theirs; returns how many.
+        """Forget nonces, claims, sessions, hand-offs, user codes and links an hour past their end,
+        and presentations past theirs; returns how many.
 
         Strangers ask for nonces: without a sweep every few minutes they fill the disk.
         """
@@ -457,6 +585,42 @@ class Store(Protocol):
     def clearances_of(self, subject_id: str) -> frozenset[bytes]:
         """The keys of what reviewers have found to be somebody else."""
 
+    # -- keeping and forgetting ------------------------------------------------------------------
+    def subjects_after(self, after: str, *, limit: int) -> list[Subject]:
+        """In the order of their ids, those above `after`."""
+
+    def restrict_subject(self, subject_id: str, until: int) -> None:
+        """NotFound when it is not there. A later moment takes the place of an earlier one."""
+
+    def unlink_accounts(self, subject_id: str) -> None:
+        """The accounts are nobody's again."""
+
+    def add_blob(self, blob: SealedBlob) -> None: ...
+    def blob(self, blob_id: str) -> SealedBlob | None: ...
+    def blobs_of(self, case_id: str) -> list[SealedBlob]:
+        """In the order they were added, without what is sealed."""
+
+    def drop_blobs(self, subject_id: str) -> None: ...
+    def add_hold(self, hold: Hold) -> None: ...
+    def holds_of(self, subject_id: str) -> list[Hold]:
+        """Released ones too, in the order they were placed."""
+
+    def release_hold(self, hold_id: str, *, at: int) -> None:
+        """NotFound when it is not there; again is no change."""
+
+    # -- owners ----------------------------------------------------------------------------------
+    def put_standing(self, standing: Standing) -> None:
+        """Atomic. In the place of what was known of the case; another body raises the version."""
+
+    def standing(self, case_id: str) -> Standing | None: ...
+    def drop_standing(self, case_id: str) -> None:
+        """Forget it, when the case's subject is erased; again is no change."""
+
+    def add_facts(self, facts: DecisionFacts) -> None: ...
+    def facts(self, decision_id: str) -> DecisionFacts | None: ...
+    def drop_facts(self, *, before: int) -> int:
+        """Forget those of decisions before that moment; returns how many."""
+
     # -- proofs of identity ----------------------------------------------------------------------
     def add_proof(self, proof: KeptProof) -> None: ...
     def proof(self, source: str, reference: str) -> KeptProof | None: ...
@@ -500,8 +664,27 @@ class Store(Protocol):
     def revoke_key(self, account: str, key_id: str, *, at: int) -> bool:
         """True if it was this account's and not revoked before."""
 
-    def touch_key(self, key_id: str, *, at: int) -> None:
-        """Remember the use, to the minute: people read it, and most calls then write nothing."""
+    def touch_keys(self, used: Mapping[str, int]) -> None:
+        """Remember when each key id was used, to the minute: people read it. One transaction."""
+
+    # -- users of schedulers ---------------------------------------------------------------------
+    def add_user_code(self, link: UserLink) -> None: ...
+    def claim_user_code(
+        self, code_hash: bytes, *, scheduler: str, user: str, expires_at: int, now: int
+    ) -> UserLink | None:
+        """Atomic. Links the user to the code's account, once, before the code expires; else None.
+
+        Whatever the user was linked to before is gone: showing a code proves who the user is now.
+        """
+
+    def linked_user(self, scheduler: str, user: str, *, now: int) -> UserLink | None:
+        """None as well once the link has expired."""
+
+    def user_links_of(self, account: str) -> list[UserLink]:
+        """Links and codes, expired or not, newest first; `sweep` forgets the expired."""
+
+    def end_user_link(self, account: str, link_id: str) -> bool:
+        """True if it was this account's."""
 
     # -- jobs ------------------------------------------------------------------------------------
     def begin_job(self, job: Job, *, repeat_window_s: int) -> Begun:
@@ -530,6 +713,12 @@ class Store(Protocol):
         """An unknown outcome may still become an answer. Conflict when there is one already.
 
         A deployment or permit recorded before stays unless given anew.
+        """
+
+    def reopen_unpaid(self, job_id: bytes, *, at: int) -> bool:
+        """Atomic. True for the one caller that may forward again a job answered 402.
+
+        Nothing was started for it: the marketplace asks to be paid first.
         """
 
     def job(self, job_id: bytes) -> Job | None: ...
@@ -597,6 +786,44 @@ class Store(Protocol):
 
     def forget_presentations(self, account: str) -> int:
         """All of the account's, whatever their state; returns how many."""
+
+    # -- hosted identity providers ---------------------------------------------------------------
+    def begin_verification(
+        self, verification: Verification, *, since: int, most: int, most_of_all: int
+    ) -> Verification | None:
+        """Atomic. The account's one that has not ended with this provider, else stores this one.
+
+        None when the account has begun `most` since then with any provider, or all accounts
+        together `most_of_all` with this one.
+        """
+
+    def verification(self, verification_id: str) -> Verification | None: ...
+    def verification_by_reference(self, provider: str, reference: str) -> Verification | None: ...
+    def due_verifications(self, *, now: int, limit: int = 100) -> list[Verification]:
+        """Those whose `poll_at` has come and whom nobody works on, longest due first."""
+
+    def claim_verification(self, verification_id: str, *, until: int, now: int) -> bool:
+        """Atomic. True for the one caller that may work on it until then, or until it is put."""
+
+    def put_verification(self, verification: Verification) -> None:
+        """Takes the place of what was known of it."""
+
+    def forget_verifications(self, account: str) -> int:
+        """Forget whose they were, and which at the provider; returns how many.
+
+        What is left is about nobody, has ended, and counts towards `most_of_all`.
+        """
+
+    def take_provider_event(
+        self, event: ProviderEvent, *, kind: str, payload: dict[str, Any], due_at: int
+    ) -> bool:
+        """Atomic. Remembers the event and puts the work into the outbox.
+
+        False, and no work, when this event with this digest was taken before.
+        """
+
+    def forget_provider_events(self, *, before: int) -> int:
+        """Forget those received before; returns how many."""
 
     # -- outbox and settings ---------------------------------------------------------------------
     def enqueue(self, kind: str, payload: dict[str, Any], *, due_at: int) -> int: ...

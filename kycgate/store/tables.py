@@ -7,6 +7,7 @@ of `base` bear its field names.
 from __future__ import annotations
 
 import json
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import (
@@ -26,7 +27,7 @@ from sqlalchemy import (
     text,
 )
 
-REVISION = "0007"
+REVISION = "0009"
 """The migration these tables describe. A database already there needs no Alembic at start."""
 
 metadata = MetaData()
@@ -78,6 +79,7 @@ class Amount(TypeDecorator[Any]):
         return int(value)
 
 
+@lru_cache(maxsize=512)
 def read_words(value: str) -> Any:
     """The tuple behind a `Words` column, for reads that bypass the column types."""
     return _frozen(json.loads(value))
@@ -166,6 +168,22 @@ keys = Table(
     Index("keys_by_account", "account"),
 )
 
+user_links = Table(
+    "user_links",
+    metadata,
+    _text("id", primary_key=True),
+    _text("account"),
+    _bytes("code_hash", unique=True),
+    _time("code_expires_at"),
+    _time("created_at"),
+    _text("scheduler"),
+    _text("user"),
+    _time("linked_at", nullable=True),
+    _time("expires_at"),
+    Index("user_links_by_user", "scheduler", "user"),
+    Index("user_links_by_account", "account"),
+)
+
 # -- accounts, subjects, cases -----------------------------------------------------------------
 
 wallet_proofs = Table(
@@ -184,6 +202,7 @@ subjects = Table(
     _number("kind"),
     _time("created_at"),
     _bytes("wrapped_key"),
+    _time("restricted_until", nullable=True),
 )
 
 account_links = Table(
@@ -267,6 +286,34 @@ clearances = Table(
     _text("case_id"),
     _text("reviewer"),
     _time("decided_at"),
+)
+
+blobs = Table(
+    "blobs",
+    metadata,
+    _text("id", primary_key=True),
+    Column("case_id", Text, ForeignKey("cases.id"), nullable=False),
+    Column("subject_id", Text, ForeignKey("subjects.id"), nullable=False),
+    _text("kind"),
+    _text("media"),
+    _number("size"),
+    _bytes("sealed"),
+    _time("created_at"),
+    Index("blobs_by_case", "case_id", "created_at"),
+    Index("blobs_by_subject", "subject_id"),
+)
+
+holds = Table(
+    "holds",
+    metadata,
+    _text("id", primary_key=True),
+    Column("subject_id", Text, ForeignKey("subjects.id"), nullable=False),
+    _time("until"),
+    _bytes("reason"),
+    _text("placed_by"),
+    _time("placed_at"),
+    _time("released_at", nullable=True),
+    Index("holds_by_subject", "subject_id", "placed_at"),
 )
 
 # Without foreign keys: a source may take back what never came.
@@ -438,6 +485,25 @@ rentals = Table(
     Index("rentals_by_block", "chain_id", "escrow", "block"),
 )
 
+# -- owners ------------------------------------------------------------------------------------
+
+standings = Table(
+    "standings",
+    metadata,
+    Column("case_id", Text, ForeignKey("cases.id"), primary_key=True),
+    _time("made_at"),
+    _bytes("body"),
+)
+
+decision_facts = Table(
+    "decision_facts",
+    metadata,
+    _text("decision_id", primary_key=True),
+    _time("at"),
+    _bytes("body"),
+    Index("decision_facts_by_time", "at"),
+)
+
 # -- presentations of credentials ------------------------------------------------------------------
 
 presentations = Table(
@@ -463,6 +529,47 @@ presentations = Table(
     Index("presentations_by_account", "account"),
     Index("presentations_by_state", "state", "checked_at", "created_at"),
     Index("presentations_by_keeping", "keep_until"),
+)
+
+# -- hosted identity providers -----------------------------------------------------------------
+
+verifications = Table(
+    "verifications",
+    metadata,
+    _text("id", primary_key=True),
+    _text("account"),
+    _text("provider"),
+    _text("reference"),
+    _text("state"),
+    _time("started_at"),
+    _time("expires_at"),
+    _time("polled_at"),
+    Column("poll_at", BigInteger),
+    Column("ended_at", BigInteger),
+    _text("note"),
+    _time("busy_until"),
+    # One open visit per account and provider, whatever races with whatever.
+    Index(
+        "verifications_open",
+        "account",
+        "provider",
+        unique=True,
+        sqlite_where=text("ended_at IS NULL"),
+        postgresql_where=text("ended_at IS NULL"),
+    ),
+    Index("verifications_by_reference", "provider", "reference"),
+    Index("verifications_by_poll", "poll_at"),
+    Index("verifications_by_start", "provider", "started_at"),
+)
+
+provider_events = Table(
+    "provider_events",
+    metadata,
+    _text("provider", primary_key=True),
+    _text("event_id", primary_key=True),
+    _time("received_at"),
+    _bytes("digest"),
+    Index("provider_events_by_time", "received_at"),
 )
 
 # -- decision log, outbox, settings ------------------------------------------------------------

@@ -144,14 +144,15 @@ def in_person(parts: WebParts, call: Call) -> Caller:
     """The account calling with its wallet behind it: a fresh sign-in or a signature on this
     request.
 
-    Gates what a stolen session key must not reach (DESIGN 4.2): making keys and revoking them.
+    Gates what a stolen session key must not reach (DESIGN 4.2): making keys, linking accounts,
+    copying or erasing what is known of the renter.
     """
     who = renter(parts, call)
     if who.means is Means.SESSION_KEY:
-        raise _wrong_kind("a session key can't make keys: sign in with the wallet")
+        raise _wrong_kind("a session key can't do this: sign in with the wallet")
     if call.now - who.proven_at > parts.lifetimes.fresh_sign_in_s:
-        reason = Reason(Code.WALLET_PROOF_STALE, "the sign-in is too old to make keys")
-        raise Refused("sign in again to make keys", reasons=(reason,))
+        reason = Reason(Code.WALLET_PROOF_STALE, "the sign-in is too old for this")
+        raise Refused("sign in again first", reasons=(reason,))
     return who
 
 

@@ -18,7 +18,7 @@ from werkzeug.http import dump_cookie
 from kycgate.errors import KycgateError, TooLarge
 from kycgate.web import assets, pages
 from kycgate.web.access import cookie_name
-from kycgate.web.api.routes import ROUTES
+from kycgate.web.api.routes import ROUTES, Route
 from kycgate.web.languages import chosen, language, preferred
 from kycgate.web.parts import WebParts
 from kycgate.web.problem import MEDIA_TYPE, problem, unexpected
@@ -39,7 +39,7 @@ _CSP = "; ".join(
         "frame-ancestors 'none'",
     )
 )
-_HEADERS = {
+HEADERS = {
     "Content-Security-Policy": _CSP,
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
@@ -60,7 +60,7 @@ def create_app(parts: WebParts) -> Flask:
     app.before_request(lambda: _arrive(parts))
     app.after_request(lambda response: _leave(parts, response))
     for route in ROUTES:
-        _bind(app, parts, route.method, route.rule, _as_json(parts, route.answer))
+        _bind(app, parts, route.method, route.rule, _as_json(parts, route))
     for rule, page in pages.PAGES:
         _bind(app, parts, "GET", rule, _as_page(parts, page))
     app.register_error_handler(Exception, _failed)
@@ -80,11 +80,10 @@ def _bind(
     )
 
 
-def _as_json(
-    parts: WebParts, answer: Callable[[WebParts, Call], Answer]
-) -> Callable[..., Response]:
+def _as_json(parts: WebParts, route: Route) -> Callable[..., Response]:
     def view(**args: str) -> Response:
-        return _json_response(parts, answer(parts, _call(args)))
+        request.max_content_length = route.body_limit
+        return _json_response(parts, route.answer(parts, _call(args)))
 
     return view
 
@@ -152,7 +151,7 @@ def _dump(cookie: Cookie, *, secure: bool) -> str:
 
 
 def _leave(parts: WebParts, response: Response) -> Response:
-    for name, value in _HEADERS.items():
+    for name, value in HEADERS.items():
         response.headers[name] = value
     if parts.secure:
         response.headers["Strict-Transport-Security"] = "max-age=31536000"
@@ -179,9 +178,8 @@ def _failed(error: Exception) -> Response:
 
 def _explained(error: Exception) -> tuple[int, dict[str, object]]:
     if isinstance(error, RequestEntityTooLarge):
-        error = TooLarge(
-            "the body is too large", field="body", remedy=f"send at most {BODY_LIMIT} bytes"
-        )
+        most = request.max_content_length or BODY_LIMIT
+        error = TooLarge("the body is too large", field="body", remedy=f"send at most {most} bytes")
     if isinstance(error, KycgateError):
         return problem(error, g.request_id)
     if isinstance(error, HTTPException) and error.code is not None and error.code < 500:

@@ -18,9 +18,14 @@ from kycgate.core.permit import SignedPermit
 from kycgate.core.policy import ListVersion
 from kycgate.core.signature import Invalid, Undecided, Valid
 from kycgate.errors import Misconfigured
+from kycgate.issuer.documenting import Typed, Uploaded
+from kycgate.issuer.imports import Imported
 from kycgate.issuer.proven import Means
+from kycgate.issuer.providers.base import Headers, Link
+from kycgate.issuer.renewals import Waiting
+from kycgate.issuer.retention import Erasure
 from kycgate.issuer.view import Standing
-from kycgate.store.base import Case, Presentation, Store
+from kycgate.store.base import Case, Presentation, Store, Verification
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +62,24 @@ class Identity(Protocol):
     def amend(self, case_id: str, kind: int, details: dict[str, Any], *, now: int) -> Case:
         """Other details in a draft, or in a case that more was asked of; handed in again."""
 
+    def add_picture(self, account: Account, side: str, data: bytes, *, now: int) -> Uploaded:
+        """Keep a picture of a document for the account's case. Raises TooLarge too."""
+
+    def type_mrz(self, account: Account, lines: Sequence[str], *, now: int) -> Typed:
+        """Keep the machine-readable zone a renter typed."""
+
+    def hand_in_documents(self, account: Account, *, now: int) -> Case:
+        """Give the documents to a reviewer."""
+
+    def documents(self, account: Account) -> list[Uploaded]:
+        """What was uploaded for the account's case."""
+
+    def link(self, first: Account, second: Account, *, now: int) -> None:
+        """Add the second account to the first one's subject; both have signed."""
+
+    def accounts(self, account: Account) -> list[Account]:
+        """Every account of the same subject."""
+
     def standing(self, case: Case, *, now: int) -> Standing:
         """What the renter may know of their own case, beside its state."""
 
@@ -64,6 +87,16 @@ class Identity(Protocol):
         """The account's attestation, silently renewed while that is allowed; None when there is
         none.
         """
+
+
+class Me(Protocol):
+    """A renter's rights over their own data. Raises NotFound, Conflict, Unavailable."""
+
+    def export(self, account: Account, *, now: int) -> dict[str, Any]:
+        """Everything that is held, as JSON values; each piece opened is logged."""
+
+    def erase(self, account: Account, *, now: int) -> Erasure:
+        """Erase it, or restrict it until the law lets it be erased."""
 
 
 class Explain(Protocol):
@@ -155,6 +188,27 @@ ContractWallet = Callable[[Account, bytes, bytes], Valid | Invalid | Undecided]
 "No" and "no answer" are different answers."""
 
 
+class Verifications(Protocol):
+    """Visits to hosted identity providers. Raises Malformed, Conflict, Refused, NotFound,
+    Unavailable.
+    """
+
+    def start(self, account: Account, provider: str, *, now: int) -> tuple[Verification, Link]: ...
+
+    def of(self, account: Account, verification_id: str) -> Verification: ...
+
+    def receive(self, provider: str, headers: Headers, body: bytes, *, now: int) -> bool:
+        """A provider's message: proven and kept, nothing more, within milliseconds."""
+
+
+class Imports(Protocol):
+    """Records of other issuers, as evidence. Raises Malformed, Conflict, Unavailable."""
+
+    def find(self, account: Account, *, now: int) -> list[Imported]: ...
+    def take(self, account: Account, uid: Digest, *, now: int) -> Imported: ...
+    def take_signed(self, account: Account, document: bytes, *, now: int) -> Imported: ...
+
+
 class Publishing(Protocol):
     """How the revocations that must reach a chain are doing."""
 
@@ -163,6 +217,12 @@ class Publishing(Protocol):
 
     def document(self, *, now: int) -> list[dict[str, Any]]:
         """One entry a chain, for operators."""
+
+
+class RenewalsWaiting(Protocol):
+    """Attestations that are due for renewal and can't be renewed."""
+
+    def waiting(self, *, now: int) -> Waiting: ...
 
 
 class ListAges(Protocol):
@@ -224,10 +284,17 @@ class WebParts:
     words: Words
     now: Callable[[], int]
     lifetimes: Lifetimes = Lifetimes()
+    renewals: RenewalsWaiting | None = None
     ways: tuple[Callable[[], tuple[Way, ...]], ...] = ()
     """what each room offers to prove identity with, asked at each visit"""
     presentations: Presentations | None = None
     """None: no root is pinned, wallet credentials are not offered"""
+    verifications: Verifications | None = None
+    """None: no hosted identity provider"""
+    imports: Imports | None = None
+    """None: nobody else's records are taken"""
+    me: Me | None = None
+    """None: nothing personal is kept here"""
 
     def __post_init__(self) -> None:
         problems = []

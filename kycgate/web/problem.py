@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from kycgate.errors import (
+    Busy,
     Conflict,
     KycgateError,
     Malformed,
@@ -44,6 +45,7 @@ _STATUSES: tuple[tuple[type[KycgateError], int, str], ...] = (
     (Decided, 403, "Refused"),
     (NotFound, 404, "Not found"),
     (Conflict, 409, "Not possible in this state"),
+    (Busy, 429, "Too many requests"),
     (Unavailable, 503, "Something we depend on did not answer"),
 )
 _REMEDIES = {

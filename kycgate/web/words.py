@@ -14,6 +14,8 @@ _REASONS = {
     "missing:higher_level": "This hardware needs a higher level of identity proof.",
     "missing:wallet_proof": "The request did not prove which account is asking.",
     "missing:fresh_wallet_proof": "The last wallet signature is too old: please sign in again.",
+    "missing:linked_user": "The scheduler's user is not linked to a wallet: sign in, then"
+    " `kycgate renter link` gives a code; apply a run (or task) with that code as its name.",
     "missing:identity_proof": "The account has to prove who stands behind it.",
     "proof_sandbox": "This proof of identity was made for trying things out, not for real use.",
     "proof_outdated": "This proof of identity, or the document behind it, is no longer valid.",
@@ -44,6 +46,7 @@ _REASONS = {
     "not_owner": "This deployment belongs to another account.",
     "screening_stale": "The operator's records are being refreshed.",
     "dependency": "Something the gate depends on did not answer. Nothing was decided.",
+    "verification_limit": "As many identity checks as one day allows were begun: try tomorrow.",
     "route_unknown": "The gate does not know this kind of request, so it does not pass it on.",
 }
 _STATES = {
@@ -53,6 +56,7 @@ _STATES = {
     "more_needed": "More is needed: see what is asked for, and hand the case in again.",
     "approved": "Approved: this account may rent what the rules allow.",
     "refused": "Refused: the operator did not approve the case. You may appeal to the operator.",
+    "closed": "Closed: the personal data of this case was erased, or is kept for the law alone.",
     "revoked": "Revoked: an earlier approval no longer holds. You may appeal to the operator.",
 }
 _RENTER_STATES = {
@@ -63,6 +67,7 @@ _RENTER_STATES = {
     "approved": "approved",
     "refused": "refused",
     "revoked": "revoked",
+    "closed": "closed",
 }
 
 

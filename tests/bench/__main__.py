@@ -19,8 +19,7 @@ from typing import Any
 MODULES = (
     "verify",
     "gas",
-    "proxy",
-    "forward_auth",
+    "gateway",
     "screening",
     "ownership",
     "rescreen",

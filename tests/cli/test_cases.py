@@ -136,6 +136,24 @@ def test_a_case_reads_from_top_to_bottom(desk: Desk) -> None:
     assert text == "\n".join(line.rstrip() for line in text.splitlines()) + "\n"
 
 
+def test_records_of_other_issuers_are_shown_as_evidence_only(desk: Desk) -> None:
+    case = open_person(desk.office, ADA)
+    record = {
+        "source": "coinbase",
+        "where": "on chain",
+        "uid": "0x" + "77" * 32,
+        "says": {"verified_country": "SG"},
+        "checked_at": 1_785_000_000,
+    }
+    desk.office.identity.book.keep(case, "import", record, 1_785_000_000)
+    desk("show", case.id, "--reviewer", "mara")
+    shown = desk.screen.readouterr().out
+    assert "Records of other issuers, evidence only" in shown
+    assert "coinbase, on chain" in shown
+    assert "verified_country SG" in shown
+    assert "0x" + "77" * 32 in shown
+
+
 def test_columns_stay_straight_beside_chinese_names(desk: Desk) -> None:
     above = {"name": "上海灯河控股有限公司", "country": "CN", "parent": None}
     parent = {"name": "Lantern River", "country": "SG", "parent": above}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -33,3 +34,15 @@ def test_secret_is_made_once(capsys: pytest.CaptureFixture[str], tmp_path: Path)
 def test_wrong_key_exits_64(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["keys", "show", "env:KYCGATE_NO_SUCH_KEY"]) == 64
     assert "not set" in capsys.readouterr().err
+
+
+def test_a_schedulers_secret_is_shown_once_and_its_entry_is_what_the_configuration_takes(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["keys", "hook", "main", "--json"]) == 0
+    made = json.loads(capsys.readouterr().out)
+    digest = hashlib.sha256(made["secret"].encode()).hexdigest()
+    assert made["entry"] == f"main:{digest}"
+    assert main(["keys", "hook", "main"]) == 0
+    assert "netrc" in capsys.readouterr().out
+    assert main(["keys", "hook", "Not a name"]) != 0

@@ -143,7 +143,7 @@ def test_what_can_not_be_read_is_a_usage_error(
         (["sub", "--gleif", str(tmp_path / "missing")], "can't be read"),
         (["sub", "--bods", str(broken)], "interests[0]"),
         (["sub", "--bods", file, "--at", "soon"], "--at"),
-        (["sub"], "required"),
+        (["sub"], "--config"),
         (["sub", "--bods", file, "--gleif", str(tmp_path)], "not allowed"),
     ]:
         try:

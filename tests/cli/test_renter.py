@@ -252,3 +252,18 @@ def test_questions_walk_up_the_chain_of_owners() -> None:
 def test_unknown_parents_stay_unknown() -> None:
     told = ask_details(_answers("o", "Sub Ltd", "1", "", "SG", "SG", "u", "Mei"))
     assert "parent" not in told["details"], "a missing key is unknown, null would say there is none"
+
+
+def test_a_code_is_drawn_and_what_it_linked_is_listed_and_ended(terminal: Terminal) -> None:
+    terminal("login")
+    code, out, _ = terminal("link")
+    assert code == Exit.YES
+    assert out.startswith("kycgate-")
+    drawn = terminal.json("link")[1]["code"]
+    assert len(drawn) == 32
+    assert terminal("link", "list")[1] == "No user is linked.\n"
+    link = terminal.world.link_user(key_of(ALICE), user="ann")
+    assert "ann at main" in terminal("link", "list")[1]
+    assert terminal("link", "end")[0] == Exit.USAGE
+    assert terminal("link", "end", link.id)[0] == Exit.YES
+    assert terminal.json("link", "list")[1] == {"users": []}

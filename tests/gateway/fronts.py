@@ -33,11 +33,13 @@ def on_ports(text: str, ports: dict[int, int]) -> str:
 
 
 @contextmanager
-def nginx(folder: Path, ports: dict[int, int], front: int) -> Iterator[None]:
+def nginx(
+    folder: Path, ports: dict[int, int], front: int, *, example: str = "kycgate.conf"
+) -> Iterator[None]:
     assert NGINX is not None
     config = folder / "nginx.conf"
-    example = (REPO / "examples" / "nginx" / "kycgate.conf").read_text()
-    config.write_text(on_ports(example, {**ports, 8000: front}))
+    text = (REPO / "examples" / "nginx" / example).read_text()
+    config.write_text(on_ports(text, {**ports, 8000: front}))
     options = "daemon off; master_process off;"
     with _running([NGINX, "-p", str(folder), "-c", str(config), "-g", options], folder, front):
         yield

@@ -32,7 +32,7 @@ GATE = f"https://{HOST}"
 KEYS = AssertionKeys((ASSERTER.public,))
 
 
-def said(forward: Forward, *, body: bytes | None = None) -> Assertion:
+def said(forward: Forward, *, body: bytes | None = None, now: int = NOW) -> Assertion:
     """What the upstream reads from a forward; fails unless it verifies."""
     verdict = verify(
         field_of(forward.headers, HEADER),
@@ -42,7 +42,7 @@ def said(forward: Forward, *, body: bytes | None = None) -> Assertion:
         method=forward.method,
         target=forward.target,
         body=forward.body or b"" if body is None else body,
-        now=NOW,
+        now=now,
     )
     assert isinstance(verdict, ValidAssertion), verdict
     return verdict.assertion
@@ -63,13 +63,36 @@ def test_a_rental_is_asserted_with_its_decision_job_and_body(world: World) -> No
 
 
 def test_a_read_of_a_proven_caller_is_asserted_with_an_id_of_its_own(world: World) -> None:
-    key = ("x-api-key", world.renter().secret)
-    first, second = (
-        said(world.forwarded(world.view("GET", f"{CAAS}/hardware", None, key))) for _ in range(2)
-    )
-    assert first.job is None
-    assert first.body == EMPTY
-    assert first.id != second.id
+    renters = {name: world.renter(name) for name in ("alice", "bob")}
+    reads = [
+        said(world.forwarded(renters[name].asks("GET", f"{CAAS}/{path}")))
+        for name, path in (("alice", "hardware"), ("bob", "hardware"), ("alice", "price"))
+    ]
+    assert [each.job for each in reads] == [None] * 3
+    assert [each.body for each in reads] == [EMPTY] * 3
+    assert len({each.id for each in reads}) == 3
+
+
+def test_the_same_read_is_asserted_in_the_same_words_while_they_are_young(world: World) -> None:
+    """The oldest is told with two thirds of its life left, and never after a clock went back."""
+    alice = world.renter()
+    ids = []
+    for seconds in (0, 19, 1, 19, 1, -5):
+        world.now += seconds
+        assertion = said(world.forwarded(alice.asks("GET", f"{CAAS}/hardware")), now=world.now)
+        assert world.now - 20 < assertion.issued_at <= world.now
+        ids.append(assertion.id)
+    assert ids[0] == ids[1] != ids[2] == ids[3] != ids[4] != ids[5]
+
+
+def test_what_may_change_something_is_asserted_anew_each_time(world: World) -> None:
+    alice = world.renter()
+    deployment = json.loads(world.send(alice.rents()).body)["deployment_id"]
+    stops = [
+        world.forwarded(alice.asks("DELETE", f"{CAAS}/deployment/{deployment}")) for _ in range(2)
+    ]
+    tokens = {field_of(forward.headers, HEADER) for forward in stops}
+    assert len(tokens) == 2
 
 
 def test_a_read_whose_body_streams_past_is_asserted_without_its_digest(world: World) -> None:

@@ -106,6 +106,16 @@ class TestIocloud:
         assert f"{PUBLIC_URL}/r/" in done.stdout + done.stderr
         assert live.market.requests("POST") == []
 
+    def test_a_renter_whose_verification_ended_still_deletes(self, live: Live) -> None:
+        alice = live.world.renter("alice")
+        assert live.iocloud(alice, *DEPLOY, "--detach").returncode == 0
+        (deployment,) = live.market.deployments.values()
+        live.world.issued.clear()
+        gone = live.iocloud(alice, "deployment", "delete", deployment.id, "--yes")
+        assert gone.returncode == 0, gone.stderr
+        assert deployment.status == "terminated"
+        assert live.world.store.deployments_of(alice.account) == []
+
     def test_another_renters_deployment_can_be_neither_seen_nor_stopped(self, live: Live) -> None:
         alice, mallory = live.world.renter("alice"), live.world.renter("mallory")
         assert live.iocloud(alice, *DEPLOY, "--detach").returncode == 0

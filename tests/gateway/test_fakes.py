@@ -15,6 +15,7 @@ from tests.store import (
     test_outbox,
     test_settling,
     test_signin,
+    test_users,
 )
 from tests.store.samples import CASE, OPENED, SUBJECT
 
@@ -41,6 +42,7 @@ for _module in (
     test_outbox,
     test_settling,
     test_signin,
+    test_users,
 ):
     globals().update(_claims(_module))
 

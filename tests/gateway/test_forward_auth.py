@@ -274,6 +274,9 @@ def test_the_address_is_the_last_one_in_the_list(world: World) -> None:
     seen: list[str] = []
 
     class Spy:
+        def mark(self) -> None:
+            return None
+
         def quick(self, view: Any) -> Any:
             seen.append(view.client_ip)
             return world.gate.check(view)

@@ -203,3 +203,53 @@ def test_different_body_is_a_different_job(world: World) -> None:
     world.forwarded(alice.rents(gpus=8))
     spaced = json.dumps(deploy(), indent=1).encode()
     assert isinstance(world.gate.check(alice.asks("POST", f"{CAAS}/deploy", spaced)), Forward)
+
+
+# -- payment first (x402) ------------------------------------------------------------------------
+
+PRICE = (402, (("PAYMENT-REQUIRED", "price"),), b"{}")
+PAID = ("PAYMENT-SIGNATURE", "payment")
+
+
+def test_a_request_told_its_price_may_pay_under_the_same_key(world: World) -> None:
+    alice = world.renter()
+    world.upstream.answer = lambda forward: PRICE
+    told = world.send(alice.rents(KEY))
+    assert told.status == 402
+    assert field_of(told.headers, "PAYMENT-REQUIRED") == "price"
+    assert field_of(told.headers, "Kycgate-Permit") is None
+    world.upstream.answer = None
+    assert world.send(alice.rents(KEY, PAID)).status == 200
+    assert field_of(world.upstream.received[-1].headers, "PAYMENT-SIGNATURE") == "payment"
+    assert len(world.store.jobs_of(alice.account)) == 1
+
+
+def test_what_was_paid_and_done_is_answered_from_the_record_whoever_pays_again(
+    world: World,
+) -> None:
+    alice = world.renter()
+    world.upstream.answer = lambda forward: PRICE
+    world.send(alice.rents(KEY))
+    world.upstream.answer = None
+    first = world.send(alice.rents(KEY, PAID))
+    again = world.send(alice.rents(KEY, ("PAYMENT-SIGNATURE", "another payment")))
+    assert again == first
+    assert len(world.upstream.received) == 2
+
+
+def test_a_renter_refused_meanwhile_pays_nothing(world: World) -> None:
+    alice = world.renter()
+    world.upstream.answer = lambda forward: PRICE
+    world.send(alice.rents(KEY))
+    world.store.revoke_account(alice.account, at=world.now, reason="test")
+    world.pass_time(2)
+    assert world.send(alice.rents(KEY, PAID)).status == 403
+    assert len(world.upstream.received) == 1
+
+
+def test_another_request_under_the_key_of_an_unpaid_one_is_refused(world: World) -> None:
+    alice = world.renter()
+    world.upstream.answer = lambda forward: PRICE
+    world.send(alice.rents(KEY))
+    assert code(world, alice.rents(KEY, PAID, gpus=4)) == "idempotency_mismatch"
+    assert len(world.upstream.received) == 1

@@ -25,11 +25,11 @@ class Market:
         self.answers = list(answers)
         self.sent: list[tuple[str, str, Headers]] = []
 
-    def send(self, method: str, target: str, headers: Headers) -> int:
+    def send(self, method: str, target: str, headers: Headers, body: bytes) -> tuple[int, bytes]:
         self.sent.append((method, target, headers))
         if not self.answers:
             raise Unavailable("the marketplace did not answer")
-        return self.answers.pop(0)
+        return self.answers.pop(0), b""
 
 
 def stopper(

@@ -181,6 +181,15 @@ class ScriptedGate:
         self.views.append(view)
         return self.outcome(view) if self.outcome else self.forward(view)
 
+    def mark(self) -> object | None:
+        return None
+
+    def refresh(self) -> None:
+        pass
+
+    def too_many(self, view: RequestView) -> Reply:
+        return Reply(403, (("content-type", "application/json"),), b'{"error":"too many"}')
+
     def too_large(self, view: RequestView) -> Reply:
         return Reply(413, (("content-type", "application/json"),), b'{"error":"too large"}')
 

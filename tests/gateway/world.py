@@ -25,8 +25,9 @@ from kycgate.core.trust import TrustedIssuer, TrustList
 from kycgate.errors import Unavailable
 from kycgate.gateway.adapters.ionet import IoNet
 from kycgate.gateway.gate import Gate
+from kycgate.gateway.limits import Rate, Rates
 from kycgate.gateway.onward import SignedAsserter
-from kycgate.gateway.parts import GateParts, Limits
+from kycgate.gateway.parts import NOT_FOLLOWED, GateParts, Limits, Ownership
 from kycgate.gateway.view import Forward, Headers, Reply, RequestView
 from kycgate.keys import AssertionSigner, LocalSigner
 from kycgate.screening.controls import load_countries, load_default_policy, load_gpus
@@ -44,6 +45,8 @@ UPSTREAM = "https://upstream.internal"
 ASSERTER = AssertionSigner(
     Ed25519PrivateKey.from_private_bytes(hashlib.sha256(b"assertion").digest())
 )
+UNBOUNDED = Rates(*[Rate(10.0**6, 10**6)] * 4)
+"""For worlds whose clock stands still: their callers would never get anything back."""
 COUNTRIES = load_countries()
 GPUS = load_gpus()
 EAS_DOMAIN = Domain("1.3.0", 1, Address(b"\xea" * 20))
@@ -168,6 +171,7 @@ class World:
         )
         self.issued: dict[Account, SignedAttestation] = {}
         self.upstream_keys: dict[str, str] = {}
+        self.owners: dict[Account, Ownership] = {}
         self.permits: list[tuple[Allow, bytes]] = []
         self.drawn = 0
         self.parts = self._parts(limits or Limits(join_wait_s=0.3))
@@ -176,6 +180,7 @@ class World:
     def _parts(self, limits: Limits) -> GateParts:
         return GateParts(
             network=NoNetwork(),
+            ownership=lambda account, now: self.owners.get(account, NOT_FOLLOWED),
             adapter=IoNet(fetch=self.upstream.fetch, token_decimals=6),
             store=self.store,
             log=self.log,
@@ -200,6 +205,7 @@ class World:
             pause=self.pause,
             draw=self._draw,
             limits=limits,
+            rates=UNBOUNDED,
         )
 
     # -- ports -----------------------------------------------------------------------------------

@@ -131,6 +131,9 @@ class FewCountries:
             raise Malformed("unknown country", field="country")
         return int(self.codes[alpha2])
 
+    def regions(self, country: int) -> frozenset[str]:
+        return frozenset()
+
     def alpha2(self, numeric: int) -> str:
         return next(code for code, number in self.codes.items() if number == numeric)
 

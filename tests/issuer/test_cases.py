@@ -44,13 +44,14 @@ def read(form: object, kind: Kind = Kind.ORGANISATION) -> Person | Organisation:
 # -- steps ---------------------------------------------------------------------------------------
 
 STEPS = {
-    "draft": {"amend": "draft", "submit": "submitted", "ask": "needs"},
+    "draft": {"amend": "draft", "submit": "submitted", "ask": "needs", "close": "closed"},
     "submitted": {
         "flag": "review",
         "approve": "approved",
         "refuse": "refused",
         "ask": "needs",
         "revoke": "revoked",
+        "close": "closed",
     },
     "needs": {
         "ask": "needs",
@@ -59,6 +60,7 @@ STEPS = {
         "flag": "review",
         "refuse": "refused",
         "revoke": "revoked",
+        "close": "closed",
     },
     "review": {
         "flag": "review",
@@ -66,8 +68,16 @@ STEPS = {
         "refuse": "refused",
         "ask": "needs",
         "revoke": "revoked",
+        "close": "closed",
     },
-    "approved": {"renew": "approved", "verify": "approved", "flag": "review", "revoke": "revoked"},
+    "approved": {
+        "renew": "approved",
+        "verify": "approved",
+        "flag": "review",
+        "revoke": "revoked",
+        "close": "closed",
+    },
+    "closed": {"reopen": "draft"},
     "refused": {"reopen": "draft"},
     "revoked": {"reopen": "draft"},
 }
@@ -201,7 +211,8 @@ def test_a_missing_field_is_named(field: str) -> None:
             organisation(parent={"name": "P", "country": "CN", "parent": {"name": "Q"}}),
             "parent.parent.country",
         ),
-        (organisation(parent={"name": "P", "country": "CN", "lei": LEI}), "parent.lei"),
+        (organisation(parent={"name": "P", "country": "CN", "size": 1}), "parent.size"),
+        (organisation(parent={"name": "P", "country": "CN", "lei": "X"}), "parent.lei"),
         (organisation(representative="Tan"), "representative"),
         (organisation(representative={}), "representative.name"),
         (organisation(representative={"name": "Tan", "age": 3}), "representative.age"),

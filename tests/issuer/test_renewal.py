@@ -44,14 +44,14 @@ def seen(office: Office, now: int) -> SignedAttestation | None:
     return found
 
 
-@pytest.mark.parametrize("hours", [0, 1, 12, 18])
-def test_with_a_quarter_of_its_life_left_it_stays_the_same(
+@pytest.mark.parametrize("hours", [0, 1, 11, 12])
+def test_with_half_of_its_life_left_it_stays_the_same(
     office: Office, attested: SignedAttestation, hours: int
 ) -> None:
     assert seen(office, NOW + hours * HOUR) == attested
 
 
-@pytest.mark.parametrize("later", [18 * HOUR + 1, 23 * HOUR, DAY, 3 * DAY])
+@pytest.mark.parametrize("later", [12 * HOUR + 1, 18 * HOUR, 23 * HOUR, DAY, 3 * DAY])
 def test_after_that_it_is_renewed_silently(
     office: Office, attested: SignedAttestation, later: int
 ) -> None:
@@ -92,7 +92,7 @@ def test_a_name_listed_meanwhile_stops_the_renewal_and_asks_a_reviewer(
     office: Office, attested: SignedAttestation
 ) -> None:
     office.lists.names["Ada Okafor"] = "e7"
-    assert seen(office, NOW + 18 * HOUR) == attested
+    assert seen(office, NOW + 12 * HOUR) == attested
     assert seen(office, NOW + 19 * HOUR) is None
     (case,) = office.identity.pending()
     assert (case.state, case.reason_codes) == ("review", ("screening_hit_name",))
@@ -243,3 +243,20 @@ def test_a_case_decided_twice_is_a_conflict(office: Office, attested: SignedAtte
     case_id = office.store.cases(account=ADA.key)[0].id
     with pytest.raises(Conflict, match="cannot approve a case that is approved"):
         office.identity.approve(case_id, reviewer="mara", reason="again", now=NOW)
+
+
+def test_an_outage_that_stops_renewals_is_known_twelve_hours_before_anybody_is_cut_off(
+    office: Office, attested: SignedAttestation, caplog: pytest.LogCaptureFixture
+) -> None:
+    lists_of(office, NOW - 30 * DAY)
+    at = NOW + 12 * HOUR + 1
+    for later in (0, 1, 59, 61):
+        assert seen(office, at + later) == attested
+    waiting = office.identity.renewals.waiting(now=at)
+    assert (waiting.count, waiting.first_ends_at) == (1, NOW + DAY)
+    said = [record.message for record in caplog.records if "can not be renewed" in record.message]
+    assert len(said) == 2  # once a minute
+    assert "1 wait, the first ends in 11 h 59 min" in said[0]
+    lists_of(office, at + 100)
+    assert seen(office, at + 100) != attested
+    assert office.identity.renewals.waiting(now=at + 100).count == 0

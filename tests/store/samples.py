@@ -5,6 +5,7 @@ from __future__ import annotations
 from kycgate.store import (
     Case,
     CaseEvent,
+    Hold,
     IssuedAttestation,
     Job,
     KeptProof,
@@ -12,11 +13,13 @@ from kycgate.store import (
     LogEntry,
     Refusal,
     RentalState,
+    SealedBlob,
     SealedEvidence,
     SentTransaction,
     Session,
     Subject,
 )
+from kycgate.store.base import UserLink
 
 NOW = 1_800_000_000
 ALICE = "0x" + "a1" * 20
@@ -61,6 +64,24 @@ EVIDENCE = SealedEvidence(
     commitment=b"c" * 32,
     created_at=NOW,
 )
+BLOB = SealedBlob(
+    id="blob-1",
+    case_id="case-1",
+    subject_id="subject-1",
+    kind="front",
+    media="image/jpeg",
+    size=5,
+    sealed=bytes(range(256)) * 9,
+    created_at=NOW,
+)
+HOLD = Hold(
+    id="hold-1",
+    subject_id="subject-1",
+    until=NOW + 100,
+    reason=b"sealed",
+    placed_by="mara",
+    placed_at=NOW,
+)
 PROOF = KeptProof(
     source="openid4vp",
     reference="presentation-1",
@@ -98,6 +119,7 @@ JOB = Job(
     created_at=NOW,
     updated_at=NOW,
 )
+USER_CODE = UserLink("l1", ALICE, b"c" * 32, NOW + 900, NOW)
 REFUSAL = Refusal(
     id="refusal-1",
     created_at=NOW,

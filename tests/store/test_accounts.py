@@ -213,3 +213,10 @@ def test_clearing_again_is_no_change_and_an_unknown_subject_is_a_conflict(opened
     assert opened.clearances_of(SUBJECT.id) == {CLEARED.key}
     with pytest.raises(Conflict):
         opened.add_clearance(replace(CLEARED, subject_id="subject-9"))
+
+
+def test_another_upstream_key_is_noticed_by_whoever_remembers_the_old_one(opened: Store) -> None:
+    for sealed in (b"one", b"two", None):
+        before = opened.version()
+        opened.set_upstream_key(ALICE, sealed)
+        assert opened.version() > before

@@ -16,13 +16,16 @@ import pytest
 
 from kycgate.errors import Misconfigured, Unavailable
 from kycgate.store import Clearance, Store, open_store
+from kycgate.store.base import DecisionFacts, Standing
 from kycgate.store.sql.database import WAIT_S
 from tests.store.conftest import Database
 from tests.store.samples import (
     ALICE,
     ATTESTATION,
+    BLOB,
     CASE,
     EVIDENCE,
+    HOLD,
     ISSUER,
     JOB,
     KEY,
@@ -34,6 +37,7 @@ from tests.store.samples import (
     SENT,
     SESSION,
     SUBJECT,
+    USER_CODE,
     entry,
 )
 
@@ -62,6 +66,22 @@ CALLS: dict[str, Callable[[Store], object]] = {
     "cases_changed": lambda s: s.cases_changed(since=NOW),
     "add_clearance": lambda s: s.add_clearance(Clearance(SUBJECT.id, b"c", CASE.id, "r", NOW)),
     "clearances_of": lambda s: s.clearances_of(SUBJECT.id),
+    "subjects_after": lambda s: s.subjects_after("", limit=1),
+    "restrict_subject": lambda s: s.restrict_subject(SUBJECT.id, NOW),
+    "unlink_accounts": lambda s: s.unlink_accounts(SUBJECT.id),
+    "add_blob": lambda s: s.add_blob(BLOB),
+    "blob": lambda s: s.blob(BLOB.id),
+    "blobs_of": lambda s: s.blobs_of(CASE.id),
+    "drop_blobs": lambda s: s.drop_blobs(SUBJECT.id),
+    "add_hold": lambda s: s.add_hold(HOLD),
+    "holds_of": lambda s: s.holds_of(SUBJECT.id),
+    "release_hold": lambda s: s.release_hold(HOLD.id, at=NOW),
+    "put_standing": lambda s: s.put_standing(Standing(CASE.id, NOW, b"{}")),
+    "standing": lambda s: s.standing(CASE.id),
+    "drop_standing": lambda s: s.drop_standing(CASE.id),
+    "add_facts": lambda s: s.add_facts(DecisionFacts("d", NOW, b"{}")),
+    "facts": lambda s: s.facts("d"),
+    "drop_facts": lambda s: s.drop_facts(before=NOW),
     "add_proof": lambda s: s.add_proof(PROOF),
     "proof": lambda s: s.proof(PROOF.source, PROOF.reference),
     "proofs_of": lambda s: s.proofs_of(CASE.id),
@@ -84,10 +104,18 @@ CALLS: dict[str, Callable[[Store], object]] = {
     "key_by_hash": lambda s: s.key_by_hash(KEY.secret_hash),
     "keys_of": lambda s: s.keys_of(ALICE),
     "revoke_key": lambda s: s.revoke_key(ALICE, KEY.id, at=NOW),
-    "touch_key": lambda s: s.touch_key(KEY.id, at=NOW),
+    "touch_keys": lambda s: s.touch_keys({KEY.id: NOW}),
+    "add_user_code": lambda s: s.add_user_code(USER_CODE),
+    "claim_user_code": lambda s: s.claim_user_code(
+        b"c", scheduler="m", user="u", expires_at=NOW, now=NOW
+    ),
+    "linked_user": lambda s: s.linked_user("m", "u", now=NOW),
+    "user_links_of": lambda s: s.user_links_of(ALICE),
+    "end_user_link": lambda s: s.end_user_link(ALICE, "l"),
     "begin_job": lambda s: s.begin_job(JOB, repeat_window_s=60),
     "mark_forwarded": lambda s: s.mark_forwarded(JOB.id, at=NOW),
     "finish_job": lambda s: s.finish_job(JOB.id, state="unknown", at=NOW),
+    "reopen_unpaid": lambda s: s.reopen_unpaid(JOB.id, at=NOW),
     "job": lambda s: s.job(JOB.id),
     "jobs_of": lambda s: s.jobs_of(ALICE),
     "set_permit": lambda s: s.set_permit(JOB.id, b"p"),

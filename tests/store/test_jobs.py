@@ -215,3 +215,37 @@ def test_a_refusal_comes_back_as_it_was_added(store: Store) -> None:
     assert store.refusal("refusal-9") is None
     with pytest.raises(Conflict):
         store.add_refusal(REFUSAL)
+
+
+# -- payment first -------------------------------------------------------------------------------
+
+
+def test_a_job_answered_with_a_price_may_be_sent_once_more(store: Store) -> None:
+    store.begin_job(KEYED, repeat_window_s=WINDOW)
+    store.finish_job(KEYED.id, state="answered", at=NOW + 2, status=402)
+    assert store.reopen_unpaid(KEYED.id, at=NOW + 3) is True
+    assert store.reopen_unpaid(KEYED.id, at=NOW + 3) is False
+    store.finish_job(KEYED.id, state="answered", at=NOW + 4, status=200, body=b"done")
+    job = store.job(KEYED.id)
+    assert job is not None
+    assert (job.answer_status, job.answer_body) == (200, b"done")
+    assert store.reopen_unpaid(KEYED.id, at=NOW + 5) is False
+
+
+@pytest.mark.parametrize("status", [200, 400, 403, 409, None])
+def test_no_other_answer_is_reopened(store: Store, status: int | None) -> None:
+    store.begin_job(JOB, repeat_window_s=WINDOW)
+    store.finish_job(JOB.id, state="answered", at=NOW + 2, status=status)
+    assert store.reopen_unpaid(JOB.id, at=NOW + 3) is False
+
+
+def test_of_racing_payers_one_goes_on(store: Store, replica: Store) -> None:
+    store.begin_job(JOB, repeat_window_s=WINDOW)
+    store.finish_job(JOB.id, state="answered", at=NOW + 2, status=402)
+    won = race(
+        [
+            lambda by=by: by.reopen_unpaid(JOB.id, at=NOW + 3)  # type: ignore[misc]
+            for by in (store, replica, store, replica)
+        ]
+    )
+    assert sorted(won) == [False, False, False, True]

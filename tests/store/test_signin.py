@@ -165,7 +165,7 @@ def test_the_use_of_a_key_is_kept_to_the_minute(store: Store) -> None:
     store.add_key(KEY)
     kept = []
     for at in (NOW, NOW + 59, NOW + 60, NOW + 10):
-        store.touch_key(KEY.id, at=at)
+        store.touch_keys({KEY.id: at, "no such key": at})
         found = store.key_by_hash(KEY.secret_hash)
         assert found is not None
         kept.append(found.last_used_at)

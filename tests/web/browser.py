@@ -107,3 +107,10 @@ def signed_headers(
             profile=profile,
         )
     )
+
+
+def link(browser: Browser, drawn: TestResponse, signer: LocalSigner = MALLORY) -> TestResponse:
+    """The second account signs the message drawn for it."""
+    message = str(drawn.get_json()["message"])
+    signed = {"message": message, "signature": "0x" + signature(message, signer).hex()}
+    return browser.post("/v1/accounts", signed)

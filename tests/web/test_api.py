@@ -12,6 +12,7 @@ from kycgate.core.claims import Account, Level
 from kycgate.core.permit import SignedPermit
 from kycgate.core.policy import ListVersion
 from kycgate.errors import Unavailable
+from kycgate.issuer.renewals import Renewals
 from kycgate.store.base import Job, Refusal
 from tests.web.browser import ALICE, MALLORY, Browser, key_of, signed_in
 from tests.web.world import OPERATOR_TOKEN, T0, World, build
@@ -221,6 +222,7 @@ def test_health_says_little_to_strangers_and_more_to_operators(world: World) -> 
         "store": "ok",
         "revocations_late_s": 0,
         "stale_lists": 1,
+        "renewals_waiting": 0,
         "log": None,
     }
     full = Browser(world, token=OPERATOR_TOKEN).get("/healthz").get_json()
@@ -241,6 +243,17 @@ def test_health_is_degraded_while_revocations_wait_too_long(world: World) -> Non
     assert "chains" not in plain
     full = Browser(late, token=OPERATOR_TOKEN).get("/healthz").get_json()
     assert full["chains"][0]["oldest_waiting_s"] == 191
+
+
+def test_health_is_degraded_half_a_life_before_anybody_is_cut_off(world: World) -> None:
+    renewals = Renewals()
+    renewals.failed("eip155:1:0xa", ends_at=T0 + 43_200, why="lists are stale", now=T0)
+    waiting = replace(world, parts=replace(world.parts, renewals=renewals))
+    plain = Browser(waiting, origin=None).get("/healthz").get_json()
+    assert (plain["status"], plain["renewals_waiting"]) == ("degraded", 1)
+    assert "renewals_end_at" not in plain
+    full = Browser(waiting, token=OPERATOR_TOKEN).get("/healthz").get_json()
+    assert full["renewals_end_at"] == T0 + 43_200
 
 
 def test_a_broken_store_is_down_not_empty(world: World) -> None:

@@ -12,11 +12,14 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from kycgate.core.claims import Account
 from kycgate.issuer.cases import Need
+from kycgate.issuer.retention import Erasure
 from kycgate.issuer.view import ShownProof, Standing
 from kycgate.web.app import create_app
-from tests.web.browser import ALICE, Browser, key_of, signed_in
+from tests.issuer.pictures import a_jpeg
+from tests.issuer.test_mrz import TD3
+from tests.web.browser import ALICE, MALLORY, Browser, key_of, link, signed_in
 from tests.web.presenting import FORM, shown_in_browser, with_wallets
-from tests.web.world import OPERATOR_TOKEN, T0, World
+from tests.web.world import OPERATOR_TOKEN, T0, World, a_job
 
 
 @pytest.fixture
@@ -90,16 +93,47 @@ def test_live_answers_are_as_described(world: World, description: dict[str, Any]
     checks += [("put", "/v1/cases/{id}", more)]
     checks += [("get", "/v1/ways", renter.get("/v1/ways"))]
     checks += presenting(world, renter)
+    checks += [("post", "/v1/documents", renter.raw("/v1/documents", a_jpeg(), "image/jpeg"))]
+    checks += [("post", "/v1/documents", renter.raw("/v1/documents", b"%PDF-", "image/jpeg"))]
+    handed_in = renter.post("/v1/documents", {"mrz": list(TD3), "hand_in": True})
+    assert handed_in.status_code == 200
+    checks += [("post", "/v1/documents", handed_in)]
+    checks += [("get", "/v1/documents", renter.get("/v1/documents"))]
+    second = {"account": key_of(MALLORY), "chain_id": 1}
+    drawn_link = renter.post("/v1/accounts/challenge", second)
+    checks += [("post", "/v1/accounts/challenge", drawn_link)]
+    checks += [("post", "/v1/accounts", link(renter, drawn_link))]
+    checks += [("post", "/v1/accounts", link(renter, drawn_link))]
+    checks += [("get", "/v1/accounts", renter.get("/v1/accounts"))]
+    world.store.begin_job(a_job(account), repeat_window_s=1)
+    world.store.mark_forwarded(a_job(account).id, at=T0)
+    checks += [("get", "/v1/me/uses", renter.get("/v1/me/uses"))]
+    checks += [("get", "/v1/me/export", renter.get("/v1/me/export"))]
+    leaving = signed_in(world, MALLORY)
+    world.registrar.erasures[key_of(MALLORY)] = Erasure(T0 + 5, ("retention", "4f"))
+    checks += [("delete", "/v1/me", leaving.delete("/v1/me"))]
     world.registrar.attest(account, now=T0)
     checks += [("get", "/v1/attestation", renter.get("/v1/attestation"))]
     checks += [("get", "/v1/status", renter.get("/v1/status"))]
     checks += [("post", "/v1/permits", renter.post("/v1/permits", job | terms))]
     checks += [("get", "/v1/permits", renter.get("/v1/permits?job=0x" + "00" * 32))]
     checks += [("get", "/v1/permits", renter.get("/v1/permits"))]
+    none = "/v1/verifications/" + "0" * 32
+    checks += [
+        ("post", "/v1/verifications", renter.post("/v1/verifications", {"provider": "x"})),
+        ("get", "/v1/verifications/{id}", renter.get(none)),
+        ("post", "/v1/webhooks/{provider}", renter.raw("/v1/webhooks/stripe", b"{}")),
+        ("post", "/v1/imports", renter.post("/v1/imports", {})),
+    ]
     made = renter.post("/v1/keys", {})
     checks += [("post", "/v1/keys", made), ("get", "/v1/keys", renter.get("/v1/keys"))]
     checks += [("delete", "/v1/keys/{id}", renter.delete(f"/v1/keys/{made.get_json()['id']}"))]
     checks += [("delete", "/v1/keys/{id}", renter.delete("/v1/keys/none"))]
+    checks += [("post", "/v1/users", renter.post("/v1/users", {}))]
+    linked = world.link_user(key_of(ALICE))
+    checks += [("get", "/v1/users", renter.get("/v1/users"))]
+    checks += [("delete", "/v1/users/{id}", renter.delete(f"/v1/users/{linked.id}"))]
+    checks += [("delete", "/v1/users/{id}", renter.delete("/v1/users/00"))]
     handoff = renter.post("/v1/handoffs", {})
     code = handoff.get_json()
     checks += [("post", "/v1/handoffs", handoff)]

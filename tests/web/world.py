@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -19,19 +21,32 @@ from kycgate.core.attestation import (
     compose,
     verify,
 )
-from kycgate.core.claims import Account, Address, Claims, Digest, JobRequest, Kind, Level
+from kycgate.core.claims import (
+    Account,
+    Action,
+    Address,
+    Claims,
+    Digest,
+    JobRequest,
+    Kind,
+    Level,
+)
 from kycgate.core.decision import Allow, Decision, Deny, Evidence, Review, decide
 from kycgate.core.permit import Permit, PermitDomain, SignedPermit, Terms, job_id
 from kycgate.core.policy import Eccn, GpuClass, ListVersion, Policy
 from kycgate.core.signature import Invalid, Undecided, Valid
 from kycgate.core.trust import TrustedIssuer, TrustList
 from kycgate.core.typed import keccak
-from kycgate.errors import Code, Malformed, Reason, Unavailable
+from kycgate.errors import Code, Conflict, Malformed, Reason, Unavailable
+from kycgate.issuer.documenting import Typed, Uploaded
+from kycgate.issuer.images import redraw
+from kycgate.issuer.mrz import read_mrz
 from kycgate.issuer.proven import Means
+from kycgate.issuer.retention import Erasure
 from kycgate.issuer.view import Standing
 from kycgate.keys import LocalSigner
 from kycgate.store import open_store
-from kycgate.store.base import Case, CaseEvent, Store, Subject
+from kycgate.store.base import Case, CaseEvent, Job, Store, Subject, UserLink
 from kycgate.web.parts import Ask, Way, WebParts, Words
 
 T0 = 1_795_000_000
@@ -75,6 +90,10 @@ class Registrar:
     told: list[dict[str, Any]] = field(default_factory=list)
     attested: dict[str, SignedAttestation] = field(default_factory=dict)
     standings: dict[str, Standing] = field(default_factory=dict)
+    pictures: dict[str, list[Uploaded]] = field(default_factory=dict)
+    linked: dict[str, list[Account]] = field(default_factory=dict)
+    taken: set[str] = field(default_factory=set)
+    erasures: dict[str, Erasure] = field(default_factory=dict)
     down: bool = False
     refuses: str | None = None
     """the field the next details are refused for"""
@@ -116,6 +135,43 @@ class Registrar:
         case = self.store.case(case_id)
         assert case is not None
         return case
+
+    def add_picture(self, account: Account, side: str, data: bytes, *, now: int) -> Uploaded:
+        self.pictures.setdefault(account.key, [])
+        kept = Uploaded("a1" * 16, side, "image/jpeg", len(redraw(data).data), now)
+        self.pictures[account.key].append(kept)
+        return kept
+
+    def type_mrz(self, account: Account, lines: Sequence[str], *, now: int) -> Typed:
+        return Typed(read_mrz(lines, today=date(2026, 7, 25)), None)
+
+    def hand_in_documents(self, account: Account, *, now: int) -> Case:
+        return self.store.cases(account=account.key)[0]
+
+    def documents(self, account: Account) -> list[Uploaded]:
+        return self.pictures.get(account.key, [])
+
+    def link(self, first: Account, second: Account, *, now: int) -> None:
+        if second.key in self.taken:
+            raise Conflict("this account can't be linked: use another one")
+        self.linked.setdefault(first.key, []).append(second)
+
+    def accounts(self, account: Account) -> list[Account]:
+        return [account, *self.linked.get(account.key, [])]
+
+    def export(self, account: Account, *, now: int) -> dict[str, Any]:
+        return {
+            "made_at": now,
+            "accounts": [account.key],
+            "pseudonym": "0x" + "5c" * 32,
+            "known_since": now,
+            "cases": [],
+            "attestations": [],
+            "left_out": "",
+        }
+
+    def erase(self, account: Account, *, now: int) -> Erasure:
+        return self.erasures.get(account.key, Erasure(None))
 
     def standing(self, case: Case, *, now: int) -> Standing:
         return self.standings.get(case.id, Standing())
@@ -250,6 +306,17 @@ class World:
     lists: Lists
     chain: ContractWallets
 
+    def link_user(self, account: str, *, user: str = "ann", code: str = "a code") -> UserLink:
+        """As if a scheduler's user had shown a code of this account."""
+        digest = hashlib.sha256(code.encode()).digest()
+        made = UserLink(digest[:4].hex(), account, digest, T0 + 900, T0)
+        self.store.add_user_code(made)
+        link = self.store.claim_user_code(
+            digest, scheduler="main", user=user, expires_at=T0 + 86_400, now=T0
+        )
+        assert link is not None
+        return link
+
 
 @cache
 def _blank_database() -> bytes:
@@ -291,5 +358,22 @@ def build(store: Store, policy: Policy, **changes: Any) -> World:
         "operator_tokens": frozenset({hashlib.sha256(OPERATOR_TOKEN.encode()).digest()}),
         "words": words,
         "now": clock,
+        "me": registrar,
     }
     return World(WebParts(**(given | changes)), store, clock, registrar, desk, lists, chain)
+
+
+def a_job(account: Account, number: int = 1) -> Job:
+    """A rental as the gate records it."""
+    request = JobRequest("ionet", Action.RENT, "H100", 8, 24, None, None, None)
+    return Job(
+        id=number.to_bytes(32, "big"),
+        account=account.key,
+        fingerprint=number.to_bytes(32, "big"),
+        idempotency_key=None,
+        state="decided",
+        decision_id="d1",
+        request=request.canonical(),
+        created_at=T0,
+        updated_at=T0,
+    )

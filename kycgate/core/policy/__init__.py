@@ -146,8 +146,9 @@ class Unasked(NamedTuple):
         found = list[Reason]()
         if self.network is not None and facts.network is None:
             found.append(self.network)
-        if self.share is not None and facts.listed_share is None:
-            found.append(self.share)
+        if self.share is not None and (facts.listed_share is None or facts.share_gap):
+            text = f"{self.share.text}: {facts.share_gap}" if facts.share_gap else self.share.text
+            found.append(Reason(self.share.code, text, self.share.rule))
         if self.region is not None and self._part_unknown(facts):
             found.append(self.region)
         return found

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from kycgate.core.claims import Level
-from kycgate.core.policy.facts import UNKNOWN_COUNTRY, Facts, ListedShare, Place, Regime, Region
+from kycgate.core.policy.facts import UNKNOWN_COUNTRY, Facts, Place, Regime, Region
 from kycgate.errors import Code
 
 Test = Callable[[Facts], bool]
@@ -127,20 +127,23 @@ class ListedShareReaches:
 
         def holds(facts: Facts) -> bool:
             share = facts.listed_share
-            if share is None or (share.regimes and share.regimes.isdisjoint(regimes)):
+            held = None if share is None else share.under(regimes)
+            if held is None:
                 return False
-            return self._reached(share.minimum) if not maybe else self._undecided(share)
+            return self._reached(held[0]) if not maybe else self._undecided(*held)
 
         return holds
 
     def _reached(self, percent: float) -> bool:
         return percent > self.percent if self.over else percent >= self.percent
 
-    def _undecided(self, share: ListedShare) -> bool:
-        return self._reached(share.maximum) and not self._reached(share.minimum)
+    def _undecided(self, low: float, high: float) -> bool:
+        return self._reached(high) and not self._reached(low)
 
     def gap(self, facts: Facts) -> str:
-        return NO_SHARE if facts.listed_share is None else ""
+        if facts.listed_share is None:
+            return f"{NO_SHARE}: {facts.share_gap}" if facts.share_gap else NO_SHARE
+        return facts.share_gap
 
     def code(self, facts: Facts) -> Code:
         return Code.OWNERSHIP_UNKNOWN if self.maybe else Code.OWNER_LISTED

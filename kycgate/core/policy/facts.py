@@ -69,16 +69,29 @@ class ListedShare:
     """How much of the renter listed owners hold together, in percent: between these two.
 
     `regimes` says on whose lists those owners stand; empty, they were not told apart, and the share
-    then counts under every regime's rule.
+    then counts under every regime's rule. `apart`: what owners on some of these lists hold, for
+    every combination of them, none included; empty, where only the whole is known.
     """
 
     minimum: float
     maximum: float
     regimes: frozenset[Regime] = frozenset()
+    apart: tuple[tuple[frozenset[Regime], float, float], ...] = ()
 
     def __post_init__(self) -> None:
-        if not 0 <= self.minimum <= self.maximum <= 100:
-            raise ValueError(f"{self.minimum} to {self.maximum} % is no share")
+        for low, high in ((self.minimum, self.maximum), *(part[1:] for part in self.apart)):
+            if not 0 <= low <= high <= 100:
+                raise ValueError(f"{low} to {high} % is no share")
+
+    def under(self, regimes: frozenset[Regime]) -> tuple[float, float] | None:
+        """What owners on these lists hold, from and to; None where none stands on them."""
+        wanted = self.regimes & regimes
+        for some, low, high in self.apart:
+            if some == wanted:
+                return low, high
+        if self.regimes and not wanted:
+            return None
+        return self.minimum, self.maximum
 
 
 class Place(StrEnum):
@@ -102,6 +115,8 @@ class Facts(NamedTuple):
     network: int | None
     listed_share: ListedShare | None = None
     regions: frozenset[Region] = frozenset()
+    share_gap: str = ""
+    """what of the owners is not known, in words without names"""
 
     def country(self, place: Place) -> int:
         """ISO 3166-1 numeric, UNKNOWN_COUNTRY if nobody knows."""

@@ -6,15 +6,17 @@ Decides nothing about callers: an adapter translates between one marketplace's w
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Set
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from kycgate.core import wire
 from kycgate.core.claims import Action, JobRequest
 from kycgate.errors import Malformed
+from kycgate.gateway.canonical import KEY_FIELDS
 from kycgate.gateway.view import Headers
 
 Fetch = Callable[[str], bytes]
@@ -48,19 +50,53 @@ class Kind(Enum):
     """Reads what belongs to the upstream key as a whole: only with the account's own key."""
     PUBLIC_READ = "public_read"
     """Catalogue and prices: anybody, without an upstream key when not proven."""
+    ADMIT = "admit"
+    """A scheduler's question whether it may place work (hooks): decided like a rental, but nothing
+    is forwarded and no deployment is named. No marketplace has such a route."""
 
 
-ACTIONS = {Kind.RENT: Action.RENT, Kind.EXTEND: Action.EXTEND, Kind.MODIFY: Action.MODIFY}
+ACTIONS = {
+    Kind.RENT: Action.RENT,
+    Kind.EXTEND: Action.EXTEND,
+    Kind.MODIFY: Action.MODIFY,
+    Kind.ADMIT: Action.RENT,
+}
 """The kinds that are decided, and the action each asks for."""
+
+READS = frozenset({Kind.OWN_READ, Kind.ACCOUNT_READ, Kind.PUBLIC_READ})
+"""The kinds that change nothing and are passed on as they are."""
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One entry of a route table, matched. `resource` is the deployment named in the path."""
+    """One entry of a route table, matched. `resource` is the deployment it names."""
 
     kind: Kind
     name: str
     resource: str | None = None
+    named: tuple[tuple[str, str], ...] = ()
+    """What else the path names, such as an offer, by the table's own words."""
+    long_lived: bool = False
+    """Its answer may go on for hours (logs, server-sent events): only through a door that can cut
+    it off, and only while the account stays cleared."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """One request that may end a deployment; `body` is JSON, empty for none."""
+
+    method: str
+    target: str
+    body: bytes = b""
+
+
+class Entry(NamedTuple):
+    """One line of a route table, for people."""
+
+    method: str
+    path: str
+    kind: str
+    name: str
 
 
 class Adapter(Protocol):
@@ -69,8 +105,20 @@ class Adapter(Protocol):
     @property
     def name(self) -> str: ...
 
+    def table(self) -> tuple[Entry, ...]:
+        """Every route, as the adapter's own table has it."""
+
+    @property
+    def heeds_429(self) -> bool:
+        """Whether this marketplace's own client, told 429, neither sends the request again by
+        itself nor hides why. Else it is told 403, which none of them re-sends."""
+
     def match(self, method: str, path: str) -> Route | None:
-        """The route of exactly this method and path, or None. Nothing is decoded or repaired."""
+        """The route of exactly this method and path, or None. Nothing is decoded or repaired.
+
+        Where only the body says what is done, or to which deployment, it is a kind that is decided:
+        so the body is read, and what can't be read is refused.
+        """
 
     def narrowed(self, route: Route, body: bytes) -> Route:
         """`route`, or what it is where only the body tells. Raises Malformed if it can't be read:
@@ -95,18 +143,34 @@ class Adapter(Protocol):
         """This marketplace's own error body, as its clients show it, with its content type;
         `code` is the outward one, for those that have a place for it."""
 
+    def accepted(self, status: int, answer: bytes) -> bool:
+        """Whether the upstream says it did what it was asked: some say no with a status of 200."""
+
     def deployment(self, answer: bytes) -> str | None:
         """The deployment an accepted rental created, from the upstream's answer."""
 
-    def stops(self, deployment: str) -> tuple[tuple[str, str], ...]:
-        """(method, target) of each request that may end the deployment; 404 from one is no harm."""
+    def stops(self, deployment: str) -> tuple[Ending, ...]:
+        """Each request that may end the deployment; 404 from one is no harm."""
 
     def filter_list(self, answer: bytes, owned: Set[str]) -> bytes:
         """A listing with only `owned` deployments left. Raises Malformed if it can't be read."""
 
 
+def succeeded(status: int) -> bool:
+    """A status of 2xx: what a marketplace that speaks plain HTTP says yes with."""
+    return 200 <= status < 300
+
+
 def decode_object(body: bytes, *, field: str = "body") -> dict[str, Any]:
-    """Read one JSON object in the only way every JSON reader agrees on.
+    """Read one JSON object as `decode` does. Raises Malformed for any other value."""
+    value = decode(body, field=field)
+    if not isinstance(value, dict):
+        raise Malformed("The body is not a JSON object.", field=field)
+    return value
+
+
+def decode(body: bytes, *, field: str = "body") -> Any:
+    """Read one JSON value in the only way every JSON reader agrees on.
 
     UTF-8 without byte order mark, no duplicate member at any depth, no NaN or Infinity; numbers
     with a fraction or exponent become Decimal, so that they never pass for integers. Raises
@@ -114,17 +178,14 @@ def decode_object(body: bytes, *, field: str = "body") -> dict[str, Any]:
     """
     wire.require_shallow(body, field=field)
     try:
-        value = json.loads(
+        return json.loads(
             body.decode("utf-8"),
             object_pairs_hook=_unique,
             parse_float=Decimal,
             parse_constant=_no_constant,
         )
     except (ValueError, ArithmeticError) as e:
-        raise Malformed("The body is not a JSON object that can be read.", field=field) from e
-    if not isinstance(value, dict):
-        raise Malformed("The body is not a JSON object.", field=field)
-    return value
+        raise Malformed("The body is not JSON that can be read.", field=field) from e
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -170,3 +231,17 @@ def text_of(item: dict[str, Any], *names: str) -> str | None:
         if isinstance(text, str) and 0 < len(text) <= 128:
             return text
     return None
+
+
+def without_keys(headers: Headers) -> Headers:
+    """`headers` without any field in which a marketplace may look for a credential."""
+    return tuple(
+        field for field in headers if (lower := field[0].lower()) not in KEY_FIELDS
+        and lower != "cookie"
+    )  # fmt: skip
+
+
+def entry(method: str, pattern: str, kind: Kind, name: str) -> Entry:
+    """A line for a path given as a regular expression: its groups are shown as `{name}`."""
+    shown = re.sub(r"\(\?P<(\w+)>(?:[^()]|\([^()]*\))*\)", r"{\1}", pattern)
+    return Entry(method, re.sub(r"\\(.)", r"\1", shown), kind.value, name)

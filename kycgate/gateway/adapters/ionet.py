@@ -18,11 +18,15 @@ from kycgate.core.claims import JobRequest
 from kycgate.errors import Malformed, Unavailable
 from kycgate.gateway.adapters.base import (
     ACTIONS,
+    Ending,
+    Entry,
     Fetch,
     Kind,
     Route,
     decode_object,
+    entry,
     only,
+    succeeded,
     text_of,
     whole,
 )
@@ -72,6 +76,7 @@ _OF_ONE = tuple(
         ("DELETE", _VMAAS, "", Kind.STOP, "vmaas.delete"),
     )
 )
+_LONG_LIVED = frozenset({"caas.log"})
 
 # Every member the client sends. One we don't know might multiply the machines, as `vms_qty` does,
 # or, as `resource_id` does, name a machine that exists: it is refused, not passed along.
@@ -177,11 +182,16 @@ class IoNet:
     """The io.net adapter. `token_decimals` says how a dollar is written in token base units."""
 
     name = "ionet"
+    heeds_429 = True  # shows "Rate limited", one request
 
     def __init__(self, *, fetch: Fetch, token_decimals: int) -> None:
         self._unit = Decimal(10) ** token_decimals
         self._caas = _Catalogue(fetch, f"{_CAAS}/hardware", ("hardware_id",), ("hardware_name",))
         self._vmaas = _Catalogue(fetch, f"{_VMAAS}/hardware", ("deploy_id", "id"), ("name",))
+
+    def table(self) -> tuple[Entry, ...]:
+        exact = (entry(*at, route.kind, route.name) for at, route in _EXACT.items())
+        return (*exact, *(entry(m, path.pattern, kind, name) for m, path, kind, name in _OF_ONE))
 
     def match(self, method: str, path: str) -> Route | None:
         route = _EXACT.get((method, path))
@@ -189,7 +199,7 @@ class IoNet:
             return route
         for wanted, pattern, kind, name in _OF_ONE:
             if method == wanted and (found := pattern.fullmatch(path)) is not None:
-                return Route(kind, name, found["id"])
+                return Route(kind, name, found["id"], long_lived=name in _LONG_LIVED)
         return None
 
     def narrowed(self, route: Route, body: bytes) -> Route:
@@ -295,6 +305,9 @@ class IoNet:
         body = json.dumps({"status": "failed", "error": message}).encode()
         return (("Content-Type", "application/json"),), body
 
+    def accepted(self, status: int, answer: bytes) -> bool:
+        return succeeded(status)
+
     def deployment(self, answer: bytes) -> str | None:
         try:
             members = decode_object(answer)
@@ -306,10 +319,10 @@ class IoNet:
         )
         return found if found is not None and re.fullmatch(_ID, found) else None
 
-    def stops(self, deployment: str) -> tuple[tuple[str, str], ...]:
+    def stops(self, deployment: str) -> tuple[Ending, ...]:
         # A deployment's id does not say which of the two services runs it.
         name = quote(deployment, safe="-")
-        return tuple(("DELETE", f"{prefix}/deployment/{name}") for prefix in (_CAAS, _VMAAS))
+        return tuple(Ending("DELETE", f"{prefix}/deployment/{name}") for prefix in (_CAAS, _VMAAS))
 
     def filter_list(self, answer: bytes, owned: Set[str]) -> bytes:
         """Keeps the caller's rows, and no total or status count that would tell of others'."""

@@ -17,11 +17,15 @@ from kycgate.core.claims import JobRequest
 from kycgate.errors import Malformed, Unavailable
 from kycgate.gateway.adapters.base import (
     ACTIONS,
+    Ending,
+    Entry,
     Kind,
     Route,
     Search,
     decode_object,
+    entry,
     only,
+    succeeded,
     text_of,
 )
 from kycgate.gateway.view import Headers
@@ -203,9 +207,18 @@ class Vast:
     """The Vast.ai adapter. Rentals are open-ended: neither hours nor value are ever known."""
 
     name = "vast"
+    heeds_429 = False  # re-sends a renting PUT twice
 
     def __init__(self, *, search: Search) -> None:
         self._offers = _Offers(search)
+
+    def table(self) -> tuple[Entry, ...]:
+        exact = (entry(*at, route.kind, route.name) for at, route in _EXACT.items())
+        return (
+            *exact,
+            *(entry(m, path.pattern, kind, name) for m, path, kind, name in _OF_ONE),
+            entry("PUT", _OFFER.pattern, Kind.RENT, "ask"),
+        )
 
     def match(self, method: str, path: str) -> Route | None:
         route = _EXACT.get((method, path))
@@ -306,6 +319,9 @@ class Vast:
         body = json.dumps({"success": False, "error": code, "msg": message}).encode()
         return (("Content-Type", "application/json"),), body
 
+    def accepted(self, status: int, answer: bytes) -> bool:
+        return succeeded(status)
+
     def deployment(self, answer: bytes) -> str | None:
         try:
             members = decode_object(answer)
@@ -313,10 +329,10 @@ class Vast:
             return None
         return _instance_id(members.get("new_contract"))
 
-    def stops(self, deployment: str) -> tuple[tuple[str, str], ...]:
+    def stops(self, deployment: str) -> tuple[Ending, ...]:
         if _INSTANCE.fullmatch(deployment) is None:
             raise Malformed("This is no instance of Vast.ai.", field="deployment")
-        return (("DELETE", f"{_API}/instances/{deployment}/"),)
+        return (Ending("DELETE", f"{_API}/instances/{deployment}/"),)
 
     def filter_list(self, answer: bytes, owned: Set[str]) -> bytes:
         """Keeps the caller's rows and the way to the next page; no count that tells of others'."""

@@ -21,7 +21,15 @@ class CountryTable:
     D:5. A country the groups don't list belongs to none.
     """
 
-    def __init__(self, codes: Mapping[str, int], groups: Mapping[str, Iterable[str]]) -> None:
+    def __init__(
+        self,
+        codes: Mapping[str, int],
+        groups: Mapping[str, Iterable[str]],
+        regions: Mapping[str, Iterable[str]] | None = None,
+    ) -> None:
+        self._regions = {
+            codes[country]: frozenset(found) for country, found in (regions or {}).items()
+        }
         self._numeric = dict(codes)
         self._alpha2 = {number: code for code, number in codes.items()}
         self._groups = {
@@ -58,6 +66,10 @@ class CountryTable:
         """Whether the country (numeric) is in the group. Unknown (0) is in none."""
         return country in self.group(group)
 
+    def regions(self, country: int) -> frozenset[str]:
+        """ISO 3166-2 codes of a country only parts of which are embargoed; empty for others."""
+        return self._regions.get(country, frozenset())
+
     def labels(self) -> Mapping[int, str]:
         """numeric → alpha-2, all of them."""
         return self._alpha2
@@ -83,6 +95,9 @@ def load_countries() -> CountryTable:
         for row in tables.rows("country_groups.csv"):
             for group in row["groups"].split():
                 groups.setdefault(group, []).append(row["alpha2"])
-        return CountryTable(codes, groups)
+        regions = dict[str, list[str]]()
+        for row in tables.rows("regions.csv"):
+            regions.setdefault(row["code"][:2], []).append(row["code"])
+        return CountryTable(codes, groups, regions)
     except (KeyError, ValueError) as e:
         raise Misconfigured((f"the country tables are damaged ({e}): reinstall kycgate",)) from e

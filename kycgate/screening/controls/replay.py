@@ -21,11 +21,10 @@ from kycgate.core.claims import (
     Kind,
     Level,
 )
-from kycgate.core.decision import Evidence, decide, explain
+from kycgate.core.decision import Evidence, decide, explain, facts_of
 from kycgate.core.policy import (
     UNKNOWN_COUNTRY,
     Eccn,
-    Facts,
     GpuClass,
     ListedShare,
     ListVersion,
@@ -83,7 +82,7 @@ def replay_evidence(
     seen = _aged(evidence, at - decided_at)
     attestation = seen.attestation
     claims = attestation.claims if isinstance(attestation, ValidAttestation) else None
-    facts = Facts(job, seen.gpu, claims, seen.network_country, seen.listed_share, seen.regions)
+    facts = facts_of(job, seen, claims)
     document = explain(decide(job, seen, policy, at))
     rules = findings(policy, facts, at)
     return Replay(at, decided_at, str(document["verdict"]), True, document, rules)
@@ -133,7 +132,13 @@ def _evidence(told: Mapping[str, Any], countries: CountryTable) -> Evidence:
         told["wallet_proof_at"],
         tuple(ListVersion(each["name"], each["version"], each["as_of"]) for each in told["lists"]),
         None if share is None else _share(share),
-        frozenset((Place(place), code) for place, code in told["regions"].items()),
+        frozenset(
+            (Place(place), code)
+            for place, codes in told["regions"].items()
+            for code in ([codes] if isinstance(codes, str) else codes)
+        ),
+        told.get("listed_share_unknown") or "",
+        told.get("owners"),
     )
 
 
@@ -151,7 +156,11 @@ def _gpu(said: Mapping[str, Any]) -> GpuClass:
 
 def _share(said: Mapping[str, Any]) -> ListedShare:
     regimes = frozenset(Regime(each) for each in said["regimes"])
-    return ListedShare(said["min"], said["max"], regimes)
+    apart = tuple(
+        (frozenset(map(Regime, each["regimes"])), each["min"], each["max"])
+        for each in said.get("apart", ())
+    )
+    return ListedShare(said["min"], said["max"], regimes, apart)
 
 
 def _attestation(

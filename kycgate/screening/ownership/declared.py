@@ -18,7 +18,14 @@ from kycgate.screening.ownership.bods import (
     Statement,
     Unspecified,
 )
-from kycgate.screening.ownership.parties import Control, Party, PartyKind, Stake, Unknown
+from kycgate.screening.ownership.parties import (
+    Control,
+    Party,
+    PartyKind,
+    Stake,
+    Unknown,
+    plain_number,
+)
 from kycgate.screening.ownership.register import MemoryRegister
 from kycgate.screening.ownership.shares import ANY, Share
 
@@ -104,6 +111,8 @@ def _party(statement: Statement, country_of: CountryOf) -> Party:
         country=country,
         country_basis=basis if country else "",
         identifiers=tuple(each.id for each in details.identifiers),
+        legal=country_of(details.jurisdiction) if isinstance(details, Entity) else 0,
+        numbers=_numbers(details, country_of) if isinstance(details, Entity) else (),
         unknown=_unknown(details.unspecified, statement.record) if hidden else None,
         dispersed=isinstance(details, Entity) and details.listed,
         since=statement.date,
@@ -139,6 +148,18 @@ def _headquarters(entity: Entity, country_of: CountryOf) -> tuple[int, str]:
     schemes = (each.scheme for each in entity.identifiers if each.scheme[2:3] == "-")
     issuers = {country_of(scheme[:2]) for scheme in schemes} - {0}
     return issuers.pop() if len(issuers) == 1 else 0, "registration number"
+
+
+def _numbers(entity: Entity, country_of: CountryOf) -> tuple[tuple[int, str], ...]:
+    """Its registration numbers, with the country whose register issued each."""
+    legal = country_of(entity.jurisdiction) if entity.jurisdiction else 0
+    found = dict[tuple[int, str], None]()
+    for each in entity.identifiers:
+        issuer = country_of(each.scheme[:2]) if each.scheme[2:3] == "-" else legal
+        number = plain_number(each.id)
+        if issuer and number and each.scheme != "XI-LEI":
+            found[issuer, number] = None
+    return tuple(found)
 
 
 def _first_country(codes: Iterable[str], country_of: CountryOf) -> int:

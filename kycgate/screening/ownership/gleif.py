@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from datetime import date
 from decimal import Decimal, InvalidOperation
 from fractions import Fraction
+from hashlib import sha256
 from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -37,6 +38,8 @@ FILE_MOST = 32 << 30
 """Bytes of one file unpacked; the largest, level 1 as XML, has about ten gigabytes."""
 
 CHUNK = 1 << 18
+_NUMBER_MOST = 64
+"""Characters of a registration number worth comparing."""
 
 CountryOf = Callable[[str], int]
 """A country code as published → ISO 3166-1 numeric, 0 where it is none."""
@@ -59,6 +62,7 @@ class GleifReader:
         self._content_day = date.min
         self._odd = Counter[str]()
         self.counts = Counter[str]()
+        self.digests = dict[str, str]()
         self.notes = list[str]()
 
     def read(self, chunks: Iterable[bytes], *, name: str) -> bool:
@@ -121,6 +125,9 @@ class GleifReader:
                 active=_text(entity, "EntityStatus", where=where) != "INACTIVE",
                 updated=self._updated(record, where),
                 deleted=_deleted(record) or registration in _NEVER_COUNTED,
+                number=_text(
+                    entity, "RegistrationAuthority", "RegistrationAuthorityEntityID", where=where
+                )[:_NUMBER_MOST],
             )
         )
 
@@ -216,12 +223,14 @@ def read_directory(path: Path, *, country_of: CountryOf) -> tuple[LeiRegister, G
     """
     reader = GleifReader(country_of=country_of)
     try:
-        files = [each for each in path.iterdir() if each.is_file()]
+        files = [each for each in path.iterdir() if each.is_file() and not _ours(each)]
     except OSError as e:
         raise Malformed(f"{path} can't be read: {e.strerror}", field="--gleif") from e
     for file in sorted(files, key=lambda each: ("delta" in each.name.lower(), each.name)):
         with _opened(file) as stream:
-            if stream is None or not reader.read(_chunks(stream, file.name), name=file.name):
+            if stream is None or not reader.read(
+                _chunks(stream, file.name, reader.digests), name=file.name
+            ):
                 reader.notes.append(f"{file.name}: no GLEIF file, left out")
     if not reader.counts["entities"] and not reader.counts["relationships"]:
         raise Malformed(
@@ -252,13 +261,20 @@ def _opened(file: Path) -> Iterator[BinaryIO | None]:
         raise Malformed(f"can't be read: {e}", field=file.name) from e
 
 
-def _chunks(stream: BinaryIO, name: str) -> Iterator[bytes]:
-    size = 0
+def _ours(file: Path) -> bool:
+    """Whether it is what was kept of the directory, or hidden."""
+    return file.name.startswith(".") or ".register" in file.suffixes
+
+
+def _chunks(stream: BinaryIO, name: str, digests: dict[str, str]) -> Iterator[bytes]:
+    size, digest = 0, sha256()
     while chunk := stream.read(CHUNK):
         size += len(chunk)
         if size > FILE_MOST:
             raise TooLarge(f"more than {FILE_MOST >> 30} GB unpacked", field=name)
+        digest.update(chunk)
         yield chunk
+    digests[name] = digest.hexdigest()
 
 
 def _records(chunks: Iterable[bytes], name: str) -> Iterator[tuple[str, Record]]:

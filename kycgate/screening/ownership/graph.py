@@ -241,11 +241,12 @@ def _answer(explanation: Explanation, answer: RuleAnswer) -> dict[str, Any]:
         **({"share": answer.share.document()} if answer.share is not None else {}),
         **({"text": answer.text} if answer.text else {}),
         "reasons": [_unknown(each) for each in answer.reasons],
-        "path": [_step(explanation.snapshot, each) for each in answer.path],
+        "path": [step(explanation.snapshot, each) for each in answer.path],
     }
 
 
-def _step(snapshot: Snapshot, holding: Holding) -> dict[str, Any]:
+def step(snapshot: Snapshot, holding: Holding) -> dict[str, Any]:
+    """One holding as JSON."""
     starts = [stake.start for stake in holding.stakes if stake.start]
     ends = [stake.end for stake in holding.stakes if stake.end]
     return {

@@ -167,14 +167,19 @@ class _Walk:
             for gap in snapshot.gaps(subject)
             if not ultimate and (gap.ultimate or not settled) and not self._fits_top(subject, gap)
         ]
-        if not found and not edges:
+        alone = any(gap.means == "nobody" for gap in snapshot.gaps(subject))
+        if not found and not edges and not alone:
             found += self._silence(subject)
         return found
 
     def _fits_top(self, subject: str, gap: Gap) -> bool:
         """A parent that says nobody consolidates it is a top; a company that names nobody and
         that nobody names as parent is not: above it nothing is known."""
-        if subject == self._entity or gap.means == "withheld":
+        if gap.means == "withheld":
+            return False
+        if any(each.means == "nobody" for each in self._snapshot.gaps(subject)):
+            return True
+        if subject == self._entity:
             return False
         return gap.means == "none" or subject in self._declared_tops
 
@@ -194,7 +199,7 @@ class _Walk:
             return [Unknown("no_statement", "no statement says who owns or controls it", subject)]
         if subject in self._declared_tops or snapshot.gaps(subject):
             return []
-        if snapshot.register.must_report_parents:
+        if snapshot.register.must_report(subject):
             text = (
                 f"{snapshot.label(subject)} is the highest parent known, and neither an ultimate"
                 " parent nor a reason for naming none is reported"

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from hashlib import blake2b
 from itertools import islice
 from operator import lt
-from typing import overload
+from typing import TYPE_CHECKING, Any, overload
 
 from kycgate.errors import Malformed
 from kycgate.screening.ownership.parties import (
@@ -24,6 +25,7 @@ from kycgate.screening.ownership.parties import (
     Stake,
     Unknown,
     clean,
+    plain_number,
 )
 from kycgate.screening.ownership.shares import ALL, ANY, Share
 
@@ -67,6 +69,26 @@ _MEANS: dict[str, Meaning] = {
     "NON_CONSOLIDATING": "unconsolidated",
 }
 
+if TYPE_CHECKING:  # at run time an array has no parameters
+    Buffer = bytes | bytearray | memoryview | array[int]
+    Numbers = memoryview | array[int]
+
+_COLUMNS = {
+    "name_at": "Q",
+    "headquarters": "H",
+    "legal": "H",
+    "updated": "I",
+    "state": "B",
+    "types": "B",
+    "starts": "I",
+    "ends": "I",
+    "link_updated": "I",
+    "lapsed": "B",
+    "number_keys": "Q",
+    "number_rows": "I",
+}
+"""Columns of numbers, and their array codes."""
+
 _REASON_BITS, _REASONS_MOST = 8, 255
 _ACTIVE, _DELETED = 1, 2
 _FOUND_MOST = 20
@@ -83,6 +105,8 @@ class LeiRecord:
     active: bool
     updated: date
     deleted: bool = False
+    number: str = ""
+    """in the companies register of its legal country, as published"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +142,7 @@ class LeiBuilder:
         self.names, self.name_at = bytearray(b"\n"), array("Q")
         self.headquarters, self.legal = array("H"), array("H")
         self.updated, self.state = array("I"), array("B")
+        self.numbers = array("Q")
         self.links = dict[tuple[str, str, str], LinkRecord]()
         self.exceptions: dict[bool, tuple[bytearray, array[int]]] = {}
         self.reasons = [""]
@@ -131,6 +156,7 @@ class LeiBuilder:
         self.legal.append(record.legal)
         self.updated.append(record.updated.toordinal())
         self.state.append(record.active | record.deleted << 1)
+        self.numbers.append(_number_key(record.legal, plain_number(record.number)))
 
     def add_link(self, record: LinkRecord) -> None:
         key = record.lei, record.parent, record.type
@@ -162,7 +188,7 @@ class _Column(Sequence[bytes]):
 
     __slots__ = ("_blob", "_width")
 
-    def __init__(self, blob: bytes | bytearray, width: int = LEI_LENGTH) -> None:
+    def __init__(self, blob: bytes | bytearray | memoryview, width: int = LEI_LENGTH) -> None:
         self._blob, self._width = blob, width
 
     def __len__(self) -> int:
@@ -180,6 +206,11 @@ class _Column(Sequence[bytes]):
             raise IndexError(at)
         return bytes(found)
 
+    @property
+    def blob(self) -> Buffer:
+        """All of them as they lie."""
+        return self._blob
+
     def near(self, value: bytes, at: int) -> int:
         """Its place or the one it would take, looked for first just behind `at`."""
         for place in range(at, min(at + 8, len(self))):
@@ -196,7 +227,20 @@ class _Column(Sequence[bytes]):
 class LeiRegister:
     """A `Register` of LEIs. Parties have the day of the data for their only version."""
 
-    must_report_parents = True
+    _names: bytes | memoryview
+    _name_at: Numbers
+    _headquarters: Numbers
+    _legal: Numbers
+    _updated: Numbers
+    _state: Numbers
+    _types: Numbers
+    _starts: Numbers
+    _ends: Numbers
+    _link_updated: Numbers
+    _lapsed: Numbers
+    _number_keys: Numbers
+    _number_rows: Numbers
+    _gaps: dict[bool, Numbers]
 
     def __init__(self, made: LeiBuilder) -> None:
         self._place_entities(made)
@@ -205,6 +249,53 @@ class LeiRegister:
 
     def __len__(self) -> int:
         return len(self._leis)
+
+    # -- kept and recalled -------------------------------------------------------------------------
+
+    def columns(self) -> dict[str, tuple[str, Buffer]]:
+        """Name → (array code, buffer) of every column: with `facts`, all there is to keep."""
+        return {
+            "leis": ("B", self._leis.blob),
+            "names": ("B", self._names),
+            "subjects": ("B", self._subjects.blob),
+            "parents": ("B", self._parents.blob),
+            "gaps_next": ("B", self._gaps[False]),
+            "gaps_last": ("B", self._gaps[True]),
+            **{name: (code, getattr(self, f"_{name}")) for name, code in _COLUMNS.items()},
+        }
+
+    def facts(self) -> dict[str, Any]:
+        """What is no column, as JSON values."""
+        return {
+            "reasons": list(self._reasons),
+            "shares": [
+                [at, share.low, share.high, share.low_open, share.high_open]
+                for at, share in self._shares.items()
+            ],
+            "far_gaps": [
+                [ultimate, lei.decode("ascii"), code]
+                for (ultimate, lei), code in self._far_gaps.items()
+            ],
+        }
+
+    @classmethod
+    def recalled(cls, columns: Mapping[str, memoryview], facts: Mapping[str, Any]) -> LeiRegister:
+        """The register that `columns` and `facts` were taken from. The buffers are not copied.
+
+        Raises LookupError, TypeError or ValueError for what was not.
+        """
+        self = cls.__new__(cls)
+        self._leis, self._names = _Column(columns["leis"]), columns["names"]
+        self._subjects, self._parents = _Column(columns["subjects"]), _Column(columns["parents"])
+        for name in _COLUMNS:
+            setattr(self, f"_{name}", columns[name])
+        self._gaps = {False: columns["gaps_next"], True: columns["gaps_last"]}
+        self._reasons = tuple(facts["reasons"])
+        self._shares = {int(at): Share(*bounds) for at, *bounds in facts["shares"]}
+        self._far_gaps = {
+            (bool(ultimate), lei.encode()): int(code) for ultimate, lei, code in facts["far_gaps"]
+        }
+        return self
 
     # -- building ----------------------------------------------------------------------------------
 
@@ -217,6 +308,10 @@ class LeiRegister:
         self._names, self._name_at = bytes(made.names), made.name_at
         self._headquarters, self._legal = made.headquarters, made.legal
         self._updated, self._state = made.updated, made.state
+        keys = made.numbers
+        rows = sorted((row for row in range(len(keys)) if keys[row]), key=keys.__getitem__)
+        self._number_rows = array("I", rows)
+        self._number_keys = array("Q", map(keys.__getitem__, rows))
 
     def _place_links(self, made: LeiBuilder) -> None:
         links = [made.links[key] for key in sorted(made.links) if not made.links[key].deleted]
@@ -232,7 +327,8 @@ class LeiRegister:
 
     def _place_exceptions(self, made: LeiBuilder) -> None:
         self._reasons = tuple(made.reasons)
-        self._gaps = {each: array("B", bytes(len(self._leis))) for each in (False, True)}
+        gaps = {each: array("B", bytes(len(self._leis))) for each in (False, True)}
+        self._gaps = {**gaps}
         self._far_gaps = dict[tuple[bool, bytes], int]()
         for ultimate, (leis, facts) in made.exceptions.items():
             column, row = _Column(leis), 0
@@ -240,7 +336,7 @@ class LeiRegister:
                 lei, code = column[at], facts[at] & _REASONS_MOST
                 row = self._leis.near(lei, row)
                 if row < len(self._leis) and self._leis[row] == lei:
-                    self._gaps[ultimate][row] = code
+                    gaps[ultimate][row] = code
                 else:
                     self._far_gaps[ultimate, lei] = code
         made.exceptions = {}
@@ -263,6 +359,7 @@ class LeiRegister:
             country=country,
             country_basis=basis if country else "",
             identifiers=(id_,),
+            legal=self._legal[row],
             since=updated,
             until=None if self._state[row] & _ACTIVE else updated,
             statement=f"GLEIF level 1, {updated}",
@@ -314,12 +411,28 @@ class LeiRegister:
         if text in self:
             return (text,)
         wanted = b"\n" + clean(text).encode("utf-8", "replace") + b"\n"
-        found, at = list[str](), self._names.find(wanted)
+        names = bytes(self._names)  # a view knows no search; the copy lives for this question alone
+        found, at = list[str](), names.find(wanted)
         while at >= 0 and len(found) < _FOUND_MOST and len(wanted) > 2:
             row = bisect_left(self._name_at, at + 1)
             found.append(self._leis[row].decode("ascii"))
-            at = self._names.find(wanted, at + 1)
+            at = names.find(wanted, at + 1)
         return found
+
+    def identified(self, lei: str) -> Sequence[str]:
+        return (lei,) if lei in self else ()
+
+    def numbered(self, country: int, number: str) -> Sequence[str]:
+        key = _number_key(country, number)
+        at = bisect_left(self._number_keys, key) if key else len(self._number_keys)
+        found = list[str]()
+        while at < len(self._number_keys) and self._number_keys[at] == key:
+            found.append(self._leis[self._number_rows[at]].decode("ascii"))
+            at += 1
+        return sorted(found[:_FOUND_MOST])
+
+    def must_report(self, subject: str) -> bool:
+        return True
 
     def __contains__(self, id_: object) -> bool:
         if not isinstance(id_, str):
@@ -331,12 +444,23 @@ class LeiRegister:
 
     def _name(self, row: int) -> str:
         start = self._name_at[row]
-        return self._names[start : self._names.index(b"\n", start)].decode()
+        end = self._name_at[row + 1] if row + 1 < len(self._name_at) else len(self._names)
+        return bytes(self._names[start : end - 1]).decode()
 
 
 def is_lei(text: str) -> bool:
     """Twenty capital letters and digits; the check digits are the publisher's business."""
     return len(text) == LEI_LENGTH and text.isascii() and text.isalnum() and text == text.upper()
+
+
+def _number_key(country: int, number: str) -> int:
+    """64 bits that stand for a number in a country's register; 0 for none.
+
+    Who makes up a number with another company's key might as well give that company's number.
+    """
+    if not country or not number:
+        return 0
+    return int.from_bytes(blake2b(f"{country}:{number}".encode(), digest_size=8).digest()) or 1
 
 
 def _bytes(text: str) -> bytes:
@@ -371,3 +495,4 @@ def _reorder(made: LeiBuilder, order: list[int]) -> None:
     made.legal = array("H", (made.legal[at] for at in order))
     made.updated = array("I", (made.updated[at] for at in order))
     made.state = array("B", (made.state[at] for at in order))
+    made.numbers = array("Q", (made.numbers[at] for at in order))

@@ -61,6 +61,10 @@ class Party:
     country_basis: str = ""
     identifiers: tuple[str, ...] = ()
     unknown: Unknown | None = None
+    legal: int = 0
+    """country of its law, 0 unknown: where it is registered, not where it is run from"""
+    numbers: tuple[tuple[int, str], ...] = ()
+    """(country, number as `plain_number` has it) under which companies registers know it"""
     dispersed: bool = False
     """traded on an exchange: owners nobody names are what one expects"""
     since: date | None = None
@@ -101,14 +105,15 @@ class Stake:
         return (self.start is None or self.start <= at) and (self.end is None or at < self.end)
 
 
-Meaning = Literal["withheld", "none", "unconsolidated"]
+Meaning = Literal["withheld", "none", "unconsolidated", "nobody"]
 
 
 @dataclass(frozen=True, slots=True)
 class Gap:
     """A declared reason for naming no parent. `ultimate`: about the last one, not the next.
 
-    `means`: a parent exists and is withheld, none exists beside persons, or none consolidates.
+    `means`: a parent exists and is withheld, none exists beside persons, none consolidates, or it
+    says itself that nobody stands above it.
     """
 
     unknown: Unknown
@@ -120,8 +125,8 @@ class Register(Protocol):
     """Where statements are kept. Answers are complete and in a stable order; lookups never raise
     for an id nobody describes: it gets a party that says so."""
 
-    must_report_parents: bool
-    """Whether everybody in it has to name its parents or a reason: then silence is a gap."""
+    def must_report(self, subject: str) -> bool:
+        """Whether it has to name its parents or a reason: then silence is a gap."""
 
     def party(self, id_: str, at: date) -> Party:
         """The party as described on that day, else as first described."""
@@ -134,6 +139,12 @@ class Register(Protocol):
 
     def find(self, text: str) -> Sequence[str]:
         """The ids of parties with this id, identifier or exact name."""
+
+    def identified(self, lei: str) -> Sequence[str]:
+        """The ids of parties with this LEI."""
+
+    def numbered(self, country: int, number: str) -> Sequence[str]:
+        """The ids of parties with this registration number (as `plain_number`) in the country."""
 
     def __contains__(self, id_: object) -> bool:
         """Whether anything is stated about it."""
@@ -155,6 +166,12 @@ def _shown(sign: str) -> str:
     if category in ("Cc", "Zl", "Zp"):
         return " "
     return "\ufffd" if category == "Cs" else sign
+
+
+def plain_number(text: str) -> str:
+    """A registration number as registers agree on it: capitals and digits, no leading zeros."""
+    kept = "".join(sign for sign in unicodedata.normalize("NFKC", text).upper() if sign.isalnum())
+    return kept.lstrip("0")
 
 
 def plain(text: str) -> bool:

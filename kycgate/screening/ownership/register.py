@@ -5,7 +5,7 @@ Reads no file and weighs nothing: contradicting statements stand side by side.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 
 from kycgate.screening.ownership.parties import Gap, Party, PartyKind, Stake, Unknown, clean
@@ -24,10 +24,13 @@ class MemoryRegister:
     ) -> None:
         self._parties = dict[str, list[Party]]()
         self._named = dict[str, set[str]]()
+        self._numbered = dict[tuple[int, str], set[str]]()
         for party in parties:
             self._parties.setdefault(party.id, []).append(party)
             for text in (party.id, party.name, *party.identifiers):
                 self._named.setdefault(text, set()).add(party.id)
+            for number in party.numbers:
+                self._numbered.setdefault(number, set()).add(party.id)
         for versions in self._parties.values():
             versions.sort(key=lambda party: (party.since or date.min, party.statement))
         self._stakes = dict[str, list[Stake]]()
@@ -55,6 +58,28 @@ class MemoryRegister:
         if text in self._parties:
             return (text,)
         return tuple(sorted(self._named.get(text, ()) or self._named.get(clean(text), ())))
+
+    def identified(self, lei: str) -> Sequence[str]:
+        return tuple(sorted(self._named.get(lei, ())))
+
+    def numbered(self, country: int, number: str) -> Sequence[str]:
+        return tuple(sorted(self._numbered.get((country, number), ())))
+
+    def must_report(self, subject: str) -> bool:
+        return self.must_report_parents
+
+    def __len__(self) -> int:
+        return len(self._parties)
+
+    @property
+    def described(self) -> Iterator[Party]:
+        """Every description of a party."""
+        return (party for versions in self._parties.values() for party in versions)
+
+    @property
+    def held(self) -> Iterator[Stake]:
+        """Every stake."""
+        return (stake for each in self._stakes.values() for stake in each)
 
     def __contains__(self, id_: object) -> bool:
         return id_ in self._parties or id_ in self._stakes

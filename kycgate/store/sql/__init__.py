@@ -15,13 +15,17 @@ from kycgate.store.sql.attestations import Attestations
 from kycgate.store.sql.database import Database
 from kycgate.store.sql.handoffs import Handoffs
 from kycgate.store.sql.jobs import Jobs
+from kycgate.store.sql.keeping import Keeping
 from kycgate.store.sql.log import Log
 from kycgate.store.sql.migrate import migrate
 from kycgate.store.sql.outbox import Outbox
+from kycgate.store.sql.owners import Owners
 from kycgate.store.sql.presentations import Presentations
 from kycgate.store.sql.proving import Proving
 from kycgate.store.sql.settling import Settling
 from kycgate.store.sql.signin import SignIn
+from kycgate.store.sql.users import Users
+from kycgate.store.sql.verifications import Verifications
 
 _PING = select(literal(1))
 
@@ -29,9 +33,13 @@ _PING = select(literal(1))
 class SqlStore(
     SignIn,
     Handoffs,
+    Users,
     Accounts,
     Proving,
     Presentations,
+    Verifications,
+    Keeping,
+    Owners,
     Attestations,
     Jobs,
     Settling,
@@ -43,6 +51,10 @@ class SqlStore(
     def ping(self) -> None:
         """Raises Unavailable unless the database answers."""
         self._db.rows(_PING)
+
+    def sweep(self, *, now: int) -> int:
+        """What every part forgets by itself."""
+        return SignIn.sweep(self, now=now) + Users.sweep(self, now=now)
 
     def close(self) -> None:
         """Close every connection. Later calls are Unavailable."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from sqlalchemy import bindparam, or_, select
 from sqlalchemy import case as choose
-from sqlalchemy import or_, select
 
 from kycgate.errors import Conflict, NotFound
 from kycgate.store.base import Case, CaseEvent, Clearance, SealedEvidence, Subject
+from kycgate.store.sql.database import Prepared
 from kycgate.store.sql.part import Part
 from kycgate.store.sql.rows import pick, record, records, values
 from kycgate.store.tables import (
@@ -18,6 +19,10 @@ from kycgate.store.tables import (
     subjects,
     upstream_keys,
     wallet_proofs,
+)
+
+_UPSTREAM_KEY = Prepared(
+    select(upstream_keys.c.sealed).where(upstream_keys.c.account == bindparam("account"))
 )
 
 
@@ -44,6 +49,7 @@ class Accounts(Part):
 
     def set_upstream_key(self, account: str, sealed: bytes | None) -> None:
         with self._db.write() as connection:
+            self._bump(connection)
             if sealed is None:
                 connection.execute(upstream_keys.delete().where(upstream_keys.c.account == account))
                 return
@@ -53,10 +59,8 @@ class Accounts(Part):
             )
 
     def upstream_key(self, account: str) -> bytes | None:
-        row = self._db.first(
-            select(upstream_keys.c.sealed).where(upstream_keys.c.account == account)
-        )
-        return None if row is None else bytes(row[0])
+        rows = self._db.hot(_UPSTREAM_KEY, account=account)
+        return bytes(rows[0][0]) if rows else None
 
     # -- subjects --------------------------------------------------------------------------------
 

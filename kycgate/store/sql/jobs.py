@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Select, Update, select
+from sqlalchemy import Connection, Select, Update, bindparam, select
 
 from kycgate.errors import Code, Conflict, NotFound
 from kycgate.store.base import Begun, Job, Refusal
+from kycgate.store.sql.database import Prepared
 from kycgate.store.sql.part import Part
 from kycgate.store.sql.rows import pick, record, records, values
 from kycgate.store.tables import deployments, jobs, refusals
 
 _UNANSWERED = ("decided", "forwarded", "unknown")
+_OWNER = Prepared(
+    select(deployments.c.account).where(deployments.c.deployment == bindparam("deployment"))
+)
 
 
 class Jobs(Part):
@@ -63,6 +67,14 @@ class Jobs(Part):
                 _require_job(connection, job_id)
                 raise Conflict("the job has its final answer already")
 
+    def reopen_unpaid(self, job_id: bytes, *, at: int) -> bool:
+        # Of two racing updates the database lets one find the job answered.
+        reopen = jobs.update().where(
+            jobs.c.id == job_id, jobs.c.state == "answered", jobs.c.answer_status == 402
+        )
+        with self._db.write() as connection:
+            return connection.execute(reopen.values(state="decided", updated_at=at)).rowcount == 1
+
     def job(self, job_id: bytes) -> Job | None:
         row = self._db.first(pick(Job, jobs).where(jobs.c.id == job_id))
         return None if row is None else record(Job, row)
@@ -91,10 +103,8 @@ class Jobs(Part):
                 raise Conflict("the deployment belongs to another account", code=Code.NOT_OWNER)
 
     def deployment_owner(self, deployment: str) -> str | None:
-        row = self._db.first(
-            select(deployments.c.account).where(deployments.c.deployment == deployment)
-        )
-        return None if row is None else str(row[0])
+        rows = self._db.hot(_OWNER, deployment=deployment)
+        return str(rows[0][0]) if rows else None
 
     def deployments_of(self, account: str) -> list[str]:
         held = deployments.c

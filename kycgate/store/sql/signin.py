@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 
 from sqlalchemy import bindparam, select
 
@@ -122,12 +123,19 @@ class SignIn(Part):
                 self._bump(connection)
         return revoked
 
-    def touch_key(self, key_id: str, *, at: int) -> None:
-        row = self._db.first(select(keys.c.last_used_at).where(keys.c.id == key_id))
-        if row is None or (row[0] is not None and at < row[0] + TOUCH_S):
+    def touch_keys(self, used: Mapping[str, int]) -> None:
+        known = select(keys.c.id, keys.c.last_used_at).where(keys.c.id.in_(list(used)))
+        last: dict[str, int | None] = dict(map(tuple, self._db.rows(known)))
+        due = [
+            {"ident": ident, "at": used[ident]}
+            for ident, at in last.items()
+            if at is None or used[ident] >= at + TOUCH_S
+        ]
+        if not due:
             return
+        touch = keys.update().where(keys.c.id == bindparam("ident"))
         with self._db.write() as connection:
-            connection.execute(keys.update().where(keys.c.id == key_id).values(last_used_at=at))
+            connection.execute(touch.values(last_used_at=bindparam("at")), due)
 
 
 def _claim_digest(scope: str, nonce: str) -> bytes:

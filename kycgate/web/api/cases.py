@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kycgate.core.claims import Kind
+from kycgate.core.claims import Account, Kind
 from kycgate.errors import Malformed, NotFound
 from kycgate.issuer.cases import Need
 from kycgate.store.base import Case
@@ -52,7 +52,7 @@ def list_cases(parts: WebParts, call: Call) -> Answer:
     """GET /v1/cases: the account's own, newest first."""
     who = renter(parts, call)
     read_query(call, ())
-    own = parts.store.cases(account=who.account.key)
+    own = of_renter(parts, who.account)
     return Answer(200, {"cases": [shown(parts, case, call.now) for case in own]})
 
 
@@ -75,9 +75,24 @@ def own_case(parts: WebParts, call: Call) -> Case:
     """The case the path names, if it is the caller's."""
     who = renter(parts, call)
     case = parts.store.case(argument(call, "id", _CASE_ID))
-    if case is None or case.account != who.account.key:
+    if case is None or not _theirs(parts, who.account, case):
         raise NotFound("no such case of this account")
     return case
+
+
+def of_renter(parts: WebParts, account: Account) -> list[Case]:
+    """The cases of the account and of every other account of its subject, newest first."""
+    linked = parts.identity.accounts(account)
+    found = [case for each in linked for case in parts.store.cases(account=each.key)]
+    theirs = [case for case in found if _theirs(parts, account, case)]
+    return sorted(theirs, key=lambda case: -case.opened_at)
+
+
+def _theirs(parts: WebParts, account: Account, case: Case) -> bool:
+    if case.account == account.key:
+        return True
+    subject = parts.store.subject_of(account.key)
+    return subject is not None and subject.id == case.subject_id
 
 
 def shown(parts: WebParts, case: Case, now: int) -> dict[str, Any]:

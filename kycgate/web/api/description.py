@@ -5,7 +5,7 @@ A description only: tests hold it against the route table and against live answe
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from kycgate.web.access import cookie_name
@@ -19,7 +19,7 @@ _PROBLEMS = {
     "403": "The caller may not do this",
     "404": "No such thing, or not the caller's to know of",
     "409": "Not possible in this state",
-    "413": "The body is larger than 64 KiB",
+    "413": "The body is larger than the route takes: 64 KiB unless it says otherwise",
     "503": "Something the gate depends on did not answer; nothing was decided",
 }
 _Security = tuple[dict[str, list[str]], ...]
@@ -43,8 +43,25 @@ class _Operation:
     query: str | None = None
     takes_media: str = "application/json"
     gives_media: str = "application/json"
+    pictures: bool = False
+    """whether a picture may come instead of JSON"""
+    also: dict[int, str] = field(default_factory=dict)
+    """what else a success may give, by status"""
 
 
+_PICTURE = {"schema": {"type": "string", "format": "binary"}}
+_PICTURES: dict[str, Any] = {
+    "image/jpeg": _PICTURE,
+    "image/png": _PICTURE,
+    "image/webp": _PICTURE,
+    "multipart/form-data": {
+        "schema": {
+            "type": "object",
+            "properties": {"image": _PICTURE["schema"], "side": {"type": "string"}},
+            "required": ["image"],
+        }
+    },
+}
 _BODY = (400, 401, 403, 413, 503)
 _READ = (400, 401, 403, 503)
 _OPERATIONS = (
@@ -106,6 +123,56 @@ _OPERATIONS = (
         200,
         (*_BODY, 404, 409),
         takes="CaseAmendment",
+    ),
+    _Operation(
+        "post",
+        "/v1/documents",
+        "A picture of a document (raw with ?side=, or a form), the zone as typed, or handing in",
+        "NewDocument",
+        201,
+        (*_BODY, 409),
+        takes="DocumentRequest",
+        pictures=True,
+        also={200: "DocumentAnswer"},
+    ),
+    _Operation("get", "/v1/documents", "What was uploaded: no pictures", "Documents", 200, _READ),
+    _Operation(
+        "post",
+        "/v1/accounts/challenge",
+        "Draw the message by which a second account of the same renter is linked",
+        "LinkChallenge",
+        200,
+        _BODY,
+        takes="LinkChallengeRequest",
+    ),
+    _Operation(
+        "post",
+        "/v1/accounts",
+        "Link the account that signed the message",
+        "Accounts",
+        201,
+        (*_BODY, 404, 409),
+        takes="SignInRequest",
+    ),
+    _Operation(
+        "get", "/v1/accounts", "The renter's accounts, each attested", "Accounts", 200, _READ
+    ),
+    _Operation(
+        "get",
+        "/v1/me/export",
+        "Everything kept about the renter; needs a fresh sign-in or a signature",
+        "Export",
+        200,
+        (*_READ, 404, 409),
+    ),
+    _Operation("get", "/v1/me/uses", "Who was told of this renter", "Uses", 200, _READ),
+    _Operation(
+        "delete",
+        "/v1/me",
+        "Erase everything, or restrict it until the law lets it be erased",
+        "Erasure",
+        200,
+        (*_READ, 404, 409),
     ),
     _Operation("get", "/v1/ways", "Ways to prove identity offered here", "Ways", 200, _READ),
     _Operation(
@@ -169,6 +236,41 @@ _OPERATIONS = (
     ),
     _Operation(
         "post",
+        "/v1/verifications",
+        "Begin a check with a hosted provider, or go on with the open one under a fresh link",
+        "NewVerification",
+        201,
+        (*_BODY, 404, 409),
+        takes="VerificationRequest",
+    ),
+    _Operation(
+        "get",
+        "/v1/verifications/{id}",
+        "How a check of the account stands",
+        "Verification",
+        200,
+        (*_READ, 404),
+    ),
+    _Operation(
+        "post",
+        "/v1/webhooks/{provider}",
+        "A provider's message, at most 256 KiB: its signature is the only credential",
+        "Received",
+        200,
+        (400, 401, 403, 404, 413, 503),
+        security=(),
+    ),
+    _Operation(
+        "post",
+        "/v1/imports",
+        "Add a record of another issuer to the case, as evidence; without a body, look for some",
+        "Imports",
+        200,
+        (*_BODY, 404, 409),
+        takes="ImportRequest",
+    ),
+    _Operation(
+        "post",
         "/v1/keys",
         "Make a gate API key; the secret is shown once. Needs a fresh sign-in or a signature",
         "NewKey",
@@ -178,6 +280,18 @@ _OPERATIONS = (
     ),
     _Operation("get", "/v1/keys", "The account's keys", "Keys", 200, _READ),
     _Operation("delete", "/v1/keys/{id}", "Revoke a key, at once", None, 204, (*_READ, 404)),
+    _Operation(
+        "post",
+        "/v1/users",
+        "Draw a code; the scheduler's user that applies a run of that name then rents as the"
+        " account. Needs a fresh sign-in or a signature",
+        "UserCode",
+        201,
+        (*_BODY, 409),
+        takes="NoFields",
+    ),
+    _Operation("get", "/v1/users", "Users linked to the account", "UserLinks", 200, _READ),
+    _Operation("delete", "/v1/users/{id}", "End a link, at once", None, 204, (*_READ, 404)),
     _Operation(
         "post",
         "/v1/permits",
@@ -295,12 +409,16 @@ def _operation(operation: _Operation) -> dict[str, Any]:
         "security": list(operation.security),
         "responses": {str(operation.status): _success(operation)},
     }
+    for also, gives in operation.also.items():
+        described["responses"][str(also)] = _gives(operation.summary, gives)
     for status in sorted(operation.fails):
         described["responses"][str(status)] = {"$ref": f"#/components/responses/{status}"}
     if operation.path == "/healthz":
         described["responses"]["503"] = _success(operation) | {"description": "The store is down"}
     if operation.takes:
-        media = {operation.takes_media: {"schema": ref(operation.takes)}}
+        media: dict[str, Any] = {operation.takes_media: {"schema": ref(operation.takes)}}
+        if operation.pictures:
+            media |= _PICTURES
         described["requestBody"] = {"required": True, "content": media}
     parameters = _parameters(operation)
     return described | ({"parameters": parameters} if parameters else {})
@@ -314,17 +432,20 @@ def _name(operation: _Operation) -> str:
 def _success(operation: _Operation) -> dict[str, Any]:
     if operation.status == 204:
         return {"description": "Done"}
-    schema = ref(operation.gives) if operation.gives else {"type": "object"}
-    return {
-        "description": operation.summary,
-        "content": {operation.gives_media: {"schema": schema}},
-    }
+    return _gives(operation.summary, operation.gives, operation.gives_media)
+
+
+def _gives(summary: str, gives: str | None, media: str = "application/json") -> dict[str, Any]:
+    schema = ref(gives) if gives else {"type": "object"}
+    return {"description": summary, "content": {media: {"schema": schema}}}
 
 
 def _parameters(operation: _Operation) -> list[dict[str, Any]]:
     found = []
-    if "{id}" in operation.path:
-        found.append({"name": "id", "in": "path", "required": True, "schema": {"type": "string"}})
+    for name in ("id", "provider"):
+        if f"{{{name}}}" in operation.path:
+            text = {"type": "string"}
+            found.append({"name": name, "in": "path", "required": True, "schema": text})
     if operation.query:
         word = {"type": "string", "pattern": "^0x[0-9a-fA-F]{64}$"}
         found.append({"name": operation.query, "in": "query", "required": True, "schema": word})

@@ -8,18 +8,23 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from kycgate.web.api import (
+    accounts,
     cases,
     description,
+    documents,
     handoffs,
     jobs,
     keys,
+    me,
     presentations,
+    providers,
     signin,
     status,
+    users,
     ways,
 )
 from kycgate.web.parts import WebParts
-from kycgate.web.wire import Answer, Call
+from kycgate.web.wire import BODY_LIMIT, Answer, Call
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +34,8 @@ class Route:
     method: str
     rule: str
     answer: Callable[[WebParts, Call], Answer]
+    body_limit: int = BODY_LIMIT
+    """bytes; more is refused before it is read"""
 
 
 ROUTES: tuple[Route, ...] = (
@@ -49,9 +56,29 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/v1/presentations/<id>/request", presentations.request_object),
     Route("POST", "/v1/presentations/<id>/request", presentations.request_object),
     Route("POST", "/v1/presentations/<id>/direct", presentations.direct),
+    Route("POST", "/v1/verifications", providers.start),
+    Route("GET", "/v1/verifications/<id>", providers.one),
+    Route(
+        "POST",
+        "/v1/webhooks/<provider>",
+        providers.webhook,
+        body_limit=providers.WEBHOOK_MOST,
+    ),
+    Route("POST", "/v1/imports", providers.take_import),
+    Route("POST", "/v1/documents", documents.upload, documents.BODY_MOST),
+    Route("GET", "/v1/documents", documents.list_documents),
+    Route("POST", "/v1/accounts/challenge", accounts.challenge),
+    Route("POST", "/v1/accounts", accounts.link),
+    Route("GET", "/v1/accounts", accounts.list_accounts),
+    Route("GET", "/v1/me/export", me.export),
+    Route("GET", "/v1/me/uses", me.uses),
+    Route("DELETE", "/v1/me", me.erase),
     Route("POST", "/v1/keys", keys.make_key),
     Route("GET", "/v1/keys", keys.list_keys),
     Route("DELETE", "/v1/keys/<id>", keys.revoke_key),
+    Route("POST", "/v1/users", users.draw_user_code),
+    Route("GET", "/v1/users", users.list_users),
+    Route("DELETE", "/v1/users/<id>", users.end_user),
     Route("POST", "/v1/permits", jobs.ask_permit),
     Route("GET", "/v1/permits", jobs.job_permit),
     Route("POST", "/v1/explain", jobs.explain),

@@ -47,6 +47,7 @@ STATE: Schema = {
         "approved",
         "refused",
         "revoked",
+        "closed",
     ],
 }
 
@@ -82,6 +83,22 @@ _REASON_EXAMPLE = {
     "text": "A person at the operator has to look at this first.",
 }
 _PRESENTATION_ID: Schema = {"type": "string", "pattern": "^[0-9a-f]{32}$"}
+_USER_LINK_PROPERTIES = {
+    "id": TEXT,
+    "scheduler": TEXT,
+    "user": TEXT,
+    "linked_at": TIME,
+    "expires_at": TIME,
+    "live": {"type": "boolean"},
+}
+_USER_LINK_EXAMPLE = {
+    "id": "9a31c04d2be77f10",
+    "scheduler": "main",
+    "user": "ann",
+    "linked_at": _NOW,
+    "expires_at": _NOW + 2_592_000,
+    "live": True,
+}
 _CASE_EXAMPLE = {
     "id": "c_5f1d7a",
     "kind": "organisation",
@@ -114,6 +131,37 @@ _WAY_EXAMPLE = {
     "title": "A credential in your wallet",
 }
 _MEANS = ["document", "provider", "credential"]
+_SIDES = ["front", "back", "page", "selfie", "other"]
+_DOCUMENT_EXAMPLE = {
+    "id": "9f86d081884c7d659f86d081884c7d65",
+    "side": "front",
+    "media": "image/jpeg",
+    "size": 812_345,
+    "at": _NOW,
+}
+_ZONE_EXAMPLE = {
+    "format": "TD3",
+    "expires_on": "2031-04-15",
+    "names_truncated": False,
+    "compared": {"name": "same", "birth_date": "same", "country": "same"},
+}
+_BRIEF: Schema = record(
+    {"uid": BYTES32, "expires_at": TIME}, example={"uid": _WORD, "expires_at": _NOW + 86_400}
+)
+_ACCOUNT_EXAMPLE = {
+    "account": _KEY,
+    "attestation": {"uid": _WORD, "expires_at": _NOW + 86_400},
+    "wallet_proof_at": _NOW,
+}
+_USE_EXAMPLE = {
+    "marketplace": "ionet",
+    "account": _KEY,
+    "job": _WORD,
+    "deployment": "3fa85f64-5717-4562-b3fc-2c963f66afa6",
+    "gpu_model": "H100",
+    "gpu_count": 8,
+    "at": _NOW,
+}
 _KEY_PROPERTIES: dict[str, Schema] = {
     "id": TEXT,
     "prefix": TEXT,
@@ -160,6 +208,66 @@ _JOB_PROPERTIES: dict[str, Schema] = {
 }
 _JOB = tuple(_JOB_PROPERTIES)
 _JOB_EXAMPLE = {"gpu_model": "H100", "gpu_count": 8, "hours": 24}
+_REGION: Schema = {
+    "type": "string",
+    "pattern": "^[A-Z]{2}-[A-Z0-9]{1,3}$",
+    "description": "ISO 3166-2, only where a part of the country is embargoed",
+}
+_PERCENT: Schema = {
+    "anyOf": [
+        {"type": "number", "minimum": 0, "maximum": 100},
+        {"type": "string", "pattern": r"^[0-9]{1,3}(\.[0-9]{1,6})?$"},
+    ]
+}
+_OWNERS: Schema = {
+    "type": "array",
+    "description": "Who holds 25 % or more; empty: nobody does; missing: not told",
+    "items": ref("Owner"),
+    "maxItems": 50,
+}
+_OWNER: Schema = {
+    "type": "object",
+    "description": "A person or an organisation that holds a share",
+    "properties": {
+        "name": line(200),
+        "kind": {"enum": ["person", "organisation"]},
+        "country": {"type": "string", "pattern": "^[A-Z]{2}$"},
+        "region": _REGION,
+        "share": {
+            "anyOf": [
+                *_PERCENT["anyOf"],
+                {
+                    "type": "object",
+                    "properties": {"min": _PERCENT, "max": _PERCENT},
+                    "required": ["min", "max"],
+                    "additionalProperties": False,
+                },
+            ]
+        },
+        "birth_date": {"type": "string", "format": "date"},
+        "registration_number": line(60),
+        "lei": {"type": "string", "pattern": "^[A-Z0-9]{20}$"},
+        "owners": _OWNERS,
+    },
+    "required": ["name", "kind", "country", "share"],
+    "additionalProperties": False,
+    "examples": [
+        {
+            "name": "Straits Holdings Ltd.",
+            "kind": "organisation",
+            "country": "SG",
+            "share": 60,
+            "owners": [
+                {
+                    "name": "Mei Tan",
+                    "kind": "person",
+                    "country": "SG",
+                    "share": {"min": 25, "max": 50},
+                }
+            ],
+        }
+    ],
+}
 _PERSON: Schema = {
     "type": "object",
     "description": "A person",
@@ -167,6 +275,7 @@ _PERSON: Schema = {
         "name": line(200),
         "country": {"type": "string", "pattern": "^[A-Z]{2}$"},
         "birth_date": {"type": "string", "format": "date"},
+        "region": _REGION,
     },
     "required": ["name", "country"],
     "additionalProperties": False,
@@ -178,6 +287,8 @@ _PARENT: Schema = {
         "name": line(200),
         "country": {"type": "string", "pattern": "^[A-Z]{2}$"},
         "registration_number": line(60),
+        "lei": {"type": "string", "pattern": "^[A-Z0-9]{20}$"},
+        "region": _REGION,
         "parent": maybe(ref("Parent")),
     },
     "required": ["name", "country"],
@@ -192,7 +303,10 @@ _ORGANISATION: Schema = {
         "lei": {"type": "string", "pattern": "^[A-Z0-9]{20}$"},
         "country": {"type": "string", "pattern": "^[A-Z]{2}$"},
         "headquarters_country": {"type": "string", "pattern": "^[A-Z]{2}$"},
+        "region": _REGION,
+        "headquarters_region": _REGION,
         "parent": maybe(ref("Parent")),
+        "owners": _OWNERS,
         "representative": {
             "type": "object",
             "properties": {"name": line(200)},
@@ -285,6 +399,7 @@ SCHEMAS: dict[str, Schema] = {
     ),
     "Reason": record({"code": TEXT, "text": TEXT}, example=_REASON_EXAMPLE),
     "Parent": _PARENT,
+    "Owner": _OWNER,
     "CaseRequest": record(
         {
             "kind": {"enum": ["person", "organisation"]},
@@ -342,6 +457,129 @@ SCHEMAS: dict[str, Schema] = {
             "outcome": {"enum": ["taken", "accepted", "withdrawn", "expired"]},
         },
         example=_PROOF_EXAMPLE,
+    ),
+    "Document": record(
+        {
+            "id": TEXT,
+            "side": {"enum": _SIDES},
+            "media": {"const": "image/jpeg"},
+            "size": {"type": "integer", "minimum": 1},
+            "at": TIME,
+        },
+        example=_DOCUMENT_EXAMPLE,
+    ),
+    "Documents": record(
+        {"documents": {"type": "array", "items": ref("Document")}},
+        example={"documents": [_DOCUMENT_EXAMPLE]},
+    ),
+    "NewDocument": record({"document": ref("Document")}, example={"document": _DOCUMENT_EXAMPLE}),
+    "DocumentRequest": record(
+        {
+            "mrz": {
+                "type": "array",
+                "items": {"type": "string", "maxLength": 60},
+                "maxItems": 3,
+                "description": "the lines of the machine-readable zone, as typed",
+            },
+            "hand_in": {"type": "boolean", "description": "give the documents to a reviewer"},
+        },
+        optional=("mrz", "hand_in"),
+        example={"hand_in": True},
+    ),
+    "DocumentAnswer": record(
+        {
+            "mrz": maybe(
+                record(
+                    {
+                        "format": {"enum": ["TD1", "TD2", "TD3", "MRV-A", "MRV-B"]},
+                        "expires_on": {"type": "string", "format": "date"},
+                        "names_truncated": {"type": "boolean"},
+                        "compared": maybe({"type": "object"}),
+                    },
+                    example=_ZONE_EXAMPLE,
+                )
+            ),
+            "case": maybe(ref("Case")),
+        },
+        example={"mrz": _ZONE_EXAMPLE, "case": None},
+    ),
+    "LinkChallengeRequest": record(
+        {"account": ADDRESS, "chain_id": {"type": "integer", "minimum": 1}},
+        example={"account": _ADDRESS, "chain_id": 1},
+    ),
+    "LinkChallenge": record(
+        {"message": TEXT, "expires_at": TIME},
+        example={
+            "message": "gate.example wants you to sign in with your Ethereum account:\n…",
+            "expires_at": _NOW + 600,
+        },
+    ),
+    "Accounts": record(
+        {
+            "accounts": {
+                "type": "array",
+                "items": record(
+                    {
+                        "account": TEXT,
+                        "attestation": maybe(_BRIEF),
+                        "wallet_proof_at": maybe(TIME),
+                    },
+                    example=_ACCOUNT_EXAMPLE,
+                ),
+            }
+        },
+        example={"accounts": [_ACCOUNT_EXAMPLE]},
+    ),
+    "Use": record(
+        {
+            "marketplace": TEXT,
+            "account": TEXT,
+            "job": BYTES32,
+            "deployment": maybe(TEXT),
+            "gpu_model": maybe(TEXT),
+            "gpu_count": maybe({"type": "integer"}),
+            "at": TIME,
+        },
+        example=_USE_EXAMPLE,
+    ),
+    "Uses": record(
+        {"uses": {"type": "array", "items": ref("Use")}}, example={"uses": [_USE_EXAMPLE]}
+    ),
+    "Export": record(
+        {
+            "made_at": TIME,
+            "accounts": {"type": "array", "items": TEXT},
+            "pseudonym": BYTES32,
+            "known_since": TIME,
+            "cases": {"type": "array", "items": {"type": "object"}},
+            "attestations": {"type": "array", "items": {"type": "object"}},
+            "keys": {"type": "array", "items": ref("Key")},
+            "uses": {"type": "array", "items": ref("Use")},
+            "left_out": TEXT,
+        },
+        example={
+            "made_at": _NOW,
+            "accounts": [_KEY],
+            "pseudonym": _WORD,
+            "known_since": _NOW,
+            "cases": [],
+            "attestations": [],
+            "keys": [],
+            "uses": [_USE_EXAMPLE],
+            "left_out": "Not included: results of sanctions screening.",
+        },
+    ),
+    "Erasure": record(
+        {
+            "erased": {"type": "boolean"},
+            "restricted_until": maybe(TIME),
+            "why": {"type": "array", "items": TEXT},
+        },
+        example={
+            "erased": False,
+            "restricted_until": _NOW + 315_360_000,
+            "why": ["The law wants records of your rentals kept until then."],
+        },
     ),
     "CaseAmendment": record(
         {
@@ -438,6 +676,78 @@ SCHEMAS: dict[str, Schema] = {
         {"redirect_uri": TEXT},
         example={"redirect_uri": "https://gate.example/back#presentation=…&response_code=…"},
     ),
+    "VerificationRequest": record({"provider": line(32)}, example={"provider": "sumsub"}),
+    "NewVerification": record(
+        {"id": TEXT, "url": {"type": "string", "format": "uri"}, "expires_at": TIME},
+        example={
+            "id": "0f1e2d3c4b5a69788796a5b4c3d2e1f0",
+            "url": "https://verify.stripe.com/start/live_x",
+            "expires_at": _NOW + 86_400,
+        },
+    ),
+    "Verification": record(
+        {
+            "id": TEXT,
+            "provider": TEXT,
+            "state": {
+                "enum": [
+                    "open",
+                    "checking",
+                    "needs",
+                    "approved",
+                    "refused",
+                    "expired",
+                    "failed",
+                ]
+            },
+            "state_text": TEXT,
+            "note": {**maybe(TEXT), "description": "what to mend, in words for the renter"},
+            "started_at": TIME,
+            "expires_at": TIME,
+        },
+        example={
+            "id": "0f1e2d3c4b5a69788796a5b4c3d2e1f0",
+            "provider": "sumsub",
+            "state": "needs",
+            "state_text": "More is needed: open the check again and mend what it says.",
+            "note": "Upload an original photo.",
+            "started_at": _NOW,
+            "expires_at": _NOW + 604_800,
+        },
+    ),
+    "Received": record({"received": {"const": True}}, example={"received": True}),
+    "ImportRequest": record(
+        {
+            "uid": BYTES32,
+            "attestation": {"type": "object", "description": "as the EAS SDK writes it, v2"},
+        },
+        optional=("uid", "attestation"),
+        example={"uid": _WORD},
+    ),
+    "Imports": record(
+        {
+            "records": {
+                "type": "array",
+                "items": record(
+                    {
+                        "case": TEXT,
+                        "source": TEXT,
+                        "uid": BYTES32,
+                        "schema": BYTES32,
+                        "fresh": {"type": "boolean"},
+                    },
+                    example={
+                        "case": "c_5f1d7a",
+                        "source": "coinbase",
+                        "uid": _WORD,
+                        "schema": _WORD,
+                        "fresh": True,
+                    },
+                ),
+            }
+        },
+        example={"records": []},
+    ),
     "KeyRequest": record(
         {
             "label": line(60),
@@ -459,6 +769,21 @@ SCHEMAS: dict[str, Schema] = {
     "Keys": record(
         {"keys": {"type": "array", "items": ref("Key")}}, example={"keys": [_KEY_EXAMPLE]}
     ),
+    "UserCode": record(
+        {"code": TEXT, "expires_at": TIME},
+        example={"code": "kycgate-mfrggzdfmztwq2lknnwg23tp", "expires_at": _NOW + 900},
+    ),
+    "UserLink": record(_USER_LINK_PROPERTIES, example=_USER_LINK_EXAMPLE),
+    "UserLinks": record(
+        {"users": {"type": "array", "items": ref("UserLink")}},
+        example={"users": [_USER_LINK_EXAMPLE]},
+    ),
+    "NoFields": {
+        "type": "object",
+        "properties": {},
+        "additionalProperties": False,
+        "examples": [{}],
+    },
     "Status": record(
         {
             "account": TEXT,
@@ -586,6 +911,14 @@ SCHEMAS: dict[str, Schema] = {
             "store": {"enum": ["ok", "unavailable"]},
             "stale_lists": {"type": "integer"},
             "revocations_late_s": {"type": "integer"},
+            "renewals_waiting": {
+                "type": "integer",
+                "description": "attestations due for renewal that something of ours holds up",
+            },
+            "renewals_end_at": {
+                "type": "integer",
+                "description": "operators only: when the first of them is cut off",
+            },
             "log": maybe(
                 record(
                     {"seq": {"type": "integer"}, "hash": BYTES32}, example={"seq": 7, "hash": _WORD}

@@ -33,7 +33,7 @@ from kycgate.web.parts import WebParts
 from kycgate.web.wire import Answer, Call, Cookie, read_fields, read_query
 
 _PURPOSE = "siwe"
-_SIGNATURE_MOST = 16 * 1024
+SIGNATURE_MOST = 16 * 1024
 # What the wallet shows. The session's scope is read back from the statement: the signer saw it.
 _STATEMENTS = {
     Scope.SIGN_IN: "Sign in to rent GPUs and to manage keys. This moves nothing and costs nothing.",
@@ -79,11 +79,11 @@ def sign_in(parts: WebParts, call: Call) -> Answer:
     same_origin(parts, call)
     fields = read_fields(call, ("message", "signature"))
     text = fields.message("message", most=MESSAGE_MOST)
-    signature = fields.octets("signature", most=_SIGNATURE_MOST)
+    signature = fields.octets("signature", most=SIGNATURE_MOST)
     holder = call.cookies.get(_challenge_cookie(parts))
     if not holder:
         raise Unauthenticated("the challenge cookie is missing: ask for a challenge first")
-    account = _signer(parts, call, text, signature)
+    account = signer(parts, call, text, signature)
     if not parts.store.spend_nonce(
         SiweMessage.parse(text).nonce,
         purpose=_PURPOSE,
@@ -122,7 +122,8 @@ def sign_out(parts: WebParts, call: Call) -> Answer:
     return Answer(204, cookies=(_gone(cookie_name(parts, "kycgate_session")),))
 
 
-def _signer(parts: WebParts, call: Call, text: str, signature: bytes) -> Account:
+def signer(parts: WebParts, call: Call, text: str, signature: bytes) -> Account:
+    """Who signed this text of ours. Raises Unauthenticated, or CannotTell of a contract."""
     verdict = verify_siwe(
         text,
         signature,

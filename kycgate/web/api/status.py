@@ -30,7 +30,7 @@ def status(parts: WebParts, call: Call) -> Answer:
 
 def document(parts: WebParts, account: Account, *, now: int) -> dict[str, Any]:
     """Where the account stands, for programs and for the pages alike."""
-    newest = next(iter(parts.store.cases(account=account.key, limit=1)), None)
+    newest = next(iter(cases.of_renter(parts, account)), None)
     held = parts.identity.attestation(account, now=now)
     case = cases.shown(parts, newest, now) if newest else None
     state = _state(case, held)
@@ -80,17 +80,22 @@ def health(parts: WebParts, call: Call) -> Answer:
         late = parts.publishing.late_s(now=call.now) if parts.publishing else 0
     except Unavailable:
         return Answer(503, {"status": "down", "store": "unavailable"})
+    waiting = None if parts.renewals is None else parts.renewals.waiting(now=call.now)
+    count = 0 if waiting is None else waiting.count
     document: dict[str, Any] = {
-        "status": "degraded" if stale or late else "ok",
+        "status": "degraded" if stale or late or count else "ok",
         "store": "ok",
         "revocations_late_s": late,
         "stale_lists": len(stale),
+        "renewals_waiting": count,
         "log": {"seq": head.seq, "hash": "0x" + head.hash.hex()} if head else None,
     }
     if is_operator(parts, call):
         document["lists"] = [
             {"name": entry.name, "version": entry.version, "as_of": entry.as_of} for entry in stale
         ]
+        if waiting is not None and waiting.first_ends_at is not None:
+            document["renewals_end_at"] = waiting.first_ends_at
         if parts.publishing is not None:
             document["chains"] = parts.publishing.document(now=call.now)
     return Answer(200, document)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from importlib import resources
 from pathlib import Path
 
 import pytest
@@ -86,3 +87,55 @@ def test_the_assembled_gate_learns_an_offer_with_the_operators_key(tmp_path: Pat
         ((method, path, sent, _),) = market.received
         assert (method, path) == ("POST", "/api/v0/bundles/")
         assert sent["authorization"] == "Bearer operator"
+
+
+def clore_file(folder: Path) -> str:
+    shipped = resources.files("kycgate.gateway.adapters").joinpath("presets", "clore.toml")
+    (folder / "mine.toml").write_text(shipped.read_text().replace('"clore"', '"mine"', 1))
+    return "file:mine.toml"
+
+
+def test_a_marketplace_of_ones_own_is_read_from_beside_the_configuration(tmp_path: Path) -> None:
+    path = written(tmp_path, clore_file(tmp_path), "http://127.0.0.1:9")
+    with open_services(path) as services:
+        fields = (("Host", "127.0.0.1:8080"), ("auth", "no-key"))
+        reply = services.gate.check(
+            RequestView(
+                "GET", b"/v1/my_orders", "127.0.0.1:8080", "http", fields, None, "127.0.0.1",
+                int(time.time()), "test",
+            )
+        )  # fmt: skip
+    assert isinstance(reply, Reply)
+    assert json.loads(reply.body)["code"] == 6
+
+
+@pytest.mark.parametrize("adapter", ["file:", "file:mine.txt", "../mine.toml", "Clore"])
+def test_an_adapter_that_is_neither_name_nor_file_is_refused(tmp_path: Path, adapter: str) -> None:
+    with pytest.raises(Misconfigured):
+        load_config(written(tmp_path, adapter, "http://127.0.0.1:9"), environ={"PATH": ""})
+
+
+def test_config_check_tells_every_fault_of_a_description(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = written(tmp_path, "file:mine.toml", "http://127.0.0.1:9")
+    (tmp_path / "mine.toml").write_text('name = "mine"\n[key]\nheader = "cookie"\n')
+    capsys.readouterr()
+    assert main(["config", "check", str(path)]) == 64
+    said = capsys.readouterr().out
+    assert "mine.toml:3: key.header" in said
+    assert "facts: is missing" in said
+
+
+def test_a_front_that_would_not_copy_the_marketplaces_key_field_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = written(tmp_path, "clore", "http://127.0.0.1:9")
+    path.write_text(
+        path.read_text().replace("[marketplace]", 'forward_auth = "nginx"\n\n[marketplace]')
+    )
+    capsys.readouterr()
+    assert main(["config", "check", str(path)]) == 64
+    assert "takes its key in auth" in capsys.readouterr().out
+    path.write_text(path.read_text().replace('"clore"', '"lium"'))
+    assert main(["config", "check", str(path)]) == 0

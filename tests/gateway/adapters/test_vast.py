@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from kycgate.core.claims import Action, JobRequest
 from kycgate.errors import Malformed, Unavailable
-from kycgate.gateway.adapters.base import Kind, Route
+from kycgate.gateway.adapters.base import Ending, Kind, Route
 from kycgate.gateway.adapters.vast import Vast
 
 NOW = 1_800_000_000
@@ -306,7 +306,7 @@ def test_the_answer_names_the_instance_and_how_to_end_it(vast: Vast) -> None:
     assert vast.deployment(b'{"success": true, "new_contract": 7835610}') == "7835610"
     for answer in (b'{"success": false}', b'{"new_contract": true}', b'{"new_contract": -1}', b"x"):
         assert vast.deployment(answer) is None
-    assert vast.stops("7835610") == (("DELETE", f"{API}/instances/7835610/"),)
+    assert vast.stops("7835610") == (Ending("DELETE", f"{API}/instances/7835610/"),)
     with pytest.raises(Malformed):
         vast.stops("7/../../users")
 

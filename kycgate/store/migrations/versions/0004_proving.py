@@ -1,4 +1,4 @@
-"""What proofs of identity need: those taken, what a case stands on, and one open case at a time.
+"""What proofs of identity need, and what keeping and forgetting people's data needs.
 
 A revision is history: it repeats what the tables were and imports nothing of what they are.
 """
@@ -15,7 +15,8 @@ _OPEN = "state IN ('draft', 'submitted', 'needs', 'review', 'approved')"
 
 
 def upgrade() -> None:
-    """Four columns, one table, and what keeps a subject's cases apart."""
+    """Five columns, three tables, and what keeps a subject's cases apart."""
+    op.add_column("subjects", sa.Column("restricted_until", sa.BigInteger()))
     for column in (
         sa.Column("proof_source", sa.Text(), nullable=False, server_default=""),
         sa.Column("proof_reference", sa.Text(), nullable=False, server_default=""),
@@ -51,3 +52,27 @@ def upgrade() -> None:
     op.create_index("proofs_by_case", "proofs", ["case_id", "kept_at"])
     op.create_index("proofs_by_document", "proofs", ["document"])
     op.create_index("proofs_by_subject", "proofs", ["subject_id"])
+    op.create_table(
+        "blobs",
+        sa.Column("id", sa.Text(), primary_key=True),
+        sa.Column("case_id", sa.Text(), sa.ForeignKey("cases.id"), nullable=False),
+        sa.Column("subject_id", sa.Text(), sa.ForeignKey("subjects.id"), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("media", sa.Text(), nullable=False),
+        sa.Column("size", sa.BigInteger(), nullable=False),
+        sa.Column("sealed", sa.LargeBinary(), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+    )
+    op.create_index("blobs_by_case", "blobs", ["case_id", "created_at"])
+    op.create_index("blobs_by_subject", "blobs", ["subject_id"])
+    op.create_table(
+        "holds",
+        sa.Column("id", sa.Text(), primary_key=True),
+        sa.Column("subject_id", sa.Text(), sa.ForeignKey("subjects.id"), nullable=False),
+        sa.Column("until", sa.BigInteger(), nullable=False),
+        sa.Column("reason", sa.LargeBinary(), nullable=False),
+        sa.Column("placed_by", sa.Text(), nullable=False),
+        sa.Column("placed_at", sa.BigInteger(), nullable=False),
+        sa.Column("released_at", sa.BigInteger()),
+    )
+    op.create_index("holds_by_subject", "holds", ["subject_id", "placed_at"])

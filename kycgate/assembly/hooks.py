@@ -1,0 +1,45 @@
+"""The listener for schedulers from a configuration.
+
+Takes no decision: the gate does, through the parts it is made of.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from kycgate.audit import DecisionLog
+from kycgate.config import Config
+from kycgate.gateway.hooks import HookCaller, HookDoor
+from kycgate.gateway.hooks.admission import Admissions
+from kycgate.gateway.hooks.asking import Classify, Scheduler
+from kycgate.gateway.hooks.dstack import Dstack
+from kycgate.gateway.hooks.linking import Linking
+from kycgate.gateway.hooks.skypilot import SkyPilot
+from kycgate.gateway.parts import GateParts
+from kycgate.store import Store
+
+_KINDS: dict[str, Callable[[Classify], Scheduler]] = {"dstack": Dstack, "skypilot": SkyPilot}
+
+
+def hook_door(config: Config, parts: GateParts, store: Store, log: DecisionLog) -> HookDoor | None:
+    """None where no scheduler is named."""
+    callers = [
+        HookCaller(
+            name=name,
+            secret_hash=bytes.fromhex(digest),
+            scheduler=made(parts.classify),
+            admissions=Admissions(parts, store, name, kind),
+            linking=Linking(store, log, name, config.gate.public_url),
+        )
+        for kind, made in _KINDS.items()
+        for name, digest in getattr(config.hooks, kind)
+    ]
+    if not callers:
+        return None
+    return HookDoor(
+        callers,
+        peers=config.hooks.peers,
+        body_limit=parts.limits.body_bytes,
+        clock=time.time,
+    )

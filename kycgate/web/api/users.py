@@ -1,0 +1,68 @@
+"""Schedulers' users that stand for the calling account: codes to link them, links listed and ended.
+
+Keeps no code: only its SHA-256. Who shows a code is proven at the hook, not here.
+"""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any
+
+from kycgate.errors import Conflict, NotFound
+from kycgate.gateway.hooks.linking import CODE_LIFE_S, code_hash, draw_code
+from kycgate.store.base import UserLink
+from kycgate.web.access import in_person, renter
+from kycgate.web.parts import WebParts
+from kycgate.web.wire import Answer, Call, argument, read_fields, read_query
+
+_LIVE_LIMIT = 20
+
+
+def draw_user_code(parts: WebParts, call: Call) -> Answer:
+    """POST /v1/users. Wants the wallet itself: who shows the code rents as this account."""
+    who = in_person(parts, call)
+    read_fields(call, ())
+    live = [link for link in parts.store.user_links_of(who.account.key) if _live(link, call.now)]
+    if len(live) >= _LIVE_LIMIT:
+        raise Conflict(f"the account has {_LIVE_LIMIT} codes and links already: end one first")
+    code = draw_code(secrets.token_bytes)
+    link = UserLink(
+        id=secrets.token_hex(8),
+        account=who.account.key,
+        code_hash=code_hash(code),
+        code_expires_at=call.now + CODE_LIFE_S,
+        created_at=call.now,
+    )
+    parts.store.add_user_code(link)
+    return Answer(201, {"code": code, "expires_at": link.code_expires_at})
+
+
+def list_users(parts: WebParts, call: Call) -> Answer:
+    """GET /v1/users: the account's own links. Codes not yet shown are nobody's users."""
+    who = renter(parts, call)
+    read_query(call, ())
+    links = parts.store.user_links_of(who.account.key)
+    return Answer(200, {"users": [_shown(each, call.now) for each in links if each.user]})
+
+
+def end_user(parts: WebParts, call: Call) -> Answer:
+    """DELETE /v1/users/{id}. Any session may: losing power needs less proof than gaining it."""
+    who = renter(parts, call)
+    if not parts.store.end_user_link(who.account.key, argument(call, "id", r"[0-9a-f]{1,64}")):
+        raise NotFound("no such link of this account")
+    return Answer(204)
+
+
+def _shown(link: UserLink, now: int) -> dict[str, Any]:
+    return {
+        "id": link.id,
+        "scheduler": link.scheduler,
+        "user": link.user,
+        "linked_at": link.linked_at,
+        "expires_at": link.expires_at,
+        "live": _live(link, now),
+    }
+
+
+def _live(link: UserLink, now: int) -> bool:
+    return now < (link.code_expires_at if link.linked_at is None else link.expires_at)

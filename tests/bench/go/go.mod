@@ -1,0 +1,3 @@
+module kycgate.local/yardstick
+
+go 1.25

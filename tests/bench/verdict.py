@@ -1,0 +1,104 @@
+"""What a verdict costs inside the gate: said again, from memory, and for a caller never seen.
+
+The gate is the real one on SQLite, in this process: no socket, no front. CPU time of one thread;
+each figure is the median of the quietest batch.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from kycgate.gateway.standing import StandingAnswers
+from kycgate.gateway.view import Forward, RequestView
+from tests.bench.running import PATH
+from tests.gateway.live import LiveWorld
+
+STRANGERS = 400
+CACHED_MOST_US = 2.0
+FIRST_MOST_US = 60.0
+
+
+def rows() -> list[dict[str, Any]]:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        contextlib.closing(LiveWorld(Path(folder), "http://127.0.0.1:9")) as world,
+    ):
+        known = world.renter("bench").asks("GET", PATH)
+        newcomers = [world.stranger(f"newcomer-{n}").asks("GET", PATH) for n in range(STRANGERS)]
+        cached = _again(world, known)
+        remembered = _median(lambda view: _quick(world, view), [known] * STRANGERS)
+        signing = _median(lambda view: _new_target(world, view), _targets(known))
+        first = _median(world.gate.check, newcomers)
+    return [
+        _row("a verdict said again, in the gate", cached, CACHED_MOST_US),
+        _row("a verdict from memory, known caller and target, other fields", remembered, None),
+        _row("a verdict from memory, known caller, new target (signs an assertion)", signing, None),
+        _row(
+            "a caller never seen, on top of the same request of a known one",
+            first - signing,
+            FIRST_MOST_US,
+        ),
+    ]
+
+
+def _again(world: LiveWorld, view: RequestView) -> float:
+    """The door's look-up, with the real mark and clock, on a question of usual length."""
+    question = b"GET /auth HTTP/1.1\r\n" + b"x" * 500
+    answers = StandingAnswers(world.gate.mark, time.time, lambda peer: True)
+    world.gate.check(view)
+    mark = world.gate.mark()
+    now = int(time.time())
+    answers.keep(question, b"a" * 700, since=now, until=now + 60, mark=mark, charge=lambda: True)
+    batches = []
+    for _ in range(20):
+        world.gate.refresh()
+        copy = bytes(bytearray(question))  # as it comes off a socket: its hash not known yet
+        copies = [bytes(bytearray(copy)) for _ in range(1000)]
+        begun = time.thread_time_ns()
+        for each in copies:
+            if answers.get(each) is None:
+                raise RuntimeError("the answer no longer stands")
+        batches.append((time.thread_time_ns() - begun) / len(copies) / 1000)
+    return statistics.median(batches)
+
+
+def _quick(world: LiveWorld, view: RequestView) -> None:
+    world.gate.refresh()
+    assert isinstance(world.gate.quick(view), Forward)
+
+
+def _new_target(world: LiveWorld, view: RequestView) -> None:
+    assert isinstance(world.gate.check(view), Forward)
+
+
+def _targets(view: RequestView) -> list[RequestView]:
+    return [replace(view, target=view.target + b"?page=%d" % n) for n in range(STRANGERS)]
+
+
+def _median(call: Callable[[RequestView], object], views: list[RequestView]) -> float:
+    """Of the quietest batch: what else the machine does only ever adds."""
+    taken = []
+    for view in views:
+        begun = time.thread_time_ns()
+        call(view)
+        taken.append((time.thread_time_ns() - begun) / 1000)
+    return min(statistics.median(taken[n : n + 40]) for n in range(0, len(taken), 40))
+
+
+def _row(name: str, us: float, most: float | None) -> dict[str, Any]:
+    return {
+        "name": f"{name}, CPU",
+        "ours": round(us, 2),
+        "peer": None,
+        "ratio": None,
+        "unit": "us",
+        "target": most,
+        "met": most is None or us <= most,
+    }
