@@ -11,7 +11,7 @@ from typing import Any
 from kycgate.core.claims import Digest
 from kycgate.errors import Malformed, NotFound
 from kycgate.issuer.imports import Imported
-from kycgate.web.access import renter
+from kycgate.web.access import prover, renter
 from kycgate.web.parts import Imports, Verifications, WebParts
 from kycgate.web.wire import Answer, Call, argument, read_fields, read_query, unhex
 
@@ -34,7 +34,7 @@ _WORDS = {
 
 def start(parts: WebParts, call: Call) -> Answer:
     """POST /v1/verifications: begin, or go on under a fresh link. The link is shown once here."""
-    who = renter(parts, call)
+    who = prover(parts, call)
     provider = read_fields(call, ("provider",)).text("provider", most=32)
     visit, link = _visits(parts).start(who.account, provider, now=call.now)
     shown = {"id": visit.id, "url": link.url, "expires_at": link.expires_at}
@@ -43,7 +43,7 @@ def start(parts: WebParts, call: Call) -> Answer:
 
 def one(parts: WebParts, call: Call) -> Answer:
     """GET /v1/verifications/{id}. Another account's and none look the same."""
-    who = renter(parts, call)
+    who = prover(parts, call)
     read_query(call, ())
     visit = _visits(parts).of(who.account, argument(call, "id", _ID))
     state = _OUTWARD.get(visit.state, visit.state)

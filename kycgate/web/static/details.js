@@ -139,7 +139,7 @@ export function start(root) {
       return complain(field, worded(error));
     }
     draft.forget(form);
-    await swap({ moved: true, url: "/" + document.body.dataset.query });
+    await swap({ moved: true, url: root.dataset.next || "/" + document.body.dataset.query });
   });
 
   on(root.querySelector("#add-parent"), "click", () => parents.add());
