@@ -62,7 +62,8 @@ def common(parts: WebParts, language: Language) -> dict[str, Any]:
         "operator_name": parts.words.operator,
         "operator_contact": parts.words.contact,
         "marketplace_name": parts.words.marketplace,
-        "retention": parts.words.retention or language.say("collected.ten_years"),
+        "retention": parts.words.retention
+        or language.say("collected.years", years=parts.words.retention_years),
         "gate": parts.public_url,
         "query": "",
         "here": "/",
@@ -191,6 +192,7 @@ def _form(parts: WebParts, call: Call, template: str) -> tuple[str, dict[str, An
     return template, _signed_in(who, call) | {
         **_countries(),
         "owners": True,
+        "registers": parts.register is not None,
         "status": told,
         "case": told["case"],
     }
