@@ -51,6 +51,8 @@ from kycgate.gateway.view import Forward, Headers, Identity, Reply, RequestView
 
 WELL_KNOWN = "/.well-known/kycgate/configuration"
 _NO_BODY = frozenset({"GET", "HEAD", "OPTIONS"})
+_QUICK_BODY = 2048
+"""Bytes: a longer body is read in a thread: to know what it asks for may take milliseconds."""
 _READS = frozenset({"GET", "HEAD"})
 _FAR = 2**53
 _COME_BACK_S = 5
@@ -109,6 +111,8 @@ class Gate:
         return None
 
     def quick(self, view: RequestView) -> Forward | Reply | None:
+        if view.body is not None and len(view.body) > _QUICK_BODY:
+            return None
         try:
             return self._answer(view, wait=False)
         except WouldWait:

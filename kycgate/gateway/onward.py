@@ -110,12 +110,17 @@ def identity_fields(identity: Identity) -> Headers:
 
 
 def json_body(request: CleanRequest) -> bytes:
-    """The body of a decided request: plain JSON, read whole, decoded by nobody in between."""
+    """The body of a decided request: plain JSON, read whole, decoded by nobody in between.
+
+    A request that neither has nor announces a body says as much as an empty object.
+    """
     if request.view.body is None:
         raise Malformed("The request has no body.", field="body")
     if "content-encoding" in request.fields:
         raise Malformed("Content-Encoding is not read here.", field="Content-Encoding")
     kind = request.fields.get("content-type", "")
+    if not request.view.body and not kind:
+        return b"{}"
     if kind.replace(" ", "").lower() not in ("application/json", "application/json;charset=utf-8"):
         raise Malformed("Content-Type must be application/json.", field="Content-Type")
     return request.view.body

@@ -107,6 +107,9 @@ class Watched:
     def too_large(self, view: RequestView) -> Reply:
         return self._gate.too_large(view)
 
+    def refresh(self) -> None:
+        self._gate.refresh()
+
     def _note(self, view: RequestView, verdict: Forward | Reply | None) -> Forward | Reply | None:
         if isinstance(verdict, Forward):
             body = None if verdict.body is None else verdict.body.hex()

@@ -80,7 +80,7 @@ class Declared:
             words = found.groupdict()
             resource = words.pop("deployment", None)
             kind = spec.kind if spec.resource is None or spec.kind in ACTIONS else Kind.MODIFY
-            return Route(kind, spec.name, resource, tuple(words.items()))
+            return Route(kind, spec.name, resource, tuple(words.items()), spec.long_lived)
         return None
 
     def narrowed(self, route: Route, body: bytes) -> Route:

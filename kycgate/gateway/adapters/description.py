@@ -21,6 +21,7 @@ from kycgate.gateway.adapters.tables import (
     a_path,
     a_plain_path,
     a_set,
+    a_switch,
     a_text,
     an_expression,
     an_object,
@@ -43,6 +44,8 @@ FORMS = {
 """How ids may be spelled: each in one way only, two spellings of one id would be two owners."""
 UNITS = {"seconds": 1, "minutes": 60, "hours": 3600, "days": 86400}
 PER = ("gpu_hour", "hour", "job")
+_KINDS = tuple(kind.value for kind in Kind if kind is not Kind.ADMIT)
+"""Admission is what schedulers ask for, in words of their own."""
 
 _NAME = re.compile(r"[a-z][a-z0-9_\-]{0,31}")
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
@@ -72,6 +75,7 @@ class RouteSpec:
     """Seconds."""
     price: Expression | None
     per: str
+    long_lived: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,7 +230,7 @@ def _stop(table: Table) -> StopSpec | None:
 def _route(table: Table, ids: Mapping[str, str]) -> RouteSpec | None:
     name = table.need("name", fitting(_NAME, "a name of small letters, digits and dashes"))
     method, path = table.need("method", one_of(*_METHODS)), table.need("path", a_plain_path)
-    kind_text = table.need("kind", one_of(*(kind.value for kind in Kind)))
+    kind_text = table.need("kind", one_of(*_KINDS))
     kind = None if kind_text is None else Kind(kind_text)
     members = table.get("members", a_set)
     inside = table.get("inside", by_name(a_set))
@@ -237,6 +241,9 @@ def _route(table: Table, ids: Mapping[str, str]) -> RouteSpec | None:
     duration = table.get("duration", an_expression)
     unit = table.get("unit", one_of(*UNITS), default="hours")
     price, per = table.get("price", an_expression), table.get("per", one_of(*PER), default=PER[0])
+    long_lived = table.get("long_lived", a_switch) or False
+    if long_lived and kind is not Kind.OWN_READ:
+        table.wrong("long_lived", 'goes with kind = "own_read": logs and events of one machine')
     table.done()
     pattern = None if path is None else _pattern(table, path, ids)
     if kind is not None and path is not None:
@@ -247,6 +254,7 @@ def _route(table: Table, ids: Mapping[str, str]) -> RouteSpec | None:
         name, method, path, pattern, kind, members or frozenset(), inside or {}, resource,
         exactly, refused, offer, ask or {}, model, count or (), duration, UNITS[unit or "hours"],
         price, per or PER[0],
+        long_lived,
     )  # fmt: skip
 
 

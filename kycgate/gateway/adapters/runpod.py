@@ -96,7 +96,7 @@ class RunPod:
             return route
         for wanted, pattern, kind, name in _OF_ONE:
             if method == wanted and (found := pattern.fullmatch(path)) is not None:
-                return Route(kind, name, found["id"])
+                return Route(kind, name, found["id"], long_lived=name == "v2.logs")
         if method == "GET" and _CATALOGUE_ITEM.fullmatch(path) is not None:
             return Route(Kind.PUBLIC_READ, "v2.catalogue")
         if method == "POST" and _BY_ITSELF.fullmatch(path) is not None:

@@ -164,6 +164,12 @@ def a_set(value: Any) -> frozenset[str]:
     return frozenset(value)
 
 
+def a_switch(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise WrongError("needs true or false")
+    return value
+
+
 def an_object(value: Any) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise WrongError("needs a table: the JSON object it stands for")

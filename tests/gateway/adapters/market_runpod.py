@@ -62,7 +62,7 @@ GPUS = {"NVIDIA H100 80GB HBM3": 8, "NVIDIA GeForce RTX 3090": 4}
 
 
 class RunPodMarket:
-    """Listens on loopback, checks nothing but the operator's key, keeps all it received."""
+    """Listens while entered, checks nothing but the operator's key, keeps all it received."""
 
     def __init__(self, api_key: str) -> None:
         self.api_key = api_key
@@ -74,11 +74,11 @@ class RunPodMarket:
         """A rental has begun; it may end."""
         self.may_rent.set()
         self.sold_out = False
+
+    def __enter__(self) -> RunPodMarket:
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
         self.url = f"http://127.0.0.1:{self._server.server_port}"
-
-    def __enter__(self) -> RunPodMarket:
         self._thread.start()
         return self
 

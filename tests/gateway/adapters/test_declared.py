@@ -212,6 +212,18 @@ def test_every_route_has_its_kind(
     assert (route.kind, route.resource) == (kind, resource)
 
 
+def test_only_what_is_said_to_go_on_for_long_does(market: Market) -> None:
+    assert not any(
+        route.long_lived
+        for entry in market.adapter.table()
+        if (route := market.adapter.match(entry.method, "/pods/p1")) is not None
+    )
+    lium = PRESETS["lium"](Upstream(lambda path: b"[]", lambda path, question: b"[]", 6))
+    logs = lium.match("GET", "/api/pods/11111111-2222-4333-8444-555555555555/logs")
+    assert logs is not None
+    assert (logs.kind, logs.long_lived) == (Kind.OWN_READ, True)
+
+
 @pytest.mark.parametrize(
     ("method", "path"),
     [

@@ -216,6 +216,14 @@ def test_prime_hides_anothers_pod(prime: Live) -> None:
     assert list(prime.market.running) == ["pod1"]
 
 
+def test_prime_losing_the_answer_rents_once_and_is_told(prime: Live) -> None:
+    prime.market.lose_answers = 1
+    done = prime.prime(prime.world.renter("alice"), *PRIME_UP)
+    assert done.returncode == 1
+    assert "never said whether" in done.stdout or "no complete answer" in done.stdout
+    assert prime.market.rented == 1
+
+
 # -- Clore ----------------------------------------------------------------------------------------
 
 

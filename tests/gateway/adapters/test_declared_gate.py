@@ -239,3 +239,29 @@ def test_a_revoked_renters_order_is_cancelled_by_body_and_tried_again_where_it_f
     assert (method, target, json.loads(body)) == ("POST", "/v1/cancel_order", {"id": 101})
     assert field_of(headers, "auth") == "operator"
     assert field_of(headers, "content-type") == "application/json"
+
+
+def test_a_change_without_a_body_is_decided_on_what_was_rented() -> None:
+    world = DeclaredWorld("lium")
+    alice = world.renter()
+    body = {"pod_name": "k", "user_public_key": [], "gpu_count": 8, "termination_hours": 24}
+    rented = world.send(world.asks(alice, "POST", f"/api/executors/{NODE}/rent", body))
+    pod = json.loads(rented.body)["pod_id"]
+    path = f"/api/pods/{pod}/schedule-removal"
+    bare = replace(world.asks(alice, "DELETE", path), body=b"")
+    forward = world.forwarded(bare)
+    assert forward.body == b""
+    line = world.decisions()[-1]
+    assert (line["action"], line["granted"]) == ("extend", True)
+    world.issued.clear()
+    world.pass_time(61)
+    assert world.send(bare).status == 403
+    announced = replace(bare, headers=(*bare.headers, ("Content-Type", "text/plain")))
+    assert world.send(announced).status == 400
+    assert world.send(world.asks(alice, "DELETE", path, b"x")).status == 400
+
+
+def test_a_rental_without_a_body_is_refused(clore: DeclaredWorld) -> None:
+    bare = replace(clore.asks(clore.renter(), "POST", "/v1/create_order"), body=b"")
+    assert clore.send(bare).status == 400
+    assert clore.upstream.received == []

@@ -6,6 +6,7 @@ import json
 import time
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,8 +15,11 @@ from kycgate.cli import main
 from kycgate.config import load_config
 from kycgate.errors import Misconfigured
 from kycgate.gateway.adapters.presets import PRESETS, Upstream
+from kycgate.gateway.stopping import KIND
 from kycgate.gateway.view import Reply, RequestView
 from tests.gateway.adapters.market import VastMarket
+from tests.gateway.adapters.market_declared import CloreMarket
+from tests.gateway.adapters.market_runpod import RunPodMarket
 
 
 def written(folder: Path, adapter: str, upstream: str) -> Path:
@@ -139,3 +143,27 @@ def test_a_front_that_would_not_copy_the_marketplaces_key_field_is_refused(
     assert "takes its key in auth" in capsys.readouterr().out
     path.write_text(path.read_text().replace('"clore"', '"lium"'))
     assert main(["config", "check", str(path)]) == 0
+
+
+@pytest.mark.parametrize(
+    ("adapter", "market", "deployment", "sent"),
+    [
+        ("runpod", RunPodMarket("operator"), "pod1", ("DELETE", "/v2/pods/pod1", b"")),
+        ("clore", CloreMarket("operator"), "101", ("POST", "/v1/cancel_order", b'{"id": 101}')),
+    ],
+    ids=["runpod", "clore"],
+)
+def test_the_assembled_gate_ends_a_revoked_renters_machine(
+    tmp_path: Path, adapter: str, market: Any, deployment: str, sent: tuple[str, str, bytes]
+) -> None:
+    with market, open_services(written(tmp_path, adapter, market.url)) as services:
+        machines = market.pods if adapter == "runpod" else market.running
+        machines[deployment] = {"id": deployment}
+        now = int(time.time())
+        services.store.own_deployment(deployment, "eip155:1:0x" + "1" * 40, b"\x07" * 32, at=now)
+        services.store.enqueue(KIND, {"account": "eip155:1:0x" + "1" * 40}, due_at=now)
+        assert services.stopper.run(now=now) == 1
+        assert machines == {}
+        method, path, fields, body = market.received[0]
+        assert (method, path, body) == sent
+        assert ("content-type" in fields) == bool(body)

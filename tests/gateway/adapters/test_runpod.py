@@ -260,6 +260,7 @@ def test_every_route_has_its_kind(method: str, path: str, kind: Kind, resource: 
     route = RUNPOD.match(method, path)
     assert route is not None
     assert (route.kind, route.resource) == (kind, resource)
+    assert route.long_lived == path.endswith("/logs")
 
 
 @pytest.mark.parametrize(

@@ -253,3 +253,65 @@ def test_the_same_document_twice_at_once_reaches_the_marketplace_once(world: Run
     assert "still being carried out" in message(again)
     assert first.finish is not None
     assert world.upstream.received == []
+
+
+def test_a_long_document_is_not_read_on_the_event_loop(world: RunPodWorld) -> None:
+    alice = world.renter()
+    short = "{ gpuTypes { id } }"
+    world.gate.check(asks(alice, short))
+    assert world.gate.quick(asks(alice, short)) is not None
+    long = asks(alice, short + " " * 4096)
+    assert world.gate.quick(long) is None
+    assert isinstance(world.gate.check(long), Forward)
+
+
+def test_a_pod_rented_by_rest_is_its_renters_to_see_and_to_end(world: RunPodWorld) -> None:
+    alice, mallory = world.renter("alice"), world.renter("mallory")
+
+    def rest(renter: Renter, method: str, path: str, body: Any = None) -> Any:
+        bearer = ("Authorization", f"Bearer {renter.secret}")
+        return world.send(world.view(method, path, body, bearer))
+
+    world.says({"id": "pod123", "name": "k"}, status=201)
+    body = {"name": "k", "image": "i", "gpu": {"id": "NVIDIA H100 80GB HBM3", "count": 8}}
+    assert rest(alice, "POST", "/v2/pods", body).status == 201
+    assert world.store.deployments_of(alice.account) == ["pod123"]
+    for method, path, said in (
+        ("GET", "/v2/pods/pod123", None), ("DELETE", "/v2/pods/pod123", None),
+        ("POST", "/v2/pods/pod123/action", {"action": "stop"}),
+        ("POST", "/v2/pods/pod123/action", {"action": "start"}),
+    ):  # fmt: skip
+        assert rest(mallory, method, path, said).status == 404
+    world.issued.clear()
+    world.pass_time(61)
+    assert rest(alice, "POST", "/v2/pods/pod123/action", {"action": "start"}).status == 403
+    assert rest(alice, "POST", "/v2/pods/pod123/action", {"action": "stop"}).status == 201
+    assert world.store.deployments_of(alice.account) == ["pod123"]
+    assert rest(alice, "POST", "/v2/pods/pod123/action", {"action": "terminate"}).status == 201
+    assert world.store.deployments_of(alice.account) == []
+    assert "detail" in json.loads(rest(world.stranger("bob"), "POST", "/v2/pods", body).body)
+
+
+@pytest.mark.parametrize(
+    ("scope", "document", "status"),
+    [
+        ("read", "{ myself { pods { id } } }", 200),
+        ("read", STOP, 403),
+        ("read", RENT, 403),
+        ("stop", STOP, 200),
+        ("stop", "{ myself { pods { id } } }", 403),
+        ("stop", RENT, 403),
+    ],
+)
+def test_a_keys_scope_is_held_against_what_the_document_does(
+    world: RunPodWorld, scope: str, document: str, status: int
+) -> None:
+    alice = world.renter()
+    rented(world, alice)
+    narrow = f"kg_{scope * 10}"
+    world.add_key(narrow, alice.account, scope=(scope,))
+    world.says({"data": {"myself": {"pods": []}}})
+    view = world.view(
+        "POST", "/graphql", {"query": document}, ("Authorization", f"Bearer {narrow}")
+    )
+    assert world.send(view).status == status
