@@ -875,6 +875,16 @@ class MemoryStore:
         with self._open():
             return self._presentations.get(presentation_id)
 
+    def presentations_of(self, account: str, *, limit: int = 100) -> list[Presentation]:
+        with self._open():
+            mine = [p for p in self._presentations.values() if p.account == account]
+            return sorted(mine, key=lambda p: (-p.created_at, p.id))[:limit]
+
+    def presentations_waiting(self, account: str, *, now: int) -> int:
+        with self._open():
+            mine = [p for p in self._presentations.values() if p.account == account]
+            return len([p for p in mine if p.state == "waiting" and p.expires_at > now])
+
     def move_presentation(self, presentation: Presentation, *, from_state: str) -> None:
         with self._open():
             held = self._presentations.get(presentation.id)
@@ -965,7 +975,8 @@ class MemoryStore:
 
     def put_verification(self, verification: Verification) -> None:
         with self._open():
-            if verification.id not in self._verifications:
+            found = self._verifications.get(verification.id)
+            if found is None or found.account != verification.account:
                 raise NotFound("no such verification")
             self._verifications[verification.id] = verification
 

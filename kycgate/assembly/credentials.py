@@ -46,7 +46,8 @@ def open_presentations(
         scheme=given.wallet_scheme,
     )
     statuses = FetchedStatuses(frozenset(given.status_hosts))
-    safe = Safe(load_secret(config.key(config.keys.vault)))
+    also = tuple(load_secret(config.key(spec)) for spec in config.vault.also)
+    safe = Safe(load_secret(config.key(config.keys.vault)), also=also)
     return Presentations(store, office, statuses, settings, safe)
 
 

@@ -186,6 +186,12 @@ def check_config(path: str | Path) -> dict[str, Any]:
             ),
             "identity": _offered(services),
             "settlement": config.settlement.mode,
+            "schedulers": ", ".join(
+                f"{name} ({kind})"
+                for kind in ("dstack", "skypilot")
+                for name, _ in getattr(config.hooks, kind)
+            )
+            or "none",
         }
         services.store.ping()
         return facts

@@ -20,6 +20,8 @@ _GROUPS = {
     "demo": "watch the whole story with real parts, then click around",
     "trial": "try wallet credentials out on a test gate",
     "renter": "sign in, verify, get keys and permits, as a renter",
+    "sidecar": "let any tool on this machine rent through the gate, as a renter",
+    "signer": "keep a wallet's key in a process of its own, for the sidecar",
     "cases": "review cases: list, show, approve, refuse, revoke",
     "vault": "who wraps the subjects' keys, how long data is kept",
     "keys": "make and show the operator's keys",

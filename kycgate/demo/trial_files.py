@@ -28,6 +28,7 @@ from kycgate.core import wire
 from kycgate.demo.trial_issuer import Holder, Issued, Key, TrialIssuer, certificate, new_key
 from kycgate.demo.trial_wallet import Wallet
 from kycgate.errors import Malformed, Misconfigured
+from kycgate.issuer.credentials.chain import READER
 from kycgate.issuer.credentials.query import CredentialType
 
 _WALLET_MOST: Final = 1 << 20
@@ -54,7 +55,7 @@ def make(
         at=at,
         days=_CLIENT_DAYS,
         ca=False,
-        extended=None,
+        extended=READER,
         alternative=host,
     )
     pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())

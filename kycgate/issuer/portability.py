@@ -12,6 +12,7 @@ from typing import Any, Final
 from kycgate.core.claims import Account, Kind
 from kycgate.errors import NotFound
 from kycgate.issuer.casebook import DETAILS, CaseBook
+from kycgate.issuer.imports import IMPORT
 from kycgate.issuer.part import RENTER
 from kycgate.issuer.proofbook import PROOF
 from kycgate.issuer.vault import Vault
@@ -21,7 +22,13 @@ MRZ: Final = "mrz"
 """The kind of evidence that holds the lines of a document as the renter typed them."""
 DOCUMENT: Final = "document"
 """The kind of evidence that describes an image the renter uploaded."""
-_THEIRS: Final = {DETAILS: "details", PROOF: "proofs", MRZ: "mrz", DOCUMENT: "documents"}
+_THEIRS: Final = {
+    DETAILS: "details",
+    PROOF: "proofs",
+    MRZ: "mrz",
+    DOCUMENT: "documents",
+    IMPORT: "records",
+}
 LEFT_OUT: Final = (
     "Not included: results of sanctions screening and the operator's own assessments, which"
     " anti-money-laundering law does not let an operator disclose."
@@ -50,8 +57,23 @@ class Portability:
             "known_since": subject.created_at,
             "cases": [self._case(case, now) for case in cases],
             "attestations": [found for key in accounts if (found := self._attested(key, now))],
+            "presentations": [shown for key in accounts for shown in self._presented(key)],
             "left_out": LEFT_OUT,
         }
+
+    def _presented(self, account: str) -> list[dict[str, Any]]:
+        """What wallets were asked for the account; what they answered stands among the proofs."""
+        return [
+            {
+                "id": each.id,
+                "account": account,
+                "mode": each.mode,
+                "asked": list(each.kinds),
+                "state": each.state,
+                "created_at": each.created_at,
+            }
+            for each in self._store.presentations_of(account)
+        ]
 
     def _case(self, case: Case, now: int) -> dict[str, Any]:
         said: dict[str, list[Any]] = {name: [] for name in _THEIRS.values()}

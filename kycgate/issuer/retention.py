@@ -145,6 +145,9 @@ class Retention:
         """
         subject = self._store.subject_of(account.key)
         if subject is None:
+            # A check or a presentation that was only begun belongs to no subject yet.
+            if self._forget_proofs_begun(account.key):
+                return Erasure(None)
             raise NotFound("nothing is kept of this account")
         said = {"subject": subject.id, "account": account.key}
         self._log.append("erasure_requested", said, now=now)
@@ -186,10 +189,20 @@ class Retention:
             self._store.set_upstream_key(account, None)
             for key in self._store.keys_of(account):
                 self._store.revoke_key(account, key.id, at=now)
+            self._store.forget_presentations(account)
+            for link in self._store.user_links_of(account):
+                self._store.end_user_link(account, link.id)
 
     def _forget(self, subject_id: str, now: int) -> None:
+        for account in self._accounts(subject_id):
+            self._forget_proofs_begun(account)
         self._vault.shred(subject_id, now=now)
         self._store.unlink_accounts(subject_id)
+
+    def _forget_proofs_begun(self, account: str) -> int:
+        """Which visits to providers and which wallets' answers were this account's."""
+        visits = self._store.forget_verifications(account)
+        return visits + self._store.forget_presentations(account)
 
     # -- the calendar ----------------------------------------------------------------------------
 

@@ -459,7 +459,7 @@ class Verification:
     provider: str
     reference: str
     state: str
-    """issuer.providers.service.State"""
+    """issuer.providers.visit.State"""
     started_at: int
     expires_at: int
     polled_at: int
@@ -775,6 +775,12 @@ class Store(Protocol):
     # -- presentations of credentials ------------------------------------------------------------
     def add_presentation(self, presentation: Presentation) -> None: ...
     def presentation(self, presentation_id: str) -> Presentation | None: ...
+    def presentations_of(self, account: str, *, limit: int = 100) -> list[Presentation]:
+        """Newest first."""
+
+    def presentations_waiting(self, account: str, *, now: int) -> int:
+        """How many of the account's wait for an answer and have not expired."""
+
     def move_presentation(self, presentation: Presentation, *, from_state: str) -> None:
         """Atomic. Writes it if it still is in from_state, else Conflict: an answer counts once."""
 
@@ -806,7 +812,7 @@ class Store(Protocol):
         """Atomic. True for the one caller that may work on it until then, or until it is put."""
 
     def put_verification(self, verification: Verification) -> None:
-        """Takes the place of what was known of it."""
+        """Takes the place of what was known of it. NotFound once it was forgotten, too."""
 
     def forget_verifications(self, account: str) -> int:
         """Forget whose they were, and which at the provider; returns how many.

@@ -92,6 +92,7 @@ OWN_WORDS = {
     "chain/abi.py": "compiled contracts, shipped",
     "cli/adapter.py": "counts depth; the other one is our own canonical form",
     "client/sessions.py": "our own file, mode 0600",
+    "client/sidecar/relay.py": "a permit that was read before, in our own canonical form",
     "core/decision.py": "our own canonical form",
     "gateway/records.py": "our own canonical form, from the store",
     "issuer/casebook.py": "our own seal, authenticated",
@@ -103,6 +104,7 @@ OWN_WORDS = {
     "screening/sources/shipped.py": "shipped with the package",
     "settlement/follower.py": "our own cursor, from the store",
     "store/tables.py": "our own columns",
+    "web/languages.py": "shipped with the package",
 }
 
 

@@ -16,7 +16,7 @@ from kycgate.errors import Conflict, Malformed, NotFound
 from kycgate.issuer.portability import Portability
 from kycgate.issuer.retention import Duty, Retention, RetentionRules
 from kycgate.keys import LocalSigner
-from kycgate.store.base import Job, Key, Store
+from kycgate.store.base import Job, Key, Presentation, Store, UserLink, Verification
 from tests.issuer.conftest import (
     DAY,
     NOW,
@@ -106,12 +106,56 @@ def test_an_approved_renter_who_never_rented_is_erased_and_no_longer_attested(
     key = Key("k1", b"k" * 32, ADA.key, "cli", ("rent",), "kg_", NOW, NOW + DAY)
     archive.office.store.add_key(key)
     archive.office.store.set_upstream_key(ADA.key, b"sealed")
+    archive.office.store.add_user_code(UserLink("l1", ADA.key, b"c" * 32, NOW + DAY, NOW))
+    archive.office.store.claim_user_code(
+        b"c" * 32, scheduler="main", user="ada", expires_at=NOW + DAY, now=NOW
+    )
     assert archive.calendar.erase(ADA, now=NOW + 1).until is None
     assert isinstance(archive.office.verify(signed, ADA, NOW + 1), InvalidAttestation)
     assert archive.office.identity.attestation(ADA, now=NOW + 1) is None
     assert archive.office.store.keys_of(ADA.key)[0].revoked_at == NOW + 1
     assert archive.office.store.upstream_key(ADA.key) is None
+    assert archive.office.store.linked_user("main", "ada", now=NOW + 1) is None
+    assert archive.office.store.user_links_of(ADA.key) == []
     assert len(archive.office.store.due("stop_jobs", now=NOW + 1)) == 1
+
+
+def a_visit(archive: Archive, number: int, who: Account = ADA) -> Verification:
+    """A check with a hosted provider, begun and known there under a name of its own."""
+    visit = Verification(
+        f"{number:032x}", who.key, "stripe", "vs_1", "open", NOW, NOW + DAY, 0, NOW + 60
+    )
+    assert archive.office.store.begin_verification(visit, since=0, most=9, most_of_all=9) == visit
+    return visit
+
+
+def test_checks_with_providers_are_forgotten_with_the_renter(archive: Archive) -> None:
+    approved(archive)
+    visit = a_visit(archive, 1)
+    archive.calendar.erase(ADA, now=NOW + 1)
+    left = archive.office.store.verification(visit.id)
+    assert left is not None
+    assert (left.account, left.reference, left.poll_at) == ("", "", None)
+
+
+def test_a_check_begun_before_any_case_is_forgotten_on_request(archive: Archive) -> None:
+    visit = a_visit(archive, 1)
+    assert archive.calendar.erase(ADA, now=NOW + 1).until is None
+    left = archive.office.store.verification(visit.id)
+    assert left is not None
+    assert left.account == ""
+    with pytest.raises(NotFound):
+        archive.calendar.erase(ADA, now=NOW + 2)
+
+
+def test_a_restricted_renters_checks_stay_until_the_law_lets_them_go(archive: Archive) -> None:
+    approved(archive)
+    visit = a_visit(archive, 1)
+    archive.rent(ADA, NOW)
+    assert archive.calendar.erase(ADA, now=NOW + 1).until is not None
+    left = archive.office.store.verification(visit.id)
+    assert left is not None
+    assert left.account == ADA.key
 
 
 def test_an_erased_person_may_start_anew(archive: Archive) -> None:
@@ -363,3 +407,29 @@ def test_a_copy_holds_what_is_the_renters_and_no_hit_or_word_of_a_reviewer(
 def test_nothing_is_copied_of_whom_nothing_is_known(archive: Archive) -> None:
     with pytest.raises(NotFound):
         portability(archive).export(BOB, now=NOW)
+
+
+# -- what wallets were asked -----------------------------------------------------------------------
+
+
+def asked(archive: Archive) -> Presentation:
+    held = Presentation(
+        "5c" * 16, ADA.key, b"", "dc", ("mdl",), "accepted", b"x", NOW, NOW + 600, NOW + DAY
+    )
+    archive.office.store.add_presentation(held)
+    return held
+
+
+def test_a_copy_tells_what_wallets_were_asked(archive: Archive) -> None:
+    approved(archive)
+    held = asked(archive)
+    [shown] = portability(archive).export(ADA, now=NOW)["presentations"]
+    assert (shown["id"], shown["asked"], shown["state"]) == (held.id, ["mdl"], "accepted")
+    assert "sealed" not in shown
+
+
+def test_an_erasure_forgets_what_wallets_were_asked(archive: Archive) -> None:
+    approved(archive)
+    held = asked(archive)
+    archive.calendar.erase(ADA, now=NOW)
+    assert archive.office.store.presentation(held.id) is None

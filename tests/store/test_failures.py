@@ -40,6 +40,9 @@ from tests.store.samples import (
     USER_CODE,
     entry,
 )
+from tests.store.test_handoffs import HANDOFF
+from tests.store.test_presentations import ASKED
+from tests.store.test_verifications import EVENT, VISIT
 
 CALLS: dict[str, Callable[[Store], object]] = {
     "ping": lambda s: s.ping(),
@@ -112,6 +115,26 @@ CALLS: dict[str, Callable[[Store], object]] = {
     "linked_user": lambda s: s.linked_user("m", "u", now=NOW),
     "user_links_of": lambda s: s.user_links_of(ALICE),
     "end_user_link": lambda s: s.end_user_link(ALICE, "l"),
+    "add_handoff": lambda s: s.add_handoff(HANDOFF),
+    "open_handoff": lambda s: s.open_handoff(b"c", now=NOW),
+    "claim_handoff": lambda s: s.claim_handoff(b"c", SESSION, now=NOW),
+    "handoff": lambda s: s.handoff("h"),
+    "end_handoffs": lambda s: s.end_handoffs(ALICE),
+    "add_presentation": lambda s: s.add_presentation(ASKED),
+    "presentation": lambda s: s.presentation("p"),
+    "move_presentation": lambda s: s.move_presentation(ASKED, from_state="waiting"),
+    "presentations_proving": lambda s: s.presentations_proving(before=NOW),
+    "presentations_to_check": lambda s: s.presentations_to_check(before=NOW),
+    "forget_presentations": lambda s: s.forget_presentations(ALICE),
+    "begin_verification": lambda s: s.begin_verification(VISIT, since=NOW, most=1, most_of_all=1),
+    "put_verification": lambda s: s.put_verification(VISIT),
+    "verification": lambda s: s.verification("v"),
+    "verification_by_reference": lambda s: s.verification_by_reference("p", "r"),
+    "due_verifications": lambda s: s.due_verifications(now=NOW),
+    "claim_verification": lambda s: s.claim_verification("v", until=NOW, now=NOW),
+    "forget_verifications": lambda s: s.forget_verifications(ALICE),
+    "take_provider_event": lambda s: s.take_provider_event(EVENT, kind="k", payload={}, due_at=NOW),
+    "forget_provider_events": lambda s: s.forget_provider_events(before=NOW),
     "begin_job": lambda s: s.begin_job(JOB, repeat_window_s=60),
     "mark_forwarded": lambda s: s.mark_forwarded(JOB.id, at=NOW),
     "finish_job": lambda s: s.finish_job(JOB.id, state="unknown", at=NOW),

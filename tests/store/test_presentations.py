@@ -78,6 +78,27 @@ def test_those_to_complete_and_to_check_are_found_oldest_first(store: Store) -> 
     assert [p.id for p in store.presentations_to_check(before=NOW + 2, limit=1)] == ["first"]
 
 
+def test_those_that_wait_are_counted_per_account(store: Store) -> None:
+    for name, changes in (
+        ("a", {}),
+        ("b", {"account": BOB}),
+        ("c", {"state": "refused"}),
+        ("d", {"expires_at": NOW}),
+        ("e", {"expires_at": NOW + 1}),
+    ):
+        store.add_presentation(replace(ASKED, id=name, **changes))  # type: ignore[arg-type]
+    assert store.presentations_waiting(ALICE, now=NOW) == 2
+    assert store.presentations_waiting("0x" + "00" * 20, now=NOW) == 0
+
+
+def test_an_accounts_presentations_are_listed_newest_first(store: Store) -> None:
+    newer, other = replace(ASKED, id="n", created_at=NOW + 1), replace(ASKED, id="o", account=BOB)
+    for each in (ASKED, newer, other):
+        store.add_presentation(each)
+    assert store.presentations_of(ALICE) == [newer, ASKED]
+    assert store.presentations_of(ALICE, limit=1) == [newer]
+
+
 def test_an_accounts_presentations_are_forgotten_at_its_wish(store: Store) -> None:
     for name, account in (("a", ALICE), ("b", ALICE), ("c", BOB)):
         store.add_presentation(replace(ASKED, id=name, account=account))

@@ -127,3 +127,6 @@ def test_a_forgotten_visit_is_about_nobody_and_still_counts(store: Store) -> Non
     assert (left.account, left.reference, left.note, left.poll_at) == ("", "", "", None)
     assert store.verification_by_reference("sumsub", "vs_1") is None
     assert begin(store, other(1, account=BOB), most_of_all=1) is None
+    with pytest.raises(NotFound):
+        store.put_verification(replace(VISIT, reference="vs_1", state="approved"))
+    assert store.verification(VISIT.id) == left

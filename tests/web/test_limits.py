@@ -52,6 +52,13 @@ def test_challenges_and_sign_ins_run_out_before_reads_do() -> None:
     assert asked.ask("POST") == 200
 
 
+def test_a_providers_backlog_is_taken_as_reads_are_and_no_further() -> None:
+    """Its messages come at once and from few addresses; whose they are is proven by signature."""
+    asked = Asked()
+    path = {"PATH_INFO": "/v1/webhooks/sumsub"}
+    assert [asked.ask("POST", **path) for _ in range(8)] == [200] * 6 + [429] * 2
+
+
 def test_what_is_refused_reaches_no_application() -> None:
     asked = Asked()
     for _ in range(10):

@@ -9,9 +9,10 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
+import responses
 
 from kycgate.assembly.control import Me
 from kycgate.core.claims import Account
@@ -27,12 +28,23 @@ from tests.fakes import MemoryLog
 from tests.issuer.conftest import DOMAIN, KEK, POLICY, Edition, FewCountries, Lists
 from tests.issuer.pictures import a_jpeg
 from tests.issuer.proofs import a_proof
+from tests.issuer.providers.stand_in import MemoryOffice
+from tests.issuer.providers.stand_in import World as Providers
 from tests.issuer.test_mrz import TD3
 from tests.web.browser import ALICE, MALLORY, Browser, key_of, signed_in
+from tests.web.presenting import with_wallets
 from tests.web.world import T0, World, a_job, build, fresh_store
 
 ACCOUNT, STRANGER = Account(ALICE.address), Account(MALLORY.address)
-SECRETS = ("Quillon", "1987-06-05", "12AB34567", "blurred", "needs-this", "job-label")
+SECRETS = (
+    "Quillon",
+    "1987-06-05",
+    "12AB34567",
+    "blurred",
+    "needs-this",
+    "job-label",
+    "scheduler-user",
+)
 """What only the renter and the reviewer know."""
 
 
@@ -44,10 +56,22 @@ class Town:
     case_id: str
     key_id: str
     document_id: str
+    visit_id: str
+    presentation_id: str
+    user_id: str
 
     def known(self) -> list[str]:
         """What must not show up in an answer to anybody else."""
-        return [*SECRETS, self.case_id, self.key_id, self.document_id, key_of(ALICE)]
+        return [
+            *SECRETS,
+            self.case_id,
+            self.key_id,
+            self.document_id,
+            self.visit_id,
+            self.presentation_id,
+            self.user_id,
+            key_of(ALICE),
+        ]
 
 
 @pytest.fixture
@@ -66,7 +90,10 @@ def town(tmp_path: Path) -> Iterator[Town]:
     )
     retention = Retention(store, vault=vault, book=identity.book, log=log, rules=RetentionRules())
     me = Me(retention, Portability(store, vault=vault, book=identity.book))
-    world = build(store, load_default_policy(), identity=identity, me=me)
+    http = responses.RequestsMock(assert_all_requests_are_fired=False)
+    visits = Providers(store, http, cast("MemoryOffice", identity)).visits
+    world = build(store, load_default_policy(), identity=identity, me=me, verifications=visits)
+    with_wallets(world)
     renter = signed_in(world)
     details = {"name": "Perpetua Quillon", "country": "FR", "birth_date": "1987-06-05"}
     opened = renter.post("/v1/cases", {"kind": "person", "details": details})
@@ -82,7 +109,12 @@ def town(tmp_path: Path) -> Iterator[Town]:
     key = renter.post("/v1/keys", {"label": "job-label"})
     store.begin_job(a_job(ACCOUNT), repeat_window_s=1)
     store.mark_forwarded(a_job(ACCOUNT).id, at=T0)
-    yield Town(world, case_id, key.get_json()["id"], kept.get_json()["document"]["id"])
+    shown = renter.post("/v1/presentations", {"mode": "redirect"}).get_json()["id"]
+    document = kept.get_json()["document"]["id"]
+    user = world.link_user(key_of(ALICE), user="scheduler-user")
+    with http:
+        visit = renter.post("/v1/verifications", {"provider": "stripe"}).get_json()["id"]
+        yield Town(world, case_id, key.get_json()["id"], document, visit, shown, user.id)
     store.close()
 
 
@@ -90,6 +122,7 @@ PERSON = {"kind": "person", "details": {"name": "Mallory Stranger", "country": "
 JOB = {"gpu_model": "H100", "gpu_count": 8, "hours": 24}
 TERMS = {"provider": "0x" + "11" * 20, "token": "0x" + "22" * 20, "max_value": "5"}
 
+_GUESSED = "/v1/presentations/" + "0" * 32
 # What a stranger sends to each route to get at the renter's: path, body, and the right statuses.
 ROWS: dict[tuple[str, str], list[tuple[str, Any, tuple[int, ...]]]] = {
     ("POST", "/v1/challenge"): [
@@ -113,6 +146,15 @@ ROWS: dict[tuple[str, str], list[tuple[str, Any, tuple[int, ...]]]] = {
     ("GET", "/v1/cases/<id>"): [("/v1/cases/{case}", None, (404,))],
     ("PUT", "/v1/cases/<id>"): [("/v1/cases/{case}", {"details": PERSON["details"]}, (404,))],
     ("GET", "/v1/ways"): [("/v1/ways", None, (200,))],
+    ("POST", "/v1/presentations"): [("/v1/presentations", {"mode": "dc"}, (201,))],
+    ("GET", "/v1/presentations/<id>"): [("/v1/presentations/{presentation}", None, (404,))],
+    ("POST", "/v1/presentations/<id>/response"): [
+        ("/v1/presentations/{presentation}/response", {"response_code": "x"}, (404,)),
+    ],
+    # The wallet's own: whoever knows the id is the wallet, and 128 random bits are not guessed.
+    ("GET", "/v1/presentations/<id>/request"): [(f"{_GUESSED}/request", None, (404,))],
+    ("POST", "/v1/presentations/<id>/request"): [(f"{_GUESSED}/request", {}, (400,))],
+    ("POST", "/v1/presentations/<id>/direct"): [(f"{_GUESSED}/direct", {}, (400,))],
     ("POST", "/v1/documents"): [
         ("/v1/documents", {"hand_in": True}, (409,)),
         ("/v1/documents", {"mrz": list(TD3)}, (409,)),
@@ -129,9 +171,16 @@ ROWS: dict[tuple[str, str], list[tuple[str, Any, tuple[int, ...]]]] = {
     ("GET", "/v1/me/export"): [("/v1/me/export", None, (404,))],
     ("GET", "/v1/me/uses"): [("/v1/me/uses", None, (200,))],
     ("DELETE", "/v1/me"): [("/v1/me", None, (404,))],
+    ("POST", "/v1/verifications"): [("/v1/verifications", {"provider": "stripe"}, (201,))],
+    ("GET", "/v1/verifications/<id>"): [("/v1/verifications/{visit}", None, (404,))],
+    ("POST", "/v1/webhooks/<provider>"): [("/v1/webhooks/stripe", {}, (401,))],
+    ("POST", "/v1/imports"): [("/v1/imports", {}, (404,))],
     ("POST", "/v1/keys"): [("/v1/keys", {}, (201,))],
     ("GET", "/v1/keys"): [("/v1/keys", None, (200,))],
     ("DELETE", "/v1/keys/<id>"): [("/v1/keys/{key}", None, (404,))],
+    ("POST", "/v1/users"): [("/v1/users", {}, (201,))],
+    ("GET", "/v1/users"): [("/v1/users", None, (200,))],
+    ("DELETE", "/v1/users/<id>"): [("/v1/users/{user}", None, (404,))],
     ("POST", "/v1/permits"): [("/v1/permits", JOB | TERMS, (403,))],
     ("GET", "/v1/permits"): [("/v1/permits?job=0x" + "00" * 31 + "01", None, (403, 404))],
     ("POST", "/v1/explain"): [
@@ -183,7 +232,8 @@ def test_nobody_without_a_proof_gets_anything(town: Town, route: tuple[str, str]
     path, body, _ = ROWS[route][0]
     answer = _send(Browser(town.world), route[0], _filled(town, path), _filled_body(town, body))
     if route not in {("POST", "/v1/challenge"), ("GET", "/v1/openapi.json"), ("GET", "/healthz")}:
-        assert answer.status_code in (400, 401), answer.text
+        wanted = (404,) if route == ("GET", "/v1/presentations/<id>/request") else (400, 401)
+        assert answer.status_code in wanted, answer.text
     known = [word for word in town.known() if word != key_of(ALICE)]
     assert [word for word in known if word in answer.text] == []
 
@@ -196,6 +246,8 @@ def test_the_renter_does_see_their_own(town: Town) -> None:
             renter.get("/v1/me/export").get_json(),
             renter.get("/v1/status").get_json(),
             renter.get("/v1/documents").get_json(),
+            renter.get(f"/v1/verifications/{town.visit_id}").get_json(),
+            renter.get(f"/v1/presentations/{town.presentation_id}").get_json(),
         ]
     )
     assert [word for word in town.known() if word not in told] == []
@@ -221,12 +273,22 @@ def _state(town: Town) -> Any:
         store.evidence_of(town.case_id),
         store.blobs_of(town.case_id),
         store.keys_of(key_of(ALICE)),
+        store.presentation(town.presentation_id),
+        store.user_links_of(key_of(ALICE)),
         store.accounts_of(case.subject_id if case else ""),
+        store.verification(town.visit_id),
     )
 
 
 def _filled(town: Town, path: str) -> str:
-    return path.format(case=town.case_id, key=town.key_id, account=key_of(ALICE))
+    return path.format(
+        case=town.case_id,
+        key=town.key_id,
+        visit=town.visit_id,
+        presentation=town.presentation_id,
+        user=town.user_id,
+        account=key_of(ALICE),
+    )
 
 
 def _filled_body(town: Town, body: Any) -> Any:

@@ -150,6 +150,13 @@ def test_a_check_is_begun_by_the_account_itself_only(world: World) -> None:
     assert renter.post("/v1/verifications", {"provider": "stripe"}).status_code == 403
 
 
+def test_a_programs_session_key_begins_no_check(world: World) -> None:
+    """A person is proven by a person."""
+    token = Browser(world).sign_in(ALICE, scope="session-key")
+    tool = Browser(world, token=token)
+    assert tool.post("/v1/verifications", {"provider": "stripe"}).status_code == 403
+
+
 @pytest.mark.parametrize("body", [{}, {"provider": "veriff"}, {"provider": 1}, {"x": 1}])
 def test_a_wrong_request_names_its_field(world: World, body: dict[str, Any]) -> None:
     answer = signed_in(world).post("/v1/verifications", body)

@@ -167,6 +167,7 @@ class Registrar:
             "known_since": now,
             "cases": [],
             "attestations": [],
+            "presentations": [],
             "left_out": "",
         }
 

@@ -12,7 +12,8 @@ the paths here are one to four certificates, so each rule is written out.
 6. Each issuer is a CA that may sign certificates, its path length respected; the signer is no CA,
    and may sign documents.
 7. An mdoc's signer carries the extended key usage of document signers (18013-5, B.1.4), and is
-   issued by the root itself.
+   issued by the root itself. For an SD-JWT VC no such mark is settled; a certificate marked only
+   for something else (TLS, readers, status lists) signs none.
 8. The signer's country is its root's, where both are told.
 9. No certificate is marked as a test issuer's, unless the gate runs in the test environment.
 """
@@ -27,7 +28,7 @@ from typing import Final, TypeVar
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.x509.oid import ExtensionOID, NameOID
+from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID, NameOID
 
 from kycgate.errors import Code, Malformed, Misconfigured
 from kycgate.issuer.credentials.signing import PublicKey, algorithm_of
@@ -50,6 +51,20 @@ _UNREADABLE: Final = (
 _PATH_MOST: Final = 4
 _CERTIFICATE_MOST: Final = 8192
 """Bytes."""
+READER: Final = x509.ObjectIdentifier("1.0.18013.5.1.6")
+_STATUS_SIGNER: Final = x509.ObjectIdentifier("1.3.6.1.5.5.7.3.30")
+_OTHER_USES: Final = frozenset(
+    {
+        ExtendedKeyUsageOID.SERVER_AUTH,
+        ExtendedKeyUsageOID.CLIENT_AUTH,
+        ExtendedKeyUsageOID.CODE_SIGNING,
+        ExtendedKeyUsageOID.EMAIL_PROTECTION,
+        ExtendedKeyUsageOID.TIME_STAMPING,
+        ExtendedKeyUsageOID.OCSP_SIGNING,
+        READER,
+        _STATUS_SIGNER,
+    }
+)
 _HASHES: Final = frozenset({"sha256", "sha384", "sha512"})
 _CHECKED: Final = frozenset(
     {
@@ -66,8 +81,8 @@ class Use(StrEnum):
     """What the path's first certificate signs."""
 
     MDOC = "mdoc"
-    STATEMENT = "statement"
-    """an SD-JWT VC or a status list"""
+    SD_JWT = "sd-jwt"
+    STATUS = "status"
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,10 +256,11 @@ def _signs(signer: x509.Certificate, use: Use) -> None:
         raise _no(signer, "is a CA, and CAs sign no documents")
     if usage is None or not usage.digital_signature:
         raise _no(signer, "may not sign documents")
-    if use is Use.MDOC:
-        extended = _extension(signer, x509.ExtendedKeyUsage)
-        if extended is None or DOCUMENT_SIGNER not in extended:
-            raise _no(signer, "is not marked as a document signer (1.0.18013.5.1.2)")
+    extended = _extension(signer, x509.ExtendedKeyUsage)
+    if use is Use.MDOC and (extended is None or DOCUMENT_SIGNER not in extended):
+        raise _no(signer, "is not marked as a document signer (1.0.18013.5.1.2)")
+    if use is Use.SD_JWT and extended is not None and _OTHER_USES.issuperset(extended):
+        raise _no(signer, "is marked for something else than issuing")
 
 
 def _one_country(path: list[x509.Certificate]) -> None:

@@ -44,6 +44,8 @@ from kycgate.issuer.proven import Office
 from kycgate.store.base import Presentation, Store
 
 LIFE_S: Final = 600
+WAITING_MOST: Final = 10
+"""Requests one account may have open: each is a record on disk."""
 RECHECK_S: Final = 3600
 _RETRY_S: Final = 300
 _RETRY_AFTER_S: Final = 30
@@ -98,7 +100,7 @@ class Presentations:
     ) -> Begun:
         """Ask the renter's wallet. `family`: `pid` or `mdl` only; None: whatever is accepted.
 
-        Raises Malformed for a way or family that is not on offer.
+        Raises Malformed for a way or family that is not on offer, Conflict when too many are open.
         """
         if mode not in self.modes:
             text = "this gate has no certificate for wallets, so it can't ask by link"
@@ -106,6 +108,9 @@ class Presentations:
         kinds = tuple(str(each) for each in self._settings.trusts if _of_family(each, family))
         if not kinds:
             raise Malformed("not accepted here", field="kind_of", remedy="leave it out")
+        if self._store.presentations_waiting(account.key, now=now) >= WAITING_MOST:
+            text = "too many requests to wallets are open: answer one, or wait ten minutes"
+            raise Conflict(text)
         kept = Kept(ec.generate_private_key(ec.SECP256R1()), self._entropy(32))
         asked = Presentation(
             id=self._entropy(16).hex(),
@@ -263,7 +268,9 @@ class Presentations:
             self._store.move_presentation(gone, from_state="accepted")
             return True
         asked_at = now if status is Status.VALID else now - RECHECK_S + _RETRY_S
-        self._store.move_presentation(replace(held, checked_at=asked_at), from_state="accepted")
+        # Sealed anew each time: after a change of keys the old one is soon not needed.
+        kept = replace(held, checked_at=asked_at, sealed=self._seal(held, told))
+        self._store.move_presentation(kept, from_state="accepted")
         return False
 
     def _settle(self, proving: Presentation, now: int) -> Presentation:

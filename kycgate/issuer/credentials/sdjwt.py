@@ -60,7 +60,7 @@ def verify(
     credential, *disclosures, binding = presentation.split("~")
     # 1. The issuer: the path to a pinned root, then its signature (RFC 9901, 7.1).
     jws = jose.read(credential, most=SIZE_MOST, field="SD-JWT")
-    signer = follow(jws.chain(field="SD-JWT header.x5c"), trust, use=Use.STATEMENT, now=now)
+    signer = follow(jws.chain(field="SD-JWT header.x5c"), trust, use=Use.SD_JWT, now=now)
     what = "the issuer's signature"
     jose.require(jws, signer.key, typ=_CREDENTIAL, code=Code.CREDENTIAL_SIGNATURE, what=what)
     payload = jws.claims(most=SIZE_MOST, field="SD-JWT")

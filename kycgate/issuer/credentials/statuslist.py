@@ -110,7 +110,7 @@ def _from_jwt(body: bytes, trust: Trust, now: int) -> dict[str, Any]:
     except UnicodeDecodeError as e:
         raise Malformed("not a JWT", field="status list") from e
     jws = jose.read(token, most=TOKEN_MOST, field="status list")
-    signer = follow(jws.chain(field="status list"), trust, use=Use.STATEMENT, now=now)
+    signer = follow(jws.chain(field="status list"), trust, use=Use.STATUS, now=now)
     kind = frozenset({"statuslist+jwt"})
     jose.require(jws, signer.key, typ=kind, code=Code.CREDENTIAL_SIGNATURE, what=_WHAT)
     claims = jws.claims(most=TOKEN_MOST, field="status list")
@@ -125,7 +125,7 @@ def _from_cwt(body: bytes, trust: Trust, now: int) -> dict[str, Any]:
     signed = cose.sign1(item, field="status list")
     if signed.signed_headers.get(cose.TYP) != CWT_TYPE or signed.payload is None:
         raise Malformed("not a status list token", field="status list")
-    signer = follow(signed.chain(field="status list"), trust, use=Use.STATEMENT, now=now)
+    signer = follow(signed.chain(field="status list"), trust, use=Use.STATUS, now=now)
     code = Code.CREDENTIAL_SIGNATURE
     cose.require(signed, signer.key, signed.payload, code=code, what=_WHAT)
     claims = cbor.read(signed.payload, field="status list", most=TOKEN_MOST)

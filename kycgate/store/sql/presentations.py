@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from sqlalchemy import func, select
+
 from kycgate.errors import Conflict
 from kycgate.store.base import Presentation
 from kycgate.store.sql.part import Part
@@ -19,6 +21,18 @@ class Presentations(Part):
     def presentation(self, presentation_id: str) -> Presentation | None:
         row = self._db.first(pick(Presentation, kept).where(kept.c.id == presentation_id))
         return None if row is None else record(Presentation, row)
+
+    def presentations_of(self, account: str, *, limit: int = 100) -> list[Presentation]:
+        found = pick(Presentation, kept).where(kept.c.account == account)
+        newest = found.order_by(kept.c.created_at.desc(), kept.c.id).limit(limit)
+        return records(Presentation, self._db.rows(newest))
+
+    def presentations_waiting(self, account: str, *, now: int) -> int:
+        waiting = select(func.count()).where(
+            kept.c.account == account, kept.c.state == "waiting", kept.c.expires_at > now
+        )
+        row = self._db.first(waiting)
+        return 0 if row is None else int(row[0])
 
     def move_presentation(self, presentation: Presentation, *, from_state: str) -> None:
         move = (

@@ -65,7 +65,10 @@ class Verifications(Part):
             return connection.execute(claim).rowcount == 1
 
     def put_verification(self, verification: Verification) -> None:
-        update = verifications.update().where(_V.id == verification.id)
+        # The account as well: whoever was forgotten meanwhile must not come back with a late word.
+        update = verifications.update().where(
+            _V.id == verification.id, _V.account == verification.account
+        )
         with self._db.write() as connection:
             if connection.execute(update.values(values(verification))).rowcount != 1:
                 raise NotFound("no such verification")

@@ -181,7 +181,7 @@ _OPERATIONS = (
         "Ask the renter's wallet for a credential (OpenID4VP 1.0)",
         "NewPresentation",
         201,
-        (*_BODY, 404),
+        (*_BODY, 404, 409),
         takes="PresentationRequest",
     ),
     _Operation(

@@ -12,7 +12,7 @@ from kycgate.errors import NotFound
 from kycgate.gateway.records import request_of
 from kycgate.store.base import Job
 from kycgate.web.access import in_person, renter
-from kycgate.web.api import keys
+from kycgate.web.api import keys, users
 from kycgate.web.parts import Me, WebParts
 from kycgate.web.wire import Answer, Call, read_query
 
@@ -32,6 +32,12 @@ def export(parts: WebParts, call: Call) -> Answer:
         keys.shown(key, call.now)
         for account in accounts
         for key in parts.store.keys_of(account.key)
+    ]
+    document["users"] = [
+        users.shown(link, call.now)
+        for account in accounts
+        for link in parts.store.user_links_of(account.key)
+        if link.linked_at is not None
     ]
     document["uses"] = _uses(parts, accounts)
     return Answer(200, document)

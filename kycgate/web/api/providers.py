@@ -11,7 +11,7 @@ from typing import Any
 from kycgate.core.claims import Digest
 from kycgate.errors import Malformed, NotFound
 from kycgate.issuer.imports import Imported
-from kycgate.web.access import prover, renter
+from kycgate.web.access import prover
 from kycgate.web.parts import Imports, Verifications, WebParts
 from kycgate.web.wire import Answer, Call, argument, read_fields, read_query, unhex
 
@@ -77,7 +77,7 @@ def webhook(parts: WebParts, call: Call) -> Answer:
 
 def take_import(parts: WebParts, call: Call) -> Answer:
     """POST /v1/imports: a record by its uid, a signed one, or whatever is indexed."""
-    who = renter(parts, call)
+    who = prover(parts, call)
     fields = read_fields(call, ("uid", "attestation"))
     imports = _imports(parts)
     given = [name for name in ("uid", "attestation") if name in fields.values]

@@ -42,7 +42,9 @@ def list_users(parts: WebParts, call: Call) -> Answer:
     who = renter(parts, call)
     read_query(call, ())
     links = parts.store.user_links_of(who.account.key)
-    return Answer(200, {"users": [_shown(each, call.now) for each in links if each.user]})
+    return Answer(
+        200, {"users": [shown(each, call.now) for each in links if each.linked_at is not None]}
+    )
 
 
 def end_user(parts: WebParts, call: Call) -> Answer:
@@ -53,7 +55,8 @@ def end_user(parts: WebParts, call: Call) -> Answer:
     return Answer(204)
 
 
-def _shown(link: UserLink, now: int) -> dict[str, Any]:
+def shown(link: UserLink, now: int) -> dict[str, Any]:
+    """A link for people: never its code's hash."""
     return {
         "id": link.id,
         "scheduler": link.scheduler,

@@ -44,6 +44,8 @@ resources:
 
 pytestmark = [
     pytest.mark.clients,
+    # Its server makes a database and reads its catalogues first: a minute on a busy machine.
+    pytest.mark.timeout(300),
     pytest.mark.skipif(HOSTS is None, reason="dstack is missing: make setup"),
 ]
 
@@ -147,7 +149,7 @@ def _answers(url: str) -> bool:
 
 
 def _until(holds: Callable[[], bool], process: subprocess.Popen[bytes]) -> None:
-    for _ in range(240):
+    for _ in range(600):
         if holds():
             return
         assert process.poll() is None, "dstack's server ended"

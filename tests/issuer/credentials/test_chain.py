@@ -71,7 +71,7 @@ def test_a_root_in_the_path_is_refused_the_pinned_one_included() -> None:
     stranger = TrialIssuer.new(at=NOW - DAY)
     for path in ((stranger.signer, stranger.root), (ISSUER.signer, ROOT), (ROOT,)):
         with pytest.raises(Untrue):
-            followed(*path, use=Use.STATEMENT)
+            followed(*path, use=Use.SD_JWT)
     assert "self-issued" in refused(stranger.root)
 
 
@@ -79,7 +79,15 @@ def test_a_signer_without_the_extended_key_usage_is_refused() -> None:
     other = x509.ObjectIdentifier("1.3.6.1.5.5.7.3.1")
     for extended in (None, other):
         assert "1.0.18013.5.1.2" in refused(made(extended=extended))
-    assert followed(made(extended=None), use=Use.STATEMENT)
+    assert followed(made(extended=None), use=Use.SD_JWT)
+
+
+@pytest.mark.parametrize("use", ["1.3.6.1.5.5.7.3.1", "1.3.6.1.5.5.7.3.30", "1.0.18013.5.1.6"])
+def test_a_certificate_for_something_else_issues_no_credentials(use: str) -> None:
+    """Under the same root: for TLS, for status lists, for the gate's own requests to wallets."""
+    other = made(extended=x509.ObjectIdentifier(use))
+    assert "something else" in refused(other, use=Use.SD_JWT)
+    assert followed(other, use=Use.STATUS)
 
 
 def test_an_expired_or_future_certificate_is_refused() -> None:
@@ -112,7 +120,7 @@ def test_a_document_signer_issues_no_further_signer() -> None:
         new_key(), key, subject="leaf", issuer=middle.subject, country="FR", at=NOW - DAY, ca=False
     )
     assert "1 members" in refused(leaf, middle)
-    assert "no CA" in refused(leaf, middle, use=Use.STATEMENT)
+    assert "no CA" in refused(leaf, middle, use=Use.SD_JWT)
 
 
 def test_a_path_longer_than_the_root_allows_is_refused() -> None:
@@ -121,16 +129,16 @@ def test_a_path_longer_than_the_root_allows_is_refused() -> None:
     leaf = certificate(
         new_key(), key, subject="leaf", issuer=middle.subject, country="FR", at=NOW - DAY, ca=False
     )
-    assert "no path this long" in refused(leaf, middle, use=Use.STATEMENT)
+    assert "no path this long" in refused(leaf, middle, use=Use.SD_JWT)
 
 
 def test_a_longer_path_holds_where_the_root_allows_it_and_for_tokens_only() -> None:
     root_key, key = new_key(), new_key()
     root, middle, leaf = roomy(root_key, key)
     trust = Trust((root,), Environment.TEST)
-    assert followed(leaf, middle, trust=trust, use=Use.STATEMENT).name.startswith("CN=leaf")
+    assert followed(leaf, middle, trust=trust, use=Use.SD_JWT).name.startswith("CN=leaf")
     assert "1 members" in refused(leaf, middle, trust=trust)
-    assert "not signed by the next" in refused(made(), middle, trust=trust, use=Use.STATEMENT)
+    assert "not signed by the next" in refused(made(), middle, trust=trust, use=Use.SD_JWT)
 
 
 def roomy(root_key: Any, key: Any) -> list[x509.Certificate]:

@@ -28,7 +28,7 @@ from tests.issuer.credentials.world import (
     shown,
 )
 
-BOUNDED = settings(max_examples=200, deadline=None)
+BOUNDED = settings(max_examples=100, deadline=None)
 RESPONSE, TOKEN = shown(), present_sd_jwt(WALLET.credentials[PID_SD], BOUND)
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**40), 2**40) | st.floats() | st.text(max_size=12),

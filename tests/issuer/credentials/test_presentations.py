@@ -8,16 +8,29 @@ from typing import Any
 
 import pytest
 
-from kycgate.core.claims import Account, Level
+from kycgate.core.claims import Level
 from kycgate.demo.trial_issuer import Holder, TrialIssuer
 from kycgate.demo.trial_wallet import Session, Wallet, answer, answer_dc_request, answer_redirect
-from kycgate.errors import Code, Conflict, Malformed, NotFound, Reason, Refused, Unavailable
+from kycgate.errors import Code, Conflict, Malformed, NotFound, Refused
 from kycgate.issuer.credentials import jose, transcript
-from kycgate.issuer.credentials.presentations import LIFE_S, RECHECK_S, Begun, commitment
-from kycgate.issuer.credentials.statuslist import Status
+from kycgate.issuer.credentials.presentations import (
+    LIFE_S,
+    WAITING_MOST,
+    commitment,
+)
 from kycgate.issuer.credentials.verdict import Environment
-from kycgate.store.base import Presentation
 from tests.fakes import MemoryStore
+from tests.issuer.credentials.showing import (
+    LISTED,
+    accepted,
+    begin,
+    code_in,
+    dc_answer,
+    direct,
+    finish,
+    request_of,
+    respond,
+)
 from tests.issuer.credentials.world import (
     ALICE,
     BOB,
@@ -29,15 +42,12 @@ from tests.issuer.credentials.world import (
     OTHER_SESSION,
     PID,
     PID_SD,
-    SESSION,
     TRUST,
     WALLET,
     World,
     build,
     trust_in,
 )
-
-AT_STATUS = {"status_list": {"idx": 3, "uri": "https://status.example/1"}}
 
 
 @pytest.fixture
@@ -50,47 +60,9 @@ def world(store: MemoryStore) -> World:
     return build(store)
 
 
-def begin(world: World, account: Account = ALICE, mode: Any = "dc", **changes: Any) -> Begun:
-    given: dict[str, Any] = {"family": None, "session": SESSION, "now": NOW}
-    return world.service.begin(account, mode=mode, **(given | changes))
-
-
-def dc_answer(begun: Begun, wallet: Wallet = WALLET, origin: str = ORIGIN) -> str:
-    assert begun.request is not None
-    found = answer_dc_request(begun.request, wallet, origin=origin, now=NOW)
-    response: str = found["data"]["response"]
-    return response
-
-
-def respond(
-    world: World, begun: Begun, response: str | None = None, **changes: Any
-) -> Presentation:
-    given: dict[str, Any] = {"session": SESSION, "now": NOW}
-    account = changes.pop("account", ALICE)
-    text = dc_answer(begun) if response is None else response
-    return world.service.respond(account, begun.presentation.id, text, **(given | changes))
-
-
-def request_of(world: World, begun: Begun, **changes: Any) -> dict[str, Any]:
-    given: dict[str, Any] = {"wallet_nonce": None, "now": NOW}
-    token = world.service.request_object(begun.presentation.id, **(given | changes))
-    return jose.read(token, most=65_536, field="x").claims(most=65_536, field="x")
-
-
-def direct(world: World, begun: Begun, wallet: Wallet = WALLET, now: int = NOW) -> str:
-    asked = request_of(world, begun)
-    response = answer_redirect(asked, wallet, now=NOW)
-    return world.service.direct(begun.presentation.id, response, now=now)
-
-
-def code_in(address: str) -> str:
-    return address.rsplit("response_code=", 1)[1]
-
-
-def finish(world: World, begun: Begun, code: str, **changes: Any) -> Presentation:
-    given: dict[str, Any] = {"session": SESSION, "now": NOW}
-    account = changes.pop("account", ALICE)
-    return world.service.finish(account, begun.presentation.id, code, **(given | changes))
+@pytest.fixture
+def listed() -> Wallet:
+    return LISTED
 
 
 # -- the honest way --------------------------------------------------------------------------------
@@ -340,6 +312,15 @@ def test_a_document_past_its_end_proves_nothing(world: World) -> None:
     assert (told.state, told.reason) == ("refused", "credential_expired")
 
 
+def test_a_stranger_can_not_fill_the_disk_with_requests(world: World) -> None:
+    for _ in range(WAITING_MOST):
+        begin(world)
+    with pytest.raises(Conflict, match="too many"):
+        begin(world)
+    assert begin(world, BOB).presentation.state == "waiting"
+    assert begin(world, now=NOW + LIFE_S).presentation.state == "waiting"
+
+
 # -- garbage ---------------------------------------------------------------------------------------
 
 
@@ -402,169 +383,6 @@ def test_the_test_issuer_is_refused_by_a_live_gate(store: MemoryStore) -> None:
         told = respond(world, begun, dc_answer(begun, wallet))
         assert (told.state, told.reason) == ("refused", "credential_test_issuer")
     assert world.office.proofs == []
-
-
-# -- status ----------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def listed() -> Wallet:
-    return Wallet.new(ISSUER, Holder(), at=NOW - DAY, status=AT_STATUS)
-
-
-@pytest.mark.parametrize(
-    "status, reason",
-    [(Status.REVOKED, "credential_revoked"), (Status.SUSPENDED, "credential_suspended")],
-)
-@pytest.mark.parametrize("kind", [PID_SD, PID, MDL])
-def test_a_revoked_or_suspended_credential_is_refused(
-    world: World, listed: Wallet, kind: Any, status: Status, reason: str
-) -> None:
-    world.statuses.answers = status
-    begun = begin(world)
-    told = respond(world, begun, dc_answer(begun, Wallet({kind: listed.credentials[kind]})))
-    assert (told.state, told.reason) == ("refused", reason)
-    assert world.office.proofs == []
-    [at] = world.statuses.asked
-    assert (at.uri, at.index) == ("https://status.example/1", 3)
-
-
-def test_a_status_nobody_can_tell_goes_to_a_person(world: World, listed: Wallet) -> None:
-    world.statuses.answers = Status.UNKNOWN
-    begun = begin(world)
-    assert respond(world, begun, dc_answer(begun, listed)).state == "accepted"
-    [(_, proven)] = world.office.proofs
-    assert proven.doubts == (Code.CREDENTIAL_STATUS_UNKNOWN,)
-    assert world.office.withdrawn == []
-
-
-def test_an_office_that_approves_over_a_doubt_is_corrected(world: World, listed: Wallet) -> None:
-    class Careless:
-        """Approves whatever it is shown."""
-
-        def __init__(self) -> None:
-            self.withdrawn: list[Code] = []
-
-        def prove(self, account: Account, proven: Any, *, now: int) -> Any:
-            return world.office.prove(account, replace(proven, doubts=()), now=now)
-
-        def withdraw(self, source: str, reference: str, *, code: Code, now: int) -> None:
-            self.withdrawn.append(code)
-
-    careless: Any = Careless()
-    world.service._office = careless
-    world.statuses.answers = Status.UNKNOWN
-    begun = begin(world)
-    told = respond(world, begun, dc_answer(begun, listed))
-    assert (told.state, told.reason) == ("refused", "credential_status_unknown")
-    assert careless.withdrawn == [Code.CREDENTIAL_STATUS_UNKNOWN]
-
-
-def accepted(world: World, wallet: Wallet) -> Begun:
-    begun = begin(world)
-    assert respond(world, begun, dc_answer(begun, wallet)).state == "accepted"
-    return begun
-
-
-@pytest.mark.parametrize("status", [Status.REVOKED, Status.SUSPENDED])
-def test_a_later_revocation_takes_the_proof_back(
-    world: World, listed: Wallet, status: Status
-) -> None:
-    begun = accepted(world, listed)
-    assert world.service.recheck(now=NOW + RECHECK_S) == 0
-    world.statuses.answers = status
-    assert world.service.recheck(now=NOW + RECHECK_S) == 0, "not asked again within the hour"
-    assert world.service.recheck(now=NOW + RECHECK_S + 1) == 1
-    code = Code.CREDENTIAL_REVOKED if status is Status.REVOKED else Code.CREDENTIAL_SUSPENDED
-    assert world.office.withdrawn == [("openid4vp", begun.presentation.id, code)]
-    assert world.service.recheck(now=NOW + 9 * RECHECK_S) == 0
-    assert len(world.office.withdrawn) == 1
-
-
-def test_a_later_silence_takes_nothing_back_and_is_asked_again_soon(
-    world: World, listed: Wallet
-) -> None:
-    accepted(world, listed)
-    world.statuses.answers = Status.UNKNOWN
-    later = NOW + RECHECK_S + 1
-    assert world.service.recheck(now=later) == 0
-    asked = len(world.statuses.asked)
-    assert world.service.recheck(now=later + 299) == 0
-    assert len(world.statuses.asked) == asked
-    assert world.service.recheck(now=later + 301) == 0
-    assert len(world.statuses.asked) == asked + 1
-    assert world.office.withdrawn == []
-
-
-def test_a_withdrawal_the_office_could_not_take_is_tried_again(
-    world: World, listed: Wallet
-) -> None:
-    accepted(world, listed)
-    world.statuses.answers = Status.REVOKED
-    world.office.down = True
-    assert world.service.recheck(now=NOW + RECHECK_S + 1) == 0
-    world.office.down = False
-    assert world.service.recheck(now=NOW + RECHECK_S + 2) == 1
-
-
-def test_without_a_status_nothing_is_asked_or_remembered(world: World) -> None:
-    begun = accepted(world, WALLET)
-    assert world.service.recheck(now=NOW + 99 * RECHECK_S) == 0
-    assert world.statuses.asked == []
-    assert world.service.look(ALICE, begun.presentation.id).sealed == b""
-
-
-# -- when things fail ------------------------------------------------------------------------------
-
-
-def test_an_answer_is_not_lost_when_the_office_is_away(world: World) -> None:
-    begun = begin(world)
-    world.office.down = True
-    with pytest.raises(Unavailable):
-        respond(world, begun)
-    assert world.service.look(ALICE, begun.presentation.id).state == "proving"
-    world.office.down = False
-    world.service.run(now=NOW + 20)
-    assert world.office.proofs == [], "still in the hands of the request that brought it"
-    world.service.run(now=NOW + DAY)
-    assert world.service.look(ALICE, begun.presentation.id).state == "accepted"
-    [(_, proven)] = world.office.proofs
-    assert proven.proven_at == NOW
-
-
-def test_one_that_can_not_be_completed_does_not_hold_up_the_others(world: World) -> None:
-    world.office.down = True
-    for _ in range(2):
-        with pytest.raises(Unavailable):
-            respond(world, begin(world))
-    world.service.run(now=NOW + 60)
-    assert len(world.store.presentations_proving(before=NOW + 60)) == 2
-    world.office.down = False
-    world.service.run(now=NOW + 61)
-    assert world.store.presentations_proving(before=NOW + 99) == []
-
-
-def test_what_the_office_refuses_is_refused(world: World) -> None:
-    class Strict:
-        """Takes no test credentials."""
-
-        def prove(self, account: Account, proven: Any, *, now: int) -> Any:
-            raise Refused("no", reasons=(Reason(Code.CASE_REFUSED, "no"),))
-
-    strict: Any = Strict()
-    world.service._office = strict
-    told = respond(world, begin(world))
-    assert (told.state, told.reason) == ("refused", "case_refused")
-
-
-def test_a_lost_store_is_unavailable_and_changes_nothing(world: World, store: MemoryStore) -> None:
-    begun = begin(world)
-    response = dc_answer(begun)
-    store.lose()
-    with pytest.raises(Unavailable):
-        respond(world, begun, response)
-    store.restore()
-    assert respond(world, begun, response).state == "accepted"
 
 
 # -- what is kept ----------------------------------------------------------------------------------

@@ -33,7 +33,7 @@ from kycgate.demo.trial_wallet import Session, Wallet, device_response
 from kycgate.errors import Code, Unavailable
 from kycgate.issuer.credentials import mdoc, sdjwt, transcript
 from kycgate.issuer.credentials.asking import Client, read_client
-from kycgate.issuer.credentials.chain import Trust, read_roots
+from kycgate.issuer.credentials.chain import READER, Trust, read_roots
 from kycgate.issuer.credentials.judging import Settings
 from kycgate.issuer.credentials.presentations import Presentations
 from kycgate.issuer.credentials.query import MDL_DOCTYPE, PID_VCT, CredentialType
@@ -212,7 +212,7 @@ def client(host: str = "gate.example", prefix: str = "x509_hash") -> Client:
         at=NOW - DAY,
         days=90,
         ca=False,
-        extended=None,
+        extended=READER,
         alternative=host,
     )
     pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())

@@ -7,6 +7,7 @@ from __future__ import annotations
 import itertools
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import requests
@@ -708,6 +709,24 @@ def test_an_erased_renters_visit_leads_nowhere(world: World, store: Store) -> No
     assert world.office.withdrawn == []
     with pytest.raises(NotFound):
         world.visits.of(ALICE, visit)
+
+
+def test_an_erasure_while_the_provider_answers_leaves_nobody_behind(world: World) -> None:
+    visit = begin(world, "stripe")
+    world.says("stripe", "passed")
+    provider = world.visits.providers[-1]
+    fetch = provider.fetch
+
+    def erased_meanwhile(reference: str, *, now: int) -> Any:
+        world.store.forget_verifications(ALICE.key)
+        return fetch(reference, now=now)
+
+    provider.fetch = erased_meanwhile  # type: ignore[method-assign]
+    world.visits.run(now=NOW + 60)
+    assert world.office.proven == []
+    left = world.store.verification(visit)
+    assert left is not None
+    assert (left.account, left.reference) == ("", "")
 
 
 def test_every_answer_of_a_stand_in_was_asked_for_with_a_time_limit(world: World) -> None:
