@@ -79,10 +79,11 @@ export function start(root) {
   // Whatever the phone, a provider or a reviewer does shows here by itself.
   let seen = null;
   const stopWatching = poll(async () => {
-    const told = await api("GET", "/v1/status");
-    const now = `${told.state} ${told.case?.updated_at ?? ""}`;
-    const changed = seen !== null && seen !== now;
-    seen = now;
+    const { state: now, case: held } = await api("GET", "/v1/status");
+    const at = held?.updated_at ?? 0;
+    // While a way is open only an outcome interrupts it: each picture sent touches the case too.
+    const changed = seen !== null && (seen.now !== now || (panel.hidden && seen.at !== at));
+    seen = { now, at };
     if (changed) await swap({ url: home() });
     return changed;
   });
