@@ -42,6 +42,7 @@ from kycgate.issuer.identity import Identity
 from kycgate.issuer.issuing import Issuer, IssuingRules
 from kycgate.issuer.ownership import OwnershipDesk
 from kycgate.issuer.portability import Portability
+from kycgate.issuer.prefill import Prefill
 from kycgate.issuer.providers.service import Verifications
 from kycgate.issuer.rescreening import Rescreening
 from kycgate.issuer.retention import Retention
@@ -432,6 +433,7 @@ def _assemble(config: Config, store: Store) -> Services:
                 verifications=verifications,
                 imports=open_imports(config, identity.book),
                 me=Me(retention, Portability(store, vault=vault, book=identity.book)),
+                register=None if registers is None else Prefill(registers),
             ),
             presentations,
             environment,
