@@ -202,14 +202,6 @@ ROWS: dict[tuple[str, str], list[tuple[str, Any, tuple[int, ...]]]] = {
     ("GET", "/v1/openapi.json"): [("/v1/openapi.json", None, (200,))],
     ("GET", "/healthz"): [("/healthz", None, (200,))],
     ("GET", "/v1/register/<lei>"): [("/v1/register/529900T8BM49AURSDO55", None, (404,))],
-    # -- hand-offs: a stranger's own code is the stranger's, a guessed one nobody's
-    ("POST", "/v1/handoffs"): [("/v1/handoffs", {}, (201,))],
-    ("POST", "/v1/handoffs/look"): [("/v1/handoffs/look", {"code": "{account}"[:40]}, (400, 401))],
-    ("POST", "/v1/handoffs/claim"): [
-        ("/v1/handoffs/claim", {"code": "0" * 16, "match": "47"}, (401,)),
-    ],
-    ("GET", "/v1/handoffs/<id>"): [("/v1/handoffs/" + "0" * 32, None, (404,))],
-    ("DELETE", "/v1/handoffs/<id>"): [("/v1/handoffs/" + "0" * 32, None, (404,))],
 }
 _ECHOED = {("POST", "/v1/challenge"), ("POST", "/v1/accounts/challenge")}
 """Routes that repeat the account they were asked about, which the asker named."""
