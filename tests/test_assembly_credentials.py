@@ -154,7 +154,7 @@ def test_a_credential_whose_status_nobody_can_tell_goes_to_a_reviewer(tmp_path: 
         assert renter.post(f"{one}/response", json=answer).json()["state"] == "accepted"
         status = renter.get(f"{gate}/v1/status").json()
         assert (status["state"], status["attestation"]) == ("checking", None)
-        services.tick_credentials(0)
+        services.verifying.tick_credentials(0)
         assert renter.get(f"{gate}/v1/status").json()["state"] == "checking"
 
 
@@ -170,9 +170,9 @@ def test_a_live_gate_does_not_start_with_the_trial_issuer_pinned(tmp_path: Path)
 def test_without_roots_credentials_are_not_offered(tmp_path: Path) -> None:
     path = configured(tmp_path, pid_roots=None, mdl_roots=None)
     with open_services(path) as services:
-        assert services.presentations is None
+        assert services.verifying.presentations is None
         assert services.web.presentations is None
-        services.tick_credentials(0)
+        services.verifying.tick_credentials(0)
 
 
 @pytest.mark.parametrize(
@@ -196,7 +196,7 @@ def test_a_wrong_setting_is_named(
     path = configured(tmp_path, **changes)
     if problem is None:
         with open_services(path) as services:
-            assert services.presentations is not None
+            assert services.verifying.presentations is not None
         return
     with pytest.raises(Misconfigured, match=problem), open_services(path):
         pass

@@ -102,7 +102,7 @@ def config(tmp_path_factory: pytest.TempPathFactory, market: Marketplace) -> Pat
 def services(config: Path) -> Iterator[Services]:
     with open_services(config) as opened:
         for now in range(2):
-            opened.tick_registers(now)
+            opened.verifying.tick_registers(now)
         yield opened
 
 

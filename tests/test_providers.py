@@ -103,14 +103,14 @@ class Gate:
 
     def begin(self, name: str, who: Account = ALICE) -> str:
         self.services.store.note_wallet_proof(who.key, at=NOW)
-        assert self.services.verifications is not None
-        visit, _ = self.services.verifications.start(who, name, now=NOW)
+        assert self.services.verifying.verifications is not None
+        visit, _ = self.services.verifying.verifications.start(who, name, now=NOW)
         return visit.id
 
     def tell(self, name: str, outcome: str, *, n: int = 0, now: int = NOW) -> None:
         self.world.says(name, outcome)
         self.world.heard(name, n=n, at=now)
-        self.services.tick_providers(now)
+        self.services.verifying.tick_providers(now)
 
     def level(self, who: Account = ALICE, *, now: int = NOW) -> int | None:
         held = self.services.identity.attestation(who, now=now)
@@ -129,8 +129,8 @@ def gate(config: Path) -> Iterator[Gate]:
         open_services(config) as services,
     ):
         world = World(services.store, http, cast("MemoryOffice", services.identity))
-        assert services.verifications is not None
-        world.visits = services.verifications
+        assert services.verifying.verifications is not None
+        world.visits = services.verifying.verifications
         yield Gate(services, world)
 
 
@@ -199,7 +199,7 @@ def test_a_test_mode_pass_never_reaches_a_live_attestation(gate: Gate) -> None:
     gate.world.says("stripe", "passed")
     gate.world.state["stripe"]["livemode"] = False
     gate.world.heard("stripe", at=NOW)
-    gate.services.tick_providers(NOW)
+    gate.services.verifying.tick_providers(NOW)
     assert gate.services.store.cases(account=ALICE.key) == []
     assert gate.services.identity.attestation(ALICE, now=NOW) is None
 
@@ -326,8 +326,8 @@ def test_the_check_of_a_configuration_says_which_ways_it_offers(config: Path) ->
 def test_without_providers_the_gate_works_and_offers_none(config: Path) -> None:
     config.write_text(config.read_text().replace(PROVIDERS, ""))
     with open_services(config) as services:
-        assert services.verifications is None
-        services.tick_providers(NOW)
+        assert services.verifying.verifications is None
+        services.verifying.tick_providers(NOW)
         ways = [way.id for ask in services.web.ways for way in ask()]
         assert not set(ways) & set(NAMES)
 
@@ -363,8 +363,8 @@ secrets = { token = "env:STRIPE_KEY" }
 """
     config.write_text(config.read_text() + table)
     with open_services(config) as services:
-        assert services.verifications is not None
-        assert [each.name for each in services.verifications.providers][-1] == "harbour"
+        assert services.verifying.verifications is not None
+        assert [each.name for each in services.verifying.verifications.providers][-1] == "harbour"
     offered = MADE[-1]
     assert (offered.live, offered.level) == (True, Level.LOW)
     assert dict(offered.settings) == {"account": "x"}

@@ -9,23 +9,16 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from kycgate.assembly.providers import provider_ways
+from kycgate.assembly.verifying import Verifying
 from kycgate.audit import DecisionLog
 from kycgate.chain import Chain, ContractWallets
 from kycgate.config import Config
-from kycgate.core.claims import Account
 from kycgate.gateway.gate import Gate
 from kycgate.issuer.identity import Identity
-from kycgate.issuer.imports import Imports
-from kycgate.issuer.portability import Portability
-from kycgate.issuer.prefill import Prefill
-from kycgate.issuer.providers.service import Verifications
-from kycgate.issuer.retention import Erasure, Retention
 from kycgate.screening.backend import Screening
 from kycgate.settlement.permits import Permits
 from kycgate.settlement.revocations import Publishers
 from kycgate.store import Store
-from kycgate.web.api.documents import documents_way
 from kycgate.web.desk import Desk
 from kycgate.web.parts import WebParts, Words
 
@@ -52,20 +45,6 @@ class _Publishing:
         return [each.document() for each in self.publishers.status(now)]
 
 
-@dataclass(frozen=True, slots=True)
-class Me:
-    """A renter's rights over their own data."""
-
-    retention: Retention
-    portability: Portability
-
-    def export(self, account: Account, *, now: int) -> dict[str, Any]:
-        return self.portability.export(account, now=now)
-
-    def erase(self, account: Account, *, now: int) -> Erasure:
-        return self.retention.erase(account, now=now)
-
-
 def web_parts(
     config: Config,
     store: Store,
@@ -76,11 +55,7 @@ def web_parts(
     permits: Permits | None,
     chain: Chain | None,
     revocations: Publishers | None,
-    *,
-    verifications: Verifications | None,
-    imports: Imports | None,
-    me: Me,
-    register: Prefill | None,
+    verifying: Verifying,
 ) -> WebParts:
     chains = {config.issuer.chain_id, config.settlement.chain_id, 1}
     return WebParts(
@@ -107,12 +82,11 @@ def web_parts(
             adapter=config.marketplace.adapter,
         ),
         now=lambda: int(time.time()),
-        verifications=verifications,
-        imports=imports,
-        ways=(
-            lambda: provider_ways(verifications),
-            lambda: (documents_way(live=config.identity.environment == "live"),),
-        ),
-        me=me,
+        ways=verifying.ways,
+        presentations=verifying.presentations,
+        verifications=verifying.verifications,
+        imports=verifying.imports,
+        register=verifying.register,
+        me=verifying.me,
         renewals=identity.renewals,
     )

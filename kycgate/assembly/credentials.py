@@ -5,7 +5,6 @@ Decides nothing: it opens the roots, the certificate and the safe that the confi
 
 from __future__ import annotations
 
-from dataclasses import replace
 from urllib.parse import urlsplit
 
 from cryptography import x509
@@ -24,7 +23,7 @@ from kycgate.issuer.credentials.verdict import Environment
 from kycgate.issuer.proven import Means, Office
 from kycgate.keys import load_pem, load_secret
 from kycgate.store import Store
-from kycgate.web.parts import Way, WebParts
+from kycgate.web.parts import Way
 
 
 def open_presentations(
@@ -51,21 +50,22 @@ def open_presentations(
     return Presentations(store, office, statuses, settings, safe)
 
 
-def offered(
-    parts: WebParts, presentations: Presentations | None, environment: Environment
-) -> WebParts:
-    """The control plane with the verifier behind it, and the way it is among the others."""
+def credential_ways(
+    presentations: Presentations | None, environment: Environment
+) -> tuple[Way, ...]:
+    """What renters may choose."""
     if presentations is None:
-        return parts
-    way = Way(
-        id="credential",
-        means=Means.CREDENTIAL,
-        level=Level.HIGH,
-        minutes=1,
-        live=environment is Environment.LIVE,
-        title="Show a credential from the wallet on your phone",
+        return ()
+    return (
+        Way(
+            id="credential",
+            means=Means.CREDENTIAL,
+            level=Level.HIGH,
+            minutes=1,
+            live=environment is Environment.LIVE,
+            title="Show a credential from the wallet on your phone",
+        ),
     )
-    return replace(parts, presentations=presentations, ways=(*parts.ways, lambda: (way,)))
 
 
 def _trusts(config: Config, environment: Environment) -> dict[CredentialType, Trust]:

@@ -6,63 +6,51 @@ Takes no decision. Clock, randomness and network enter the house here.
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from kycgate.assembly.chains import escrow_follower, home_chain, permit_office, publishers
-from kycgate.assembly.control import Me, web_parts
-from kycgate.assembly.credentials import offered, open_presentations
+from kycgate.assembly.control import web_parts
 from kycgate.assembly.hooks import hook_door
 from kycgate.assembly.limits import lanes, rates, server_limits
 from kycgate.assembly.market import Credentials, Market, gate_parts, open_asserter
-from kycgate.assembly.ownership import live_registers, restricted
-from kycgate.assembly.providers import open_imports, open_verifications
 from kycgate.assembly.rules import domain, live_lists, open_signer, oracle, rental_policy
-from kycgate.assembly.vaulting import open_retention, open_vault
-from kycgate.assembly.verifying import keep_apart, verification_rules
+from kycgate.assembly.ticks import SWEEP_S, Tick, attempt, running
+from kycgate.assembly.vaulting import open_vault
+from kycgate.assembly.verifying import (
+    Verifying,
+    keep_apart,
+    open_verifying,
+    verification_rules,
+)
 from kycgate.audit import DecisionLog
 from kycgate.chain import Chain
 from kycgate.config import Config, load_config
 from kycgate.core.claims import checksum
 from kycgate.core.policy import Policy
-from kycgate.errors import KycgateError
 from kycgate.gateway.fronts import Fronts
 from kycgate.gateway.gate import Gate
 from kycgate.gateway.hooks import HookDoor
 from kycgate.gateway.stopping import JobStopper
-from kycgate.issuer.credentials.presentations import Presentations
-from kycgate.issuer.credentials.verdict import Environment
 from kycgate.issuer.identity import Identity
 from kycgate.issuer.issuing import Issuer, IssuingRules
-from kycgate.issuer.ownership import OwnershipDesk
-from kycgate.issuer.portability import Portability
-from kycgate.issuer.prefill import Prefill
-from kycgate.issuer.providers.service import Verifications
 from kycgate.issuer.rescreening import Rescreening
-from kycgate.issuer.retention import Retention
 from kycgate.issuer.vault import Vault
 from kycgate.screening.backend import Screening
 from kycgate.screening.controls import (
     CountryTable,
     load_countries,
 )
-from kycgate.screening.ownership.live import LiveRegisters
 from kycgate.settlement.follower import Follower
 from kycgate.settlement.permits import Permits
 from kycgate.settlement.revocations import Publishers
 from kycgate.store import Store, open_store
 from kycgate.web.parts import WebParts
-
-_TICK_S = 1.0
-_CREDENTIALS_S = 30
-_SWEEP_S = 60
-"""Used nonces and ended sessions are forgotten this often, so that strangers can't pile them up."""
 
 _log = logging.getLogger("kycgate")
 
@@ -99,62 +87,38 @@ class Services:
     follower: Follower | None
     stopper: JobStopper
     rescreening: Rescreening
-    presentations: Presentations | None
-    verifications: Verifications | None
-    retention: Retention
-    registers: LiveRegisters | None
+    verifying: Verifying
     web: WebParts
     hooks: HookDoor | None
     """What schedulers ask; None where none is named."""
 
+    @property
+    def ticks(self) -> tuple[tuple[str, Tick], ...]:
+        """Every round of work behind the doors, by the name of its thread."""
+        return (
+            ("decisions", self.tick),
+            ("lists", self.tick_lists),
+            ("chains", self.tick_chain),
+            *self.verifying.ticks,
+        )
+
     def tick(self, now: int) -> None:
         """One round of what follows decisions: stop jobs, sweep."""
-        _each(lambda: self.stopper.run(now=now))
-        if now % _SWEEP_S == 0:
-            _each(lambda: self.store.sweep(now=now))
-
-    def tick_calendar(self, now: int) -> None:
-        """Forget whoever's time is over; looking at everybody takes its time."""
-        _each(lambda: self.retention.tick(now))
+        attempt(lambda: self.stopper.run(now=now))
+        if now % SWEEP_S == 0:
+            attempt(lambda: self.store.sweep(now=now))
 
     def tick_lists(self, now: int) -> None:
         """Notice a change of the lists, and screen again whom it may concern."""
-        _each(lambda: self.rescreening.run(now=now))
-
-    def tick_credentials(self, now: int) -> None:
-        """Ask again after wallet credentials, which may take seconds; complete what was held up."""
-        presentations = self.presentations
-        if presentations is not None and now % _CREDENTIALS_S == 0:
-            _each(lambda: presentations.run(now=now))
-
-    def tick_providers(self, now: int) -> None:
-        """One round of asking identity providers, any of whom may be silent for seconds."""
-        verifications = self.verifications
-        if verifications is None:
-            return
-        _each(lambda: verifications.run(now=now))
-        if now % _SWEEP_S == 0:
-            _each(lambda: verifications.sweep(now=now))
-
-    def tick_registers(self, now: int) -> None:
-        """Notice other register files; reading them anew takes as long as it takes."""
-        if self.registers is not None:
-            self.registers.refresh(now)
+        attempt(lambda: self.rescreening.run(now=now))
 
     def tick_chain(self, now: int) -> None:
         """One round of the work on chains, which may take seconds: publish, follow."""
         publishers, follower = self.revocations, self.follower
         if publishers is not None:
-            _each(lambda: publishers.publish(now=now))
+            attempt(lambda: publishers.publish(now=now))
         if follower is not None:
-            _each(lambda: follower.follow(now=now))
-
-
-def _each(work: Callable[[], object]) -> None:
-    try:
-        work()
-    except KycgateError as error:
-        _log.error("background work waits: %s", error.message)
+            attempt(lambda: follower.follow(now=now))
 
 
 @contextmanager
@@ -278,37 +242,9 @@ def control_app(services: Services) -> Any:
     )
 
 
-@contextmanager
-def background(services: Services) -> Iterator[None]:
+def background(services: Services) -> AbstractContextManager[None]:
     """Do what follows decisions, once a second, while inside; slow chains delay nothing else."""
-    leave = threading.Event()
-
-    def work(tick: Callable[[int], None]) -> None:
-        while not leave.wait(_TICK_S):
-            tick(int(time.time()))
-
-    threads = [
-        threading.Thread(target=work, args=(tick,), name=f"kycgate-{name}", daemon=True)
-        for name, tick in (
-            ("decisions", services.tick),
-            ("lists", services.tick_lists),
-            ("calendar", services.tick_calendar),
-            ("credentials", services.tick_credentials),
-            ("chains", services.tick_chain),
-            ("providers", services.tick_providers),
-            ("registers", services.tick_registers),
-        )
-    ]
-    for thread in threads:
-        thread.start()
-    try:
-        yield
-    finally:
-        leave.set()
-        if services.registers is not None:
-            services.registers.close()
-        for thread in threads:
-            thread.join()
+    return running(services.ticks, close=services.verifying.close)
 
 
 def _warn(services: Services) -> None:
@@ -359,18 +295,14 @@ def _assemble(config: Config, store: Store) -> Services:
         oracle=oracle(config),
         rules=verification_rules(config),
     )
-    environment = Environment(config.identity.environment)
-    presentations = open_presentations(config, store, identity, environment)
-    verifications = open_verifications(config, store, identity, countries)
-    retention = open_retention(config, store, log, vault, identity.book, countries)
-    registers = live_registers(config)
-    identity.book.owners = OwnershipDesk(
+    verifying = open_verifying(
+        config,
         store,
+        log,
+        vault=vault,
+        identity=identity,
         screener=screener,
         countries=countries,
-        blind=vault.blind,
-        registers=registers,
-        restricted=restricted(),
     )
     chain = home_chain(config)
     permits = permit_office(config, store, permit_key)
@@ -415,28 +347,18 @@ def _assemble(config: Config, store: Store) -> Services:
             asserter=asserter,
         ),
         rescreening=Rescreening(store, identity, lists),
-        registers=registers,
-        presentations=presentations,
-        verifications=verifications,
-        retention=retention,
-        web=offered(
-            web_parts(
-                config,
-                store,
-                log,
-                identity,
-                gate,
-                screener,
-                permits,
-                chain,
-                revocations,
-                verifications=verifications,
-                imports=open_imports(config, identity.book),
-                me=Me(retention, Portability(store, vault=vault, book=identity.book)),
-                register=None if registers is None else Prefill(registers),
-            ),
-            presentations,
-            environment,
+        verifying=verifying,
+        web=web_parts(
+            config,
+            store,
+            log,
+            identity,
+            gate,
+            screener,
+            permits,
+            chain,
+            revocations,
+            verifying,
         ),
         hooks=hook_door(config, parts, store, log),
     )

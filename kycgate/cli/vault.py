@@ -87,7 +87,7 @@ def run_retention(args: argparse.Namespace) -> int:
 
     now = int(time.time())
     with open_services(args.config) as services:
-        calendar = services.retention
+        calendar = services.verifying.retention
         found = list(calendar.due(now)) if args.dry_run else calendar.run(now=now)
     word = "would be forgotten" if args.dry_run else "forgotten"
     lines = [f"{each.subject_id}  due since {moment(each.due_at)}" for each in found]
@@ -104,12 +104,12 @@ def run_hold(args: argparse.Namespace) -> int:
     now, by = int(time.time()), _person(args)
     with open_services(args.config) as services:
         if args.release:
-            services.retention.release(args.release, args.who, by=by, now=now)
+            services.verifying.retention.release(args.release, args.who, by=by, now=now)
             say(args, {"released": args.release}, f"Hold {args.release} has ended.")
             return Exit.YES
         if not args.reason:
             raise Malformed("is missing", field="--reason", remedy="say what asks for it")
-        hold = services.retention.hold(
+        hold = services.verifying.retention.hold(
             args.who, until=_end_of(args.until), reason=args.reason, by=by, now=now
         )
     told = {"hold": hold.id, "subject": hold.subject_id, "until": hold.until}

@@ -132,8 +132,8 @@ def test_a_countrys_own_law_is_read_and_an_unknown_country_refused(config: Path)
     before = config.read_text()
     config.write_text(before + law)
     with open_services(config) as services:
-        assert services.retention.rules.of(276).years == 5
-        assert services.retention.rules.of(250).years == 10
+        assert services.verifying.retention.rules.of(276).years == 5
+        assert services.verifying.retention.rules.of(250).years == 10
     config.write_text(before + law.replace("DE", "QQ"))
     with pytest.raises(Misconfigured, match="QQ"), open_services(config):
         pass
