@@ -9,15 +9,12 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from kycgate.core import attestation as attestations
-from kycgate.core.assertion import HEADER, JWKS_PATH
-from kycgate.core.attestation import InvalidAttestation, ValidAttestation
-from kycgate.core.claims import SCHEMA_UID, Account, Action, JobRequest
-from kycgate.core.decision import Allow, Decision, Deny, Evidence, decide
+from kycgate.core.assertion import JWKS_PATH
+from kycgate.core.claims import Account, JobRequest
+from kycgate.core.decision import Allow, Decision, Deny, decide
 from kycgate.core.policy import Mode
 from kycgate.errors import (
     Busy,
@@ -32,31 +29,24 @@ from kycgate.errors import (
     Unavailable,
 )
 from kycgate.gateway import records, refusing
-from kycgate.gateway.adapters.base import ACTIONS, READS, Kind, Route
-from kycgate.gateway.canonical import CleanRequest, answer_fields, canonical
-from kycgate.gateway.limits import Bucket, Turns, charging, require
+from kycgate.gateway.adapters.base import ACTIONS, Kind, Route
+from kycgate.gateway.canonical import CleanRequest, canonical
+from kycgate.gateway.forwarding import Forwards
+from kycgate.gateway.knowing import Known
+from kycgate.gateway.lasting import Lasting
+from kycgate.gateway.limits import Bucket, Turns, require
 from kycgate.gateway.memory import Memory, WouldWait
-from kycgate.gateway.onward import (
-    body_digest,
-    has_body,
-    identity_fields,
-    json_body,
-    readable,
-    with_origin,
-)
-from kycgate.gateway.parts import GateParts, Ownership
+from kycgate.gateway.onward import json_body
+from kycgate.gateway.parts import GateParts
 from kycgate.gateway.proving import SCOPES, Caller, Prover, Proves
 from kycgate.gateway.records import Passage, Records
 from kycgate.gateway.repeats import Repeats
-from kycgate.gateway.revocation import StoreRevocations
-from kycgate.gateway.view import Forward, Headers, Identity, Reply, RequestView
+from kycgate.gateway.view import Forward, Identity, Reply, RequestView
 
 WELL_KNOWN = "/.well-known/kycgate/configuration"
 _NO_BODY = frozenset({"GET", "HEAD", "OPTIONS"})
 _QUICK_BODY = 2048
 """Bytes: a longer body is read in a thread: to know what it asks for may take milliseconds."""
-_READS = frozenset({"GET", "HEAD"})
-_FAR = 2**53
 _COME_BACK_S = 5
 _COMPLAIN_S = 60
 
@@ -86,6 +76,9 @@ class Gate:
         self._prover: Proves = prover or Prover(parts, self._memory)
         self._repeats = Repeats(parts)
         self._records = Records(parts)
+        self._forwards = Forwards(parts, self._records)
+        self._known = Known(parts, self._memory)
+        self._lasting = Lasting(self._memory, self._prover, self._known)
         self._turns = Turns(parts.rates, parts.monotonic)
         self._complained_at = float("-inf")
         kind = ("Content-Type", "application/json")
@@ -161,7 +154,7 @@ class Gate:
     def explain(self, account: Account, job: JobRequest, *, now: int) -> Decision:
         """What the gate would decide for this job now. Records nothing, starts nothing."""
         self._memory.renew(fresh=True, wait=True)
-        return decide(job, self._evidence(account, job, now, None), self._parts.policy(), now)
+        return decide(job, self._known.evidence(account, job, now, None), self._parts.policy(), now)
 
     # -- the line --------------------------------------------------------------------------------
 
@@ -243,7 +236,7 @@ class Gate:
         if route is None or route.kind is not Kind.PUBLIC_READ:
             raise Unauthenticated("No proof of a wallet was shown.", code=Code.PROOF_MISSING)
         onward = self._parts.adapter.with_key(request.onward, None)
-        return self._forward(passage, route, onward)
+        return self._forwards.plain(passage, route, onward)
 
     def _observed(
         self, passage: Passage, request: CleanRequest, route: Route | None, *, wait: bool
@@ -253,7 +246,7 @@ class Gate:
             if not wait:
                 raise WouldWait
             self._records.observed(passage, Reason(Code.PROOF_MISSING, "no gate proof was shown"))
-        return self._forward(passage, route, request.onward)
+        return self._forwards.plain(passage, route, request.onward)
 
     # -- 4. what is not decided ------------------------------------------------------------------
 
@@ -307,19 +300,19 @@ class Gate:
         if route.long_lived:
             return self._long(passage, request, route, caller, upstream, wait=wait)
         identity = Identity(caller.account.key, None, None, 0, caller.expires_at)
-        headers = self._with_identity(request, upstream, identity)
+        headers = self._forwards.fields(request, upstream.key, identity)
         seen = request.view.only is None
         if route.kind is Kind.STOP and seen:
             if not wait:
                 raise WouldWait
-            return self._stop(request, route, headers, identity)
+            return self._forwards.stop(request, route, headers, identity)
         if route.kind is Kind.LIST and not upstream.own:
             if not seen:
                 raise _refused(
                     Code.DOOR_BLIND, "a listing to be filtered came through a blind door"
                 )
-            return self._filtered(request, headers, identity)
-        return self._forward(passage, route, headers, identity, lane=_lane(route))
+            return self._forwards.filtered(request, headers, identity)
+        return self._forwards.plain(passage, route, headers, identity, lane=_lane(route))
 
     def _long(
         self,
@@ -334,136 +327,15 @@ class Gate:
         """What may go on for hours is for the cleared, and only for as long as they are."""
         if not wait:
             raise WouldWait
-
-        def until(now: int) -> int:
-            proven = self._prover.stands(request, caller, now=now)
-            return min(proven, self._cleared_until(caller.account, now))
-
-        def goes_on(now: int) -> int:
-            self._memory.renew(fresh=False, wait=True)
-            try:
-                self._check_owner(passage, route, caller, upstream, wait=True)
-                return until(now)
-            except Unavailable:
-                raise
-            except KycgateError:
-                return 0
-
-        identity = Identity(caller.account.key, None, None, 0, until(request.view.now))
-        headers = self._with_identity(request, upstream, identity)
-        return self._forward(passage, route, headers, identity, lane="long", goes_on=goes_on)
-
-    def _cleared_until(self, account: Account, now: int) -> int:
-        """The end of the account's attestation. Raises Refused without one, Unavailable."""
-        if self._parts.policy().mode is Mode.OBSERVE:
-            return _FAR
-        verdict = self._attestation(account, now)
-        if isinstance(verdict, ValidAttestation):
-            return verdict.expires_at
-        text = "a long answer needs a clearance that stands"
-        reason = Reason(Code.ATTESTATION_MISSING, text) if verdict is None else verdict.reason
-        raise Refused(text, reasons=(reason,))
-
-    def _until(self, passage: Passage, request: CleanRequest, route: Route | None) -> int:
-        """How long the answer stands: only a read's, and only while all it was made from does."""
-        if route is None or route.kind not in READS or route.long_lived:
-            return 0
-        if request.method not in _READS or has_body(request):
-            return 0
-        return min(passage.lease.until, request.view.now + self._parts.limits.reuse_s)
-
-    def _forward(
-        self,
-        passage: Passage,
-        route: Route | None,
-        headers: Headers,
-        identity: Identity | None = None,
-        *,
-        lane: Literal["usual", "stop", "long"] = "usual",
-        goes_on: Callable[[int], int] | None = None,
-    ) -> Forward:
-        request = passage.clean()
-        return Forward(
-            method=request.method,
-            target=request.target,
-            headers=with_origin(headers, request),
-            body=request.view.body,
-            failed=lambda sent: self._no_answer(),
-            identity=identity,
-            lane=lane,
-            goes_on=goes_on,
-            charge=charging(passage.charged),
-            until=self._until(passage, request, route),
+        until = self._lasting.until(request, caller, request.view.now)
+        identity = Identity(caller.account.key, None, None, 0, until)
+        headers = self._forwards.fields(request, upstream.key, identity)
+        goes_on = self._lasting.goes_on(
+            request,
+            caller,
+            still_owned=lambda: self._check_owner(passage, route, caller, upstream, wait=True),
         )
-
-    def _no_answer(self) -> Reply:
-        """For what may be asked again safely: here a 502 costs nobody a second machine."""
-        headers, body = self._parts.adapter.refusal(
-            "The marketplace gave no usable answer.", "dependency"
-        )
-        return Reply(502, (*headers, refusing.NO_STORE), body)
-
-    def _stop(
-        self, request: CleanRequest, route: Route, headers: Headers, identity: Identity
-    ) -> Forward:
-        def finish(status: int, fields: Headers, body: bytes) -> Reply:
-            ended = self._parts.adapter.accepted(status, body)
-            if ended and route.resource is not None:
-                self._records.stopped(route.resource)
-            return Reply(status, answer_fields(fields), body)
-
-        return Forward(
-            method=request.method,
-            target=request.target,
-            headers=with_origin(readable(headers), request),
-            body=request.view.body,
-            failed=lambda sent: self._no_answer(),
-            finish=finish,
-            answer_limit=self._parts.limits.answer_bytes,
-            identity=identity,
-            lane="stop",
-        )
-
-    def _filtered(self, request: CleanRequest, headers: Headers, identity: Identity) -> Forward:
-        def finish(status: int, fields: Headers, body: bytes) -> Reply:
-            if status != 200:
-                # What it says may be about the operator's account, not the caller's.
-                return self._no_answer()
-            try:
-                owned = frozenset(self._parts.store.deployments_of(identity.account))
-                kept = self._parts.adapter.filter_list(body, owned)
-            except KycgateError:
-                return self._no_answer()
-            return Reply(200, (("Content-Type", "application/json"), refusing.NO_STORE), kept)
-
-        return Forward(
-            method=request.method,
-            target=request.target,
-            headers=with_origin(readable(headers), request),
-            body=request.view.body,
-            failed=lambda sent: self._no_answer(),
-            finish=finish,
-            answer_limit=self._parts.limits.list_bytes,
-            identity=identity,
-        )
-
-    def _with_identity(
-        self, request: CleanRequest, upstream: _UpstreamKey, identity: Identity
-    ) -> Headers:
-        """Our fields come last, after everything a caller could have removed or spelled alike."""
-        credentials = self._parts.adapter.with_key(request.onward, upstream.key)
-        said = (*credentials, *identity_fields(identity))
-        asserter = self._parts.asserter
-        if asserter is None:
-            return said
-        token = asserter.say(
-            request.method,
-            request.target,
-            body_digest(request),
-            identity,
-            now=request.view.now,
-        )
-        return (*said, (HEADER, token))
+        return self._forwards.plain(passage, route, headers, identity, lane="long", goes_on=goes_on)
 
     # -- 5 to 7. the decision --------------------------------------------------------------------
 
@@ -475,11 +347,13 @@ class Gate:
             raise Malformed("This request takes no query.", field="query", code=Code.MALFORMED)
         recorded = None
         if route.resource is not None:
-            passage.rental, recorded = self._recorded(account.key, route.resource)
+            passage.rental, recorded = self._known.rental(account.key, route.resource)
         job = self._parts.adapter.job(route, body, recorded=recorded, now=now)
         passage.job = job
         policy = passage.policy = self._parts.policy()
-        evidence = passage.evidence = self._evidence(account, job, now, passage.view.client_ip)
+        evidence = passage.evidence = self._known.evidence(
+            account, job, now, passage.view.client_ip
+        )
         passage.decision = decide(job, evidence, policy, now)
         if isinstance(passage.decision, Allow) or policy.mode is Mode.OBSERVE:
             return
@@ -487,88 +361,6 @@ class Gate:
         if isinstance(passage.decision, Deny):
             reasons = reasons[: passage.decision.decisive]
         raise Refused("Not under this policy.", reasons=reasons)
-
-    def _recorded(self, account: str, deployment: str) -> tuple[bytes | None, JobRequest | None]:
-        """The job that rented a deployment, and what the booking has grown to since."""
-        booked = [
-            (job.id, records.request_of(job))
-            for job in self._parts.store.jobs_of(account, limit=records.JOBS_LOOKED_AT)
-            if job.deployment == deployment and job.state == "answered"
-        ]
-        rental = next((number for number, asked in booked if asked.action is Action.RENT), None)
-        if rental is None:
-            return None, None
-        return rental, max((asked for _, asked in booked), key=lambda asked: asked.hours or 0)
-
-    def _evidence(
-        self, account: Account, job: JobRequest, now: int, client_ip: str | None
-    ) -> Evidence:
-        """What is known of the renter; `client_ip` None where nobody is connected (a dry run)."""
-        place = None if client_ip is None else self._parts.network.where(client_ip)
-        # The attestation first: renewing it looks at the owners anew.
-        attestation = self._attestation(account, now)
-        owners = self._ownership(account, now)
-        return Evidence(
-            account=account,
-            attestation=attestation,
-            gpu=self._parts.classify(job.gpu_model or ""),
-            network_country=None if place is None else place.country,
-            wallet_proof_at=self._parts.store.wallet_proof_at(account.key),
-            lists=self._parts.lists(),
-            regions=owners.regions if place is None else owners.regions | place.regions,
-            listed_share=owners.share,
-            share_gap=owners.gap,
-            owners=owners.digest,
-        )
-
-    def _ownership(self, account: Account, now: int) -> Ownership:
-        """What the account's case says of its owners, from memory until the store moves."""
-
-        def load() -> tuple[Ownership, int]:
-            found = self._parts.ownership(account, now)
-            # That nothing is recorded is told, never remembered.
-            return found, now + (self._parts.limits.memory_s if found.digest else 0)
-
-        found = self._memory.recall(("ownership", account), load, now=now, wait=True)
-        assert found is not None
-        return found
-
-    def _attestation(
-        self, account: Account, now: int
-    ) -> ValidAttestation | InvalidAttestation | None:
-        """The account's attestation as verified under today's trust list, from memory if there."""
-        trust = self._parts.trust()
-
-        def load() -> tuple[ValidAttestation | InvalidAttestation, int] | None:
-            signed = self._parts.attestations.current(account, now)
-            if signed is None:
-                return None
-            verdict = attestations.verify(
-                signed,
-                trust=trust,
-                revocations=self._revocations(now),
-                recipient=account.address,
-                schema=SCHEMA_UID,
-                now=now,
-            )
-            if isinstance(verdict, InvalidAttestation):
-                return verdict, now  # told, never remembered
-            ends = [key.not_after for key in trust.issuers if key.address == verdict.issuer]
-            until = min((end for end in ends if end is not None), default=trust.expires_at)
-            memory_ends = now + self._parts.limits.memory_s
-            return verdict, min(memory_ends, verdict.expires_at, trust.expires_at, until)
-
-        key = ("attestation", account, trust)  # all of it: two lists may bear one number
-        return self._memory.recall(key, load, now=now, wait=True)
-
-    def _revocations(self, now: int) -> StoreRevocations:
-        def load() -> tuple[StoreRevocations, int]:
-            view = StoreRevocations(self._parts.store.revocations(now=now))
-            return view, now + self._parts.limits.memory_s
-
-        view = self._memory.recall("revocations", load, now=now, wait=True)
-        assert view is not None
-        return view
 
     # -- 8 and 9. record, forward ----------------------------------------------------------------
 
@@ -582,20 +374,7 @@ class Gate:
         claims = decision.attestation.claims if isinstance(decision, Allow) else None
         level = 0 if claims is None else int(claims.level)
         identity = Identity(caller.account.key, job.decision_id, job.id, level, caller.expires_at)
-        request = passage.clean()
-        headers = readable(self._with_identity(request, upstream, identity))
-        return Forward(
-            method=request.method,
-            target=request.target,
-            headers=with_origin(headers, request),
-            body=passage.view.body,
-            failed=lambda sent: self._records.no_answer(passage, job, sent=sent),
-            finish=lambda status, fields, body: self._records.answered(
-                passage, job, status, fields, body
-            ),
-            answer_limit=self._parts.limits.answer_bytes,
-            identity=identity,
-        )
+        return self._forwards.started(passage, job, upstream.key, identity)
 
 
 def _check_door(view: RequestView, route: Route | None) -> None:
