@@ -9,7 +9,7 @@ from kycgate.audit import DecisionLog
 from kycgate.config import Config
 from kycgate.errors import Malformed, Misconfigured
 from kycgate.issuer.casebook import CaseBook
-from kycgate.issuer.cases import Countries
+from kycgate.issuer.form import Countries
 from kycgate.issuer.retention import Duty, Retention, RetentionRules
 from kycgate.issuer.vault import Vault
 from kycgate.issuer.vaultkeys import FileKeys, KeySource, ManyKeys, ServiceKeys, open_service

@@ -13,20 +13,12 @@ from typing import Any, Final
 
 from kycgate.core.claims import Account, Kind
 from kycgate.errors import Code, Conflict, NotFound
-from kycgate.issuer.cases import (
-    Action,
-    Countries,
-    Details,
-    NamedParty,
-    Need,
-    State,
-    document,
-    parse_details,
-    transition,
-    ultimate_country,
-)
+from kycgate.issuer.cases import Action, Need, State, transition
 from kycgate.issuer.checks import Finding, Screening, doubts
+from kycgate.issuer.details import Details, NamedParty, document, ultimate_country
+from kycgate.issuer.form import Countries
 from kycgate.issuer.ownership import OWNERS, OwnershipDesk
+from kycgate.issuer.telling import parse_details
 from kycgate.issuer.vault import Entropy, Log, Vault
 from kycgate.store.base import (
     Case,

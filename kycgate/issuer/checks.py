@@ -13,7 +13,8 @@ import rfc8785
 
 from kycgate.core.claims import Account, Address, Kind
 from kycgate.errors import Code
-from kycgate.issuer.cases import Countries, Details, NamedParty, parties, ultimate_country
+from kycgate.issuer.details import Details, NamedParty, parties, ultimate_country
+from kycgate.issuer.form import Countries
 from kycgate.screening.entries import Identifier
 from kycgate.screening.oracle import Opinion
 

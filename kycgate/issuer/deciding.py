@@ -11,8 +11,9 @@ from typing import Any, Final
 from kycgate.core.attestation import SignedAttestation
 from kycgate.core.claims import Kind, Level
 from kycgate.errors import Code
-from kycgate.issuer.cases import Action, Details, State
+from kycgate.issuer.cases import Action, State
 from kycgate.issuer.checks import Screening
+from kycgate.issuer.details import Details
 from kycgate.issuer.issuing import DAY_S
 from kycgate.issuer.part import RULES, Part
 from kycgate.issuer.proofbook import beside, stands, strongest

@@ -14,7 +14,8 @@ from typing import Any, Final
 from kycgate.core.claims import Account, Level
 from kycgate.errors import Code, Conflict, Malformed
 from kycgate.issuer.alpha3 import numeric
-from kycgate.issuer.cases import Details, Person, State
+from kycgate.issuer.cases import State
+from kycgate.issuer.details import Details, Person
 from kycgate.issuer.images import MEDIA, redraw
 from kycgate.issuer.mrz import Mrz, read_mrz
 from kycgate.issuer.part import RENTER, check_reviewer

@@ -16,8 +16,8 @@ from typing import Any
 
 from kycgate.issuer import view
 from kycgate.issuer.casebook import CaseBook
-from kycgate.issuer.cases import Countries
 from kycgate.issuer.checks import Oracle, Screener
+from kycgate.issuer.form import Countries
 from kycgate.issuer.issuing import Issuer
 from kycgate.issuer.judging import Judging
 from kycgate.issuer.linking import Linking

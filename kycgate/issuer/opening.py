@@ -10,9 +10,10 @@ from typing import Any
 
 from kycgate.core.claims import Account, Kind
 from kycgate.errors import Conflict, Malformed
-from kycgate.issuer.cases import Action, Need, State, parse_details, transition
+from kycgate.issuer.cases import Action, Need, State, transition
 from kycgate.issuer.deciding import Deciding
 from kycgate.issuer.part import RENTER
+from kycgate.issuer.telling import parse_details
 from kycgate.store.base import Case
 
 _PROOF = Need("proof", "Prove who you are: choose one of the ways offered.")

@@ -18,8 +18,8 @@ from kycgate.core.claims import Account, Kind
 from kycgate.core.policy import ListedShare, Place, Regime, Region
 from kycgate.core.wire import require_shallow
 from kycgate.errors import Code, Conflict, Malformed, NotFound, Unavailable
-from kycgate.issuer.cases import (
-    Countries,
+from kycgate.issuer.checks import OPINION, WALLET, Finding, Screener, Screening, is_owner, names
+from kycgate.issuer.details import (
     Details,
     NamedParty,
     Organisation,
@@ -27,7 +27,7 @@ from kycgate.issuer.cases import (
     parties,
     ultimate_country,
 )
-from kycgate.issuer.checks import OPINION, WALLET, Finding, Screener, Screening, is_owner, names
+from kycgate.issuer.form import Countries
 from kycgate.issuer.picture import Picture, picture, region_missing, regions
 from kycgate.screening.ownership.graph import Explanation, OwnershipGraph, document, step
 from kycgate.screening.ownership.headquarters import Parent

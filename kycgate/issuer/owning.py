@@ -14,14 +14,12 @@ from typing import Any, Final
 
 from kycgate.core.claims import Kind
 from kycgate.errors import Malformed
-from kycgate.issuer.cases import (
+from kycgate.issuer.details import NamedParty, Organisation, Parent
+from kycgate.issuer.form import (
     MAX_NAME,
     MAX_REGISTRATION,
     Countries,
     Form,
-    NamedParty,
-    Organisation,
-    Parent,
     parse_birth_date,
     parse_lei,
 )

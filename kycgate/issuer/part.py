@@ -10,8 +10,10 @@ from typing import Any, Final
 
 from kycgate.errors import Code, Malformed, Unavailable
 from kycgate.issuer.casebook import CaseBook
-from kycgate.issuer.cases import Details, NamedParty, State, parse_text
+from kycgate.issuer.cases import State
 from kycgate.issuer.checks import Oracle, Screener, Screening, screen
+from kycgate.issuer.details import Details, NamedParty
+from kycgate.issuer.form import parse_text
 from kycgate.issuer.issuing import Issuer
 from kycgate.issuer.proofbook import ProofBook
 from kycgate.issuer.renewals import Renewals

@@ -14,9 +14,8 @@ from typing import Final
 from kycgate.core.claims import Kind
 from kycgate.core.policy import Place, Region
 from kycgate.errors import Code
-from kycgate.issuer.cases import (
+from kycgate.issuer.details import (
     Above,
-    Countries,
     Details,
     NamedParty,
     Organisation,
@@ -25,6 +24,7 @@ from kycgate.issuer.cases import (
     owner_parties,
     parents,
 )
+from kycgate.issuer.form import Countries
 from kycgate.issuer.owning import Owner, all_owners
 from kycgate.screening.match import legal_key, normalise
 from kycgate.screening.ownership.headquarters import Parent as Top

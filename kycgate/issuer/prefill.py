@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, Protocol
 
-from kycgate.issuer.cases import Countries
+from kycgate.issuer.form import Countries
 from kycgate.screening.ownership.graph import OwnershipGraph
 from kycgate.screening.ownership.headquarters import Parent
 from kycgate.screening.ownership.parties import Party, Register

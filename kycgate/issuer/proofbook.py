@@ -11,7 +11,7 @@ from typing import Any, Final
 from kycgate.core.claims import Account, Level
 from kycgate.errors import Code, Conflict
 from kycgate.issuer.casebook import CaseBook
-from kycgate.issuer.cases import Details, NamedParty
+from kycgate.issuer.details import Details, NamedParty
 from kycgate.issuer.proven import Means, Proven
 from kycgate.issuer.vault import Vault
 from kycgate.issuer.weighing import proven_party

@@ -10,10 +10,12 @@ from typing import Any
 
 from kycgate.core.claims import Account, Kind
 from kycgate.errors import Code, Conflict, Malformed, Reason, Refused
-from kycgate.issuer.cases import Details, Need, State, parse_details, parse_needs
+from kycgate.issuer.cases import Need, State, parse_needs
+from kycgate.issuer.details import Details
 from kycgate.issuer.opening import Opening, may_follow
 from kycgate.issuer.part import RENTER
 from kycgate.issuer.proven import Proven
+from kycgate.issuer.telling import parse_details
 from kycgate.issuer.weighing import MOST
 from kycgate.store.base import Case, KeptProof
 

@@ -20,8 +20,8 @@ from typing import Final, Protocol
 
 from kycgate.errors import KycgateError, Unavailable
 from kycgate.issuer.casebook import CaseBook
-from kycgate.issuer.cases import NamedParty, parties
 from kycgate.issuer.checks import identifiers
+from kycgate.issuer.details import NamedParty, parties
 from kycgate.issuer.identity import RESCREENING, Identity, attested
 from kycgate.screening.backend import Screening
 from kycgate.screening.live import Delta

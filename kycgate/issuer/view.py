@@ -11,11 +11,13 @@ from typing import Any
 from kycgate.core.claims import Account, Kind
 from kycgate.errors import Conflict
 from kycgate.issuer.casebook import DECISION, DETAILS, SCREENING, CaseBook
-from kycgate.issuer.cases import Need, Organisation, parse_details
+from kycgate.issuer.cases import Need
+from kycgate.issuer.details import Organisation
 from kycgate.issuer.issuing import Issuer
 from kycgate.issuer.ownership import OwnershipDesk
 from kycgate.issuer.proofbook import ProofBook
 from kycgate.issuer.rules import NOTICE_S
+from kycgate.issuer.telling import parse_details
 from kycgate.screening.ownership.svg import draw
 from kycgate.store.base import Case, CaseEvent, KeptProof
 

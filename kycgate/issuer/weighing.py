@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from kycgate.core.claims import Kind, Level
 from kycgate.errors import Code
-from kycgate.issuer.cases import Details, NamedParty, Person
+from kycgate.issuer.details import Details, NamedParty, Person
 from kycgate.issuer.proven import Means, Proven
 
 PROVEN: Final = "proven"

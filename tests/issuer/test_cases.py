@@ -10,21 +10,17 @@ from hypothesis import strategies as st
 
 from kycgate.core.claims import Kind
 from kycgate.errors import Conflict, Malformed
-from kycgate.issuer.cases import (
-    MAX_PARENTS,
-    TRANSITIONS,
-    Action,
+from kycgate.issuer.cases import TRANSITIONS, Action, State, transition
+from kycgate.issuer.details import (
     Organisation,
     Person,
-    State,
     document,
     parents,
-    parse_details,
     parties,
-    transition,
     ultimate_country,
-    valid_lei,
 )
+from kycgate.issuer.form import valid_lei
+from kycgate.issuer.telling import MAX_PARENTS, parse_details
 from tests.issuer.conftest import NOW, FewCountries, organisation
 
 LEI = "5493001KJTIIGC8Y1R12"

@@ -8,8 +8,9 @@ import pytest
 
 from kycgate.core.claims import Kind
 from kycgate.errors import Malformed
-from kycgate.issuer.cases import Organisation, document, parse_details, parties
+from kycgate.issuer.details import Organisation, document, parties
 from kycgate.issuer.owning import MAX_LEVELS, MAX_OWNERS
+from kycgate.issuer.telling import parse_details
 from kycgate.screening.controls import load_countries
 from tests.issuer.conftest import NOW, organisation, person
 

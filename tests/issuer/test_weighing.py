@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from kycgate.core.claims import Level
 from kycgate.errors import Code
-from kycgate.issuer.cases import Above, Organisation, Person
+from kycgate.issuer.details import Above, Organisation, Person
 from kycgate.issuer.proven import Means, Proven, numbered
 from kycgate.issuer.weighing import likeness, proven_party, weigh
 

@@ -21,7 +21,7 @@ from kycgate.core.attestation import (
 from kycgate.core.claims import Account
 from kycgate.core.trust import TrustedIssuer, TrustList
 from kycgate.demo.trial_wallet import answer_dc_request, follow_link
-from kycgate.issuer.cases import document as as_document
+from kycgate.issuer.details import document as as_document
 from kycgate.store.base import Refusal
 from tests.issuer.pictures import a_jpeg
 from tests.issuer.test_mrz import with_digits
