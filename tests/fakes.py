@@ -27,34 +27,22 @@ from dataclasses import replace
 from typing import Any, Literal
 
 from kycgate.errors import Code, Conflict, NotFound, Unavailable
-from kycgate.store.base import (
-    Begun,
+from kycgate.store.records.attesting import IssuedAttestation, Revocations, Standing
+from kycgate.store.records.cases import (
     Case,
     CaseEvent,
     Clearance,
-    DecisionFacts,
-    Handoff,
     Hold,
-    IssuedAttestation,
-    Job,
     KeptProof,
-    Key,
-    LogEntry,
-    OutboxItem,
-    Presentation,
-    ProviderEvent,
-    Refusal,
-    RentalState,
-    Revocations,
     SealedBlob,
     SealedEvidence,
-    SentTransaction,
-    Session,
-    Standing,
     Subject,
-    UserLink,
-    Verification,
 )
+from kycgate.store.records.jobs import Begun, DecisionFacts, Job, Refusal
+from kycgate.store.records.log import LogEntry
+from kycgate.store.records.settling import OutboxItem, RentalState, SentTransaction
+from kycgate.store.records.signin import Handoff, Key, Session, UserLink
+from kycgate.store.records.visits import Presentation, ProviderEvent, Verification
 
 _NONCE_GRACE_S = 3600
 _LOG_GENESIS = bytes(32)

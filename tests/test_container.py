@@ -26,7 +26,7 @@ import pytest
 from kycgate.cli import main
 from kycgate.demo.marketplace import Marketplace
 from kycgate.store import open_store
-from kycgate.store.base import Key
+from kycgate.store.records.signin import Key
 from tests.gateway import fronts
 from tests.gateway.wire import body_of, drain, get, status, talk
 from tests.gateway.world import CAAS, deploy

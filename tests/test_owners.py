@@ -19,7 +19,7 @@ from kycgate.core.claims import Account, Address
 from kycgate.demo.marketplace import Marketplace
 from kycgate.errors import Refused
 from kycgate.gateway.view import Forward, Reply, RequestView
-from kycgate.store.base import Key
+from kycgate.store.records.signin import Key
 from tests.gateway.world import CAAS, deploy
 from tests.screening.ownership.test_bods import entity, relationship, wire
 from tests.test_assembly import EAS

@@ -12,7 +12,7 @@ from typing import Any, Final
 import rfc8785
 
 from kycgate.errors import Malformed, TooLarge
-from kycgate.store.base import LogEntry
+from kycgate.store.records.log import LogEntry
 
 BODY_MOST: Final = 16 * 1024
 """bytes of one entry's body"""

@@ -11,7 +11,8 @@ from collections.abc import Iterable, Iterator
 from kycgate.audit.entry import BODY_MOST
 from kycgate.core.wire import digest, members, read_object, uint
 from kycgate.errors import Malformed
-from kycgate.store.base import LogEntry, Store
+from kycgate.store.base import Store
+from kycgate.store.records.log import LogEntry
 
 _FIELDS = frozenset({"seq", "at", "kind", "body", "prev_hash", "hash"})
 LINE_MOST = 6 * BODY_MOST + 1024

@@ -12,7 +12,8 @@ from kycgate.audit.entry import canonical_body, chained
 from kycgate.audit.head import SignedHead
 from kycgate.errors import Misconfigured, Unavailable
 from kycgate.keys import Signer
-from kycgate.store.base import LOG_GENESIS, LogEntry, Store
+from kycgate.store.base import Store
+from kycgate.store.records.log import LOG_GENESIS, LogEntry
 
 CLOCK_TOLERANCE_S: Final = 60
 """How far `now` may be behind the last entry, whose time then is ours: replicas' clocks differ, and

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from kycgate.audit.entry import entry_hash
 from kycgate.audit.head import SignedHead
 from kycgate.errors import Malformed
-from kycgate.store.base import LOG_GENESIS, LogEntry
+from kycgate.store.records.log import LOG_GENESIS, LogEntry
 
 
 @dataclass(frozen=True, slots=True)

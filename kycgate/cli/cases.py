@@ -21,7 +21,8 @@ from kycgate.core.attestation import SignedAttestation
 from kycgate.core.claims import Account, Kind, checksum, parse_address
 from kycgate.core.wire import read_object
 from kycgate.errors import Malformed
-from kycgate.store.base import Case, Store
+from kycgate.store.base import Store
+from kycgate.store.records.cases import Case
 
 _DETAILS_MOST: Final = 64 * 1024
 _CASE_ID: Final = 16

@@ -24,7 +24,7 @@ from kycgate.gateway.onward import (
 from kycgate.gateway.parts import GateParts
 from kycgate.gateway.records import Passage, Records
 from kycgate.gateway.view import Forward, Headers, Identity, Reply
-from kycgate.store.base import Job
+from kycgate.store.records.jobs import Job
 
 _READS = frozenset({"GET", "HEAD"})
 

@@ -19,7 +19,9 @@ from kycgate.gateway.adapters.base import Adapter
 from kycgate.gateway.limits import Rates
 from kycgate.gateway.view import Identity
 from kycgate.screening.network import Network
-from kycgate.store.base import Begun, DecisionFacts, Job, Key, Refusal, Revocations
+from kycgate.store.records.attesting import Revocations
+from kycgate.store.records.jobs import Begun, DecisionFacts, Job, Refusal
+from kycgate.store.records.signin import Key
 
 
 class GateStore(Protocol):

@@ -19,7 +19,7 @@ from kycgate.gateway.adapters.base import Kind
 from kycgate.gateway.canonical import CleanRequest
 from kycgate.gateway.memory import Lease, Memory, WouldWait
 from kycgate.gateway.parts import GateParts
-from kycgate.store.base import Key
+from kycgate.store.records.signin import Key
 
 KEY_PREFIX = "kg_"
 _FAR = 2**53

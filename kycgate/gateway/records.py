@@ -30,7 +30,7 @@ from kycgate.gateway.parts import GateParts
 from kycgate.gateway.proving import Caller
 from kycgate.gateway.repeats import fingerprint, job_number
 from kycgate.gateway.view import Headers, Reply, RequestView
-from kycgate.store.base import DecisionFacts, Job, Refusal
+from kycgate.store.records.jobs import DecisionFacts, Job, Refusal
 
 JOBS_LOOKED_AT = 1000
 """How many of an account's latest jobs are searched for the one a deployment stands on."""

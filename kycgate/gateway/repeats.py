@@ -12,7 +12,7 @@ from kycgate.core.typed import keccak
 from kycgate.errors import Code, Reason, Refused
 from kycgate.gateway.canonical import CleanRequest
 from kycgate.gateway.parts import GateParts
-from kycgate.store.base import Job
+from kycgate.store.records.jobs import Job
 
 _LOOK_EVERY_S = 0.1
 _PAYMENT_REQUIRED = 402

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from kycgate.core.claims import Address
 from kycgate.errors import Code
-from kycgate.store.base import Revocations
+from kycgate.store.records.attesting import Revocations
 
 
 @dataclass(frozen=True, slots=True)

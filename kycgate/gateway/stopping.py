@@ -15,7 +15,8 @@ from kycgate.errors import KycgateError, Unavailable
 from kycgate.gateway.adapters.base import Adapter, Ending
 from kycgate.gateway.parts import Asserter
 from kycgate.gateway.view import Headers, Identity
-from kycgate.store.base import OutboxItem, Store
+from kycgate.store.base import Store
+from kycgate.store.records.settling import OutboxItem
 
 KIND = "stop_jobs"
 """Outbox items: {"account": account key}."""

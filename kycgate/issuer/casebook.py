@@ -20,13 +20,13 @@ from kycgate.issuer.form import Countries
 from kycgate.issuer.ownership import OWNERS, OwnershipDesk
 from kycgate.issuer.telling import parse_details
 from kycgate.issuer.vault import Entropy, Log, Vault
-from kycgate.store.base import (
+from kycgate.store.base import Store
+from kycgate.store.records.cases import (
     Case,
     CaseEvent,
     Clearance,
     SealedBlob,
     SealedEvidence,
-    Store,
     Subject,
 )
 

@@ -19,7 +19,7 @@ from kycgate.issuer.part import RULES, Part
 from kycgate.issuer.proofbook import beside, stands, strongest
 from kycgate.issuer.proven import Means
 from kycgate.issuer.weighing import Weighed, weigh
-from kycgate.store.base import Case, KeptProof
+from kycgate.store.records.cases import Case, KeptProof
 
 WEIGHING: Final = "weighing"
 """The kind of evidence that says how proof and details compared."""

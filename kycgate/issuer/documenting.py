@@ -24,7 +24,7 @@ from kycgate.issuer.proven import Means, Proven, numbered
 from kycgate.issuer.proving import Proving
 from kycgate.issuer.rules import NOTICE_S
 from kycgate.issuer.weighing import weigh
-from kycgate.store.base import Case, SealedBlob
+from kycgate.store.records.cases import Case, SealedBlob
 
 SOURCE: Final = "documents"
 SIDES: Final = ("front", "back", "page", "selfie", "other")

@@ -27,7 +27,8 @@ from kycgate.issuer.proofbook import ProofBook
 from kycgate.issuer.renewing import Renewing
 from kycgate.issuer.rules import VerificationRules
 from kycgate.issuer.vault import Entropy, Log, Vault
-from kycgate.store.base import Case, Store
+from kycgate.store.base import Store
+from kycgate.store.records.cases import Case
 
 __all__ = ["RENEWAL", "RENTER", "RESCREENING", "RULES", "Identity", "attested"]
 

@@ -25,7 +25,7 @@ from kycgate.errors import Code, Conflict, Malformed, Reason, Unavailable
 from kycgate.issuer import foreign
 from kycgate.issuer.casebook import CaseBook
 from kycgate.issuer.foreign import Pinned, Record
-from kycgate.store.base import Case
+from kycgate.store.records.cases import Case
 
 IMPORT: Final = "import"
 """The kind of evidence a record becomes, and who reads what is there already."""

@@ -17,7 +17,9 @@ from kycgate.core.typed import keccak
 from kycgate.errors import Misconfigured, NotFound
 from kycgate.issuer.vault import Entropy, Log, Vault
 from kycgate.keys import Signer
-from kycgate.store.base import Case, IssuedAttestation, Store
+from kycgate.store.base import Store
+from kycgate.store.records.attesting import IssuedAttestation
+from kycgate.store.records.cases import Case
 
 DAY_S: Final = 24 * 60 * 60
 

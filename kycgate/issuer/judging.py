@@ -16,7 +16,7 @@ from kycgate.issuer.checks import Screening
 from kycgate.issuer.deciding import Deciding
 from kycgate.issuer.part import attested, parse_reason, verdict
 from kycgate.issuer.proofbook import strongest
-from kycgate.store.base import Case, KeptProof
+from kycgate.store.records.cases import Case, KeptProof
 
 _SENTENCE: Final = {
     Code.SCREENING_HIT_WALLET: "a wallet of this subject is on a sanctions list",

@@ -14,7 +14,7 @@ from kycgate.issuer.cases import Action, Need, State, transition
 from kycgate.issuer.deciding import Deciding
 from kycgate.issuer.part import RENTER
 from kycgate.issuer.telling import parse_details
-from kycgate.store.base import Case
+from kycgate.store.records.cases import Case
 
 _PROOF = Need("proof", "Prove who you are: choose one of the ways offered.")
 

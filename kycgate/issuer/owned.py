@@ -10,7 +10,7 @@ from typing import Any
 from kycgate.errors import Conflict
 from kycgate.issuer import view
 from kycgate.issuer.part import Part, check_reviewer, verdict
-from kycgate.store.base import Case
+from kycgate.store.records.cases import Case
 
 
 class Owned(Part):

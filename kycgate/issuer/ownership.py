@@ -33,7 +33,9 @@ from kycgate.screening.ownership.graph import Explanation, OwnershipGraph, docum
 from kycgate.screening.ownership.headquarters import Parent
 from kycgate.screening.ownership.listed import Listing, listed_share, regimes_of
 from kycgate.screening.ownership.parties import Register
-from kycgate.store.base import Case, Standing, Store
+from kycgate.store.base import Store
+from kycgate.store.records.attesting import Standing
+from kycgate.store.records.cases import Case
 
 OWNERS: Final = "owners"
 """Who reads the details, where the machine looks for owners."""

@@ -18,7 +18,7 @@ from kycgate.issuer.issuing import Issuer
 from kycgate.issuer.proofbook import ProofBook
 from kycgate.issuer.renewals import Renewals
 from kycgate.issuer.rules import VerificationRules
-from kycgate.store.base import Case, KeptProof
+from kycgate.store.records.cases import Case, KeptProof
 
 RENTER: Final = "renter"
 RENEWAL: Final = "renewal"

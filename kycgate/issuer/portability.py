@@ -16,7 +16,8 @@ from kycgate.issuer.imports import IMPORT
 from kycgate.issuer.part import RENTER
 from kycgate.issuer.proofbook import PROOF
 from kycgate.issuer.vault import Vault
-from kycgate.store.base import Case, Store
+from kycgate.store.base import Store
+from kycgate.store.records.cases import Case
 
 MRZ: Final = "mrz"
 """The kind of evidence that holds the lines of a document as the renter typed them."""

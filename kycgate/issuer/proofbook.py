@@ -15,7 +15,8 @@ from kycgate.issuer.details import Details, NamedParty
 from kycgate.issuer.proven import Means, Proven
 from kycgate.issuer.vault import Vault
 from kycgate.issuer.weighing import proven_party
-from kycgate.store.base import Case, KeptProof, SealedEvidence, Store
+from kycgate.store.base import Store
+from kycgate.store.records.cases import Case, KeptProof, SealedEvidence
 
 PROOF: Final = "proof"
 """The kind of evidence that holds what a proof said."""

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from kycgate.core.claims import Account, Level
 from kycgate.errors import Code
-from kycgate.store.base import Case
+from kycgate.store.records.cases import Case
 
 
 class Means(StrEnum):

@@ -17,7 +17,7 @@ from kycgate.issuer.part import RENTER
 from kycgate.issuer.proven import Proven
 from kycgate.issuer.telling import parse_details
 from kycgate.issuer.weighing import MOST
-from kycgate.store.base import Case, KeptProof
+from kycgate.store.records.cases import Case, KeptProof
 
 _REFERENCE_MOST = 200
 _CLOCKS_S = 300

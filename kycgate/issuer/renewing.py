@@ -11,7 +11,7 @@ from kycgate.errors import Conflict, Malformed, NotFound, Unavailable
 from kycgate.issuer.cases import Action, State
 from kycgate.issuer.checks import Screener, Screening, screen
 from kycgate.issuer.part import RENEWAL, RESCREENING, Part, attested
-from kycgate.store.base import Case
+from kycgate.store.records.cases import Case
 
 
 class Renewing(Part):

@@ -26,7 +26,8 @@ from kycgate.issuer.identity import RESCREENING, Identity, attested
 from kycgate.screening.backend import Screening
 from kycgate.screening.live import Delta
 from kycgate.screening.subjects import Indexed, PartyOf, Segment, SubjectIndex
-from kycgate.store.base import Case, Store
+from kycgate.store.base import Store
+from kycgate.store.records.cases import Case
 
 DONE: Final = "rescreened"
 """The setting that says with which list versions every subject has been looked at."""

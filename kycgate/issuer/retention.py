@@ -19,7 +19,8 @@ from kycgate.issuer.cases import Action, State
 from kycgate.issuer.part import RENTER, check_reviewer, parse_reason
 from kycgate.issuer.rules import DAY_S
 from kycgate.issuer.vault import RETENTION, Entropy, Log, Vault
-from kycgate.store.base import Case, Hold, Store, Subject
+from kycgate.store.base import Store
+from kycgate.store.records.cases import Case, Hold, Subject
 
 CALENDAR: Final = "retention"
 """Who closes a case whose time is over."""

@@ -45,7 +45,8 @@ from kycgate.issuer.vaultkeys import (
     key_id,
     wrapped_under,
 )
-from kycgate.store.base import SealedBlob, SealedEvidence, Store, Subject
+from kycgate.store.base import Store
+from kycgate.store.records.cases import SealedBlob, SealedEvidence, Subject
 
 __all__ = ["RETENTION", "Entropy", "Log", "Vault", "key_id"]
 

@@ -19,7 +19,7 @@ from kycgate.issuer.proofbook import ProofBook
 from kycgate.issuer.rules import NOTICE_S
 from kycgate.issuer.telling import parse_details
 from kycgate.screening.ownership.svg import draw
-from kycgate.store.base import Case, CaseEvent, KeptProof
+from kycgate.store.records.cases import Case, CaseEvent, KeptProof
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from kycgate.errors import KycgateError, Unavailable
 from kycgate.settlement.compiled import artifact
 from kycgate.settlement.escrow import Escrow, State
 from kycgate.settlement.sender import CONFIRMATIONS_MOST
-from kycgate.store.base import RentalState
+from kycgate.store.records.settling import RentalState
 
 SPAN_MOST = 2000
 """Blocks asked for at once: what public nodes commonly allow. Halved where a node declines."""

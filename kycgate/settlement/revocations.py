@@ -19,7 +19,7 @@ from kycgate.core.typed import keccak, word_address, word_uint
 from kycgate.errors import KycgateError, Malformed, Unavailable
 from kycgate.settlement.compiled import artifact
 from kycgate.settlement.sender import OPEN_MOST, USUAL, Outgoing, Round, Sender, SendingRules
-from kycgate.store.base import OutboxItem, SentTransaction
+from kycgate.store.records.settling import OutboxItem, SentTransaction
 
 KIND = "revoke_onchain"
 """Outbox items: {"account": account key, "epoch": the last epoch that is void}. Each is handed on

@@ -23,7 +23,7 @@ from kycgate.chain.transactions import Transaction
 from kycgate.core.claims import Address
 from kycgate.core.typed import keccak
 from kycgate.errors import Conflict, Misconfigured
-from kycgate.store.base import SentTransaction
+from kycgate.store.records.settling import SentTransaction
 
 OPEN_MOST = 16
 """Numbers under way at once: beyond that, what waits waits on."""

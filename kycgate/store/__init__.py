@@ -5,32 +5,23 @@ Decides nothing. SQLAlchemy is loaded only when a store is opened.
 
 from __future__ import annotations
 
-from kycgate.store.base import (
-    Begun,
+from kycgate.store.base import Store
+from kycgate.store.records.attesting import IssuedAttestation, Revocations
+from kycgate.store.records.cases import (
     Case,
     CaseEvent,
     Clearance,
-    Handoff,
     Hold,
-    IssuedAttestation,
-    Job,
     KeptProof,
-    Key,
-    LogEntry,
-    OutboxItem,
-    Presentation,
-    ProviderEvent,
-    Refusal,
-    RentalState,
-    Revocations,
     SealedBlob,
     SealedEvidence,
-    SentTransaction,
-    Session,
-    Store,
     Subject,
-    Verification,
 )
+from kycgate.store.records.jobs import Begun, Job, Refusal
+from kycgate.store.records.log import LogEntry
+from kycgate.store.records.settling import OutboxItem, RentalState, SentTransaction
+from kycgate.store.records.signin import Handoff, Key, Session
+from kycgate.store.records.visits import Presentation, ProviderEvent, Verification
 
 __all__ = [
     "Begun",

@@ -18,7 +18,7 @@ from kycgate.core.claims import Account
 from kycgate.core.proof import HttpRequest, ProvenRequest, verify_request
 from kycgate.core.signature import Invalid, Valid
 from kycgate.errors import Code, Malformed, Reason, Refused, Unauthenticated
-from kycgate.store.base import Session
+from kycgate.store.records.signin import Session
 from kycgate.web.parts import WebParts
 from kycgate.web.problem import CannotTell
 from kycgate.web.wire import Call

@@ -12,7 +12,8 @@ from kycgate.core.decision import Allow, Decision, Deny, Review
 from kycgate.core.permit import SignedPermit, job_id
 from kycgate.gateway.records import request_of
 from kycgate.settlement.permits import Permits
-from kycgate.store.base import Job, Store
+from kycgate.store.base import Store
+from kycgate.store.records.jobs import Job
 from kycgate.web.parts import Ask
 
 

@@ -26,7 +26,9 @@ from kycgate.issuer.providers.base import Headers, Link
 from kycgate.issuer.renewals import Waiting
 from kycgate.issuer.retention import Erasure
 from kycgate.issuer.view import Standing
-from kycgate.store.base import Case, Presentation, Store, Verification
+from kycgate.store.base import Store
+from kycgate.store.records.cases import Case
+from kycgate.store.records.visits import Presentation, Verification
 
 
 @dataclass(frozen=True, slots=True)

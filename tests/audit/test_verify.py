@@ -19,7 +19,7 @@ from kycgate.core.typed import personal_digest
 from kycgate.errors import Code, Malformed
 from kycgate.keys import LocalSigner
 from kycgate.store import LogEntry, Store
-from kycgate.store.base import LOG_GENESIS
+from kycgate.store.records.log import LOG_GENESIS
 from tests.audit.conftest import NOW
 
 KEY = LocalSigner(b"\x01" * 32)

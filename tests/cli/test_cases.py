@@ -19,7 +19,8 @@ from kycgate.core.claims import checksum
 from kycgate.errors import Conflict, Malformed, NotFound, Refused
 from kycgate.issuer.identity import Identity
 from kycgate.store import open_store
-from kycgate.store.base import Case, Store
+from kycgate.store.base import Store
+from kycgate.store.records.cases import Case
 from tests.issuer.conftest import (
     Edition,
     FewCountries,

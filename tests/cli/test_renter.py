@@ -19,7 +19,7 @@ from kycgate.core.claims import Account
 from kycgate.core.permit import SignedPermit
 from kycgate.core.typed import keccak
 from kycgate.keys import generate_key
-from kycgate.store.base import Job
+from kycgate.store.records.jobs import Job
 from tests.client.conftest import live  # noqa: F401
 from tests.web.browser import ALICE, Browser, key_of
 from tests.web.world import World

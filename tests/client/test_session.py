@@ -15,7 +15,7 @@ from kycgate.core.claims import Account
 from kycgate.core.permit import SignedPermit
 from kycgate.core.proof import Profile
 from kycgate.errors import Malformed, Unavailable
-from kycgate.store.base import Job
+from kycgate.store.records.jobs import Job
 from kycgate.web.app import create_app
 from tests.client.conftest import Market
 from tests.web.browser import ALICE, MALLORY, key_of

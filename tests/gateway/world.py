@@ -32,7 +32,8 @@ from kycgate.gateway.view import Forward, Headers, Reply, RequestView
 from kycgate.keys import AssertionSigner, LocalSigner
 from kycgate.screening.controls import load_countries, load_default_policy, load_gpus
 from kycgate.screening.network import NoNetwork
-from kycgate.store.base import Key, Store
+from kycgate.store.base import Store
+from kycgate.store.records.signin import Key
 from tests.fakes import MemoryLog, MemoryStore
 
 NOW = 1_800_000_000

@@ -26,7 +26,9 @@ from kycgate.issuer.rules import VerificationRules
 from kycgate.issuer.vault import Vault
 from kycgate.keys import LocalSigner
 from kycgate.store import open_store
-from kycgate.store.base import Case, Revocations, Store
+from kycgate.store.base import Store
+from kycgate.store.records.attesting import Revocations
+from kycgate.store.records.cases import Case
 
 KEK = bytes(range(32))
 

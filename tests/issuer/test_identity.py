@@ -12,7 +12,8 @@ from kycgate.core.attestation import InvalidAttestation, ValidAttestation
 from kycgate.core.claims import Kind, Level
 from kycgate.errors import Code, Conflict, Malformed, NotFound, Refused, Unavailable
 from kycgate.keys import LocalSigner
-from kycgate.store.base import IssuedAttestation, Store
+from kycgate.store.base import Store
+from kycgate.store.records.attesting import IssuedAttestation
 from tests.issuer.conftest import (
     DAY,
     NOW,

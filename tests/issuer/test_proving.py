@@ -11,7 +11,8 @@ from kycgate.core.claims import Level
 from kycgate.errors import Code, Conflict, Malformed, Refused, Unavailable
 from kycgate.issuer.proven import Means
 from kycgate.issuer.rules import VerificationRules
-from kycgate.store.base import Case, CaseEvent, KeptProof, Store
+from kycgate.store.base import Store
+from kycgate.store.records.cases import Case, CaseEvent, KeptProof
 from tests.issuer.conftest import (
     DAY,
     NOW,

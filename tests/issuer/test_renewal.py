@@ -9,7 +9,7 @@ import pytest
 from kycgate.core.attestation import InvalidAttestation, SignedAttestation, ValidAttestation
 from kycgate.errors import Code, Conflict, Misconfigured, Unavailable
 from kycgate.issuer.issuing import IssuingRules
-from kycgate.store.base import Case, CaseEvent
+from kycgate.store.records.cases import Case, CaseEvent
 from tests.issuer.conftest import (
     DAY,
     NOW,

@@ -20,7 +20,8 @@ from kycgate.screening.controls import load_countries
 from kycgate.screening.embedded import recalled
 from kycgate.screening.library import Library
 from kycgate.screening.live import LiveLists
-from kycgate.store.base import Case, Store
+from kycgate.store.base import Store
+from kycgate.store.records.cases import Case
 from tests.issuer.conftest import (
     DAY,
     NOW,

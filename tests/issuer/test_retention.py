@@ -16,7 +16,10 @@ from kycgate.errors import Conflict, Malformed, NotFound
 from kycgate.issuer.portability import Portability
 from kycgate.issuer.retention import Duty, Retention, RetentionRules
 from kycgate.keys import LocalSigner
-from kycgate.store.base import Job, Key, Presentation, Store, UserLink, Verification
+from kycgate.store.base import Store
+from kycgate.store.records.jobs import Job
+from kycgate.store.records.signin import Key, UserLink
+from kycgate.store.records.visits import Presentation, Verification
 from tests.issuer.conftest import (
     DAY,
     NOW,

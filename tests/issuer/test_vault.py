@@ -10,7 +10,8 @@ import pytest
 from kycgate.core.claims import Kind
 from kycgate.errors import Malformed, Misconfigured, NotFound, Unavailable
 from kycgate.issuer.vault import Vault, key_id
-from kycgate.store.base import Case, CaseEvent, SealedEvidence, Store, Subject
+from kycgate.store.base import Store
+from kycgate.store.records.cases import Case, CaseEvent, SealedEvidence, Subject
 from tests.issuer.conftest import KEK, Lines
 
 NOW = 1_785_000_000

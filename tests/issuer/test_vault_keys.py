@@ -22,7 +22,8 @@ from kycgate.issuer.vaultkeys import (
     open_service,
     wrapped_under,
 )
-from kycgate.store.base import Case, CaseEvent, SealedBlob, Store, Subject
+from kycgate.store.base import Store
+from kycgate.store.records.cases import Case, CaseEvent, SealedBlob, Subject
 from tests.issuer.conftest import KEK, NOW, Lines
 
 DOCUMENT = {"name": "Ada Okafor"}

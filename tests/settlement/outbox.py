@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kycgate.settlement.revocations import KIND
-from kycgate.store.base import OutboxItem
+from kycgate.store.records.settling import OutboxItem
 
 
 class MemoryOutbox:

@@ -19,7 +19,7 @@ from kycgate.store import (
     Session,
     Subject,
 )
-from kycgate.store.base import UserLink
+from kycgate.store.records.signin import UserLink
 
 NOW = 1_800_000_000
 ALICE = "0x" + "a1" * 20

@@ -16,7 +16,8 @@ import pytest
 
 from kycgate.errors import Misconfigured, Unavailable
 from kycgate.store import Clearance, Store, open_store
-from kycgate.store.base import DecisionFacts, Standing
+from kycgate.store.records.attesting import Standing
+from kycgate.store.records.jobs import DecisionFacts
 from kycgate.store.sql.database import WAIT_S
 from tests.store.conftest import Database
 from tests.store.samples import (

@@ -9,7 +9,7 @@ from sqlalchemy import create_engine, text
 
 from kycgate.errors import Malformed
 from kycgate.store import LogEntry, Store
-from kycgate.store.base import LOG_GENESIS
+from kycgate.store.records.log import LOG_GENESIS
 from tests.store.conftest import Database
 from tests.store.racing import race
 from tests.store.samples import entry

@@ -17,6 +17,22 @@ from sqlalchemy import Engine, create_engine, text
 
 from kycgate.errors import Misconfigured
 from kycgate.store import Store, base, open_store
+from kycgate.store.records.attesting import IssuedAttestation
+from kycgate.store.records.cases import (
+    Case,
+    CaseEvent,
+    Clearance,
+    Hold,
+    KeptProof,
+    SealedBlob,
+    SealedEvidence,
+    Subject,
+)
+from kycgate.store.records.jobs import Job, Refusal
+from kycgate.store.records.log import LogEntry
+from kycgate.store.records.settling import OutboxItem, RentalState, SentTransaction
+from kycgate.store.records.signin import Handoff, Key, Session, UserLink
+from kycgate.store.records.visits import Presentation, ProviderEvent, Verification
 from kycgate.store.tables import REVISION, metadata
 from tests.store.conftest import Database
 from tests.store.samples import RENTAL, SENT, entry
@@ -44,28 +60,28 @@ def test_the_newest_migration_is_the_one_the_tables_name() -> None:
 
 def test_every_field_of_a_record_has_a_column() -> None:
     records = {
-        "sessions": base.Session,
-        "handoffs": base.Handoff,
-        "keys": base.Key,
-        "user_links": base.UserLink,
-        "subjects": base.Subject,
-        "cases": base.Case,
-        "case_events": base.CaseEvent,
-        "evidence": base.SealedEvidence,
-        "clearances": base.Clearance,
-        "proofs": base.KeptProof,
-        "blobs": base.SealedBlob,
-        "holds": base.Hold,
-        "attestations": base.IssuedAttestation,
-        "jobs": base.Job,
-        "refusals": base.Refusal,
-        "sent_transactions": base.SentTransaction,
-        "rentals": base.RentalState,
-        "presentations": base.Presentation,
-        "verifications": base.Verification,
-        "provider_events": base.ProviderEvent,
-        "log": base.LogEntry,
-        "outbox": base.OutboxItem,
+        "sessions": Session,
+        "handoffs": Handoff,
+        "keys": Key,
+        "user_links": UserLink,
+        "subjects": Subject,
+        "cases": Case,
+        "case_events": CaseEvent,
+        "evidence": SealedEvidence,
+        "clearances": Clearance,
+        "proofs": KeptProof,
+        "blobs": SealedBlob,
+        "holds": Hold,
+        "attestations": IssuedAttestation,
+        "jobs": Job,
+        "refusals": Refusal,
+        "sent_transactions": SentTransaction,
+        "rentals": RentalState,
+        "presentations": Presentation,
+        "verifications": Verification,
+        "provider_events": ProviderEvent,
+        "log": LogEntry,
+        "outbox": OutboxItem,
     }
     for table, record in records.items():
         missing = {each.name for each in fields(record)} - set(metadata.tables[table].c.keys())

@@ -8,7 +8,8 @@ import pytest
 
 from kycgate.errors import Conflict
 from kycgate.store import Store
-from kycgate.store.base import DecisionFacts, Standing
+from kycgate.store.records.attesting import Standing
+from kycgate.store.records.jobs import DecisionFacts
 from tests.store.samples import CASE, NOW, OPENED, SUBJECT
 
 STANDING = Standing(CASE.id, NOW, b'{"share":null}')

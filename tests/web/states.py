@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from kycgate.core.claims import Account
 from kycgate.issuer.cases import Need
 from kycgate.issuer.view import Standing
-from kycgate.store.base import Refusal
+from kycgate.store.records.jobs import Refusal
 from tests.web import chromium
 from tests.web.browser import ALICE, Browser, key_of
 from tests.web.world import World

@@ -13,7 +13,7 @@ from kycgate.core.permit import SignedPermit
 from kycgate.core.policy import ListVersion
 from kycgate.errors import Unavailable
 from kycgate.issuer.renewals import Renewals
-from kycgate.store.base import Job, Refusal
+from kycgate.store.records.jobs import Job, Refusal
 from tests.web.browser import ALICE, MALLORY, Browser, key_of, signed_in
 from tests.web.world import OPERATOR_TOKEN, T0, World, build
 

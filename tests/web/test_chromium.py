@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from kycgate.core.claims import Account
-from kycgate.store.base import Refusal
+from kycgate.store.records.jobs import Refusal
 from tests.web import chromium
 from tests.web.browser import ALICE, MALLORY, Browser, key_of, signature
 from tests.web.live import listening, live_world

@@ -22,7 +22,7 @@ from kycgate.core.claims import Account
 from kycgate.core.trust import TrustedIssuer, TrustList
 from kycgate.demo.trial_wallet import answer_dc_request, follow_link
 from kycgate.issuer.details import document as as_document
-from kycgate.store.base import Refusal
+from kycgate.store.records.jobs import Refusal
 from tests.issuer.pictures import a_jpeg
 from tests.issuer.test_mrz import with_digits
 from tests.test_assembly_credentials import configured, running

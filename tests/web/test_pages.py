@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from kycgate.core.claims import Account
-from kycgate.store.base import Refusal
+from kycgate.store.records.jobs import Refusal
 from kycgate.web import assets
 from kycgate.web.languages import NAMES
 from tests.web.browser import ALICE, Browser, key_of, signed_in

@@ -46,7 +46,10 @@ from kycgate.issuer.retention import Erasure
 from kycgate.issuer.view import Standing
 from kycgate.keys import LocalSigner
 from kycgate.store import open_store
-from kycgate.store.base import Case, CaseEvent, Job, Store, Subject, UserLink
+from kycgate.store.base import Store
+from kycgate.store.records.cases import Case, CaseEvent, Subject
+from kycgate.store.records.jobs import Job
+from kycgate.store.records.signin import UserLink
 from kycgate.web.parts import Ask, Way, WebParts, Words
 
 T0 = 1_795_000_000

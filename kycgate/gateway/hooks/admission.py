@@ -33,7 +33,8 @@ from kycgate.gateway.proving import Caller
 from kycgate.gateway.repeats import job_number
 from kycgate.gateway.view import Forward, Headers, Reply, RequestView
 from kycgate.screening.network import NoNetwork
-from kycgate.store.base import Job, Store
+from kycgate.store.base import Store
+from kycgate.store.records.jobs import Job
 
 WINDOW_S: Final = 600
 """How long the same work asked for again is the same decision's: plan, then apply."""

@@ -16,7 +16,7 @@ from typing import Any, Final, Protocol
 
 from kycgate.core.claims import Account
 from kycgate.gateway.hooks.asking import Asked
-from kycgate.store.base import UserLink
+from kycgate.store.records.signin import UserLink
 
 CODE_LIFE_S: Final = 15 * 60
 LINK_LIFE_S: Final = 30 * 86_400

@@ -26,7 +26,7 @@ from kycgate.issuer.credentials.chain import Trust
 from kycgate.issuer.credentials.persons import Person, person
 from kycgate.issuer.credentials.query import CredentialType
 from kycgate.issuer.credentials.verdict import Presented, Untrue
-from kycgate.store.base import Presentation
+from kycgate.store.records.visits import Presentation
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,7 +41,8 @@ from kycgate.issuer.credentials.statuses import Statuses
 from kycgate.issuer.credentials.statuslist import Status
 from kycgate.issuer.credentials.verdict import Presented, StatusAt, Untrue
 from kycgate.issuer.proven import Office
-from kycgate.store.base import Presentation, Store
+from kycgate.store.base import Store
+from kycgate.store.records.visits import Presentation
 
 LIFE_S: Final = 600
 WAITING_MOST: Final = 10

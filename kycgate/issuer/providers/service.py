@@ -53,7 +53,9 @@ from kycgate.issuer.providers.visit import (
     next_look,
     proven,
 )
-from kycgate.store.base import OutboxItem, ProviderEvent, Store, Verification
+from kycgate.store.base import Store
+from kycgate.store.records.settling import OutboxItem
+from kycgate.store.records.visits import ProviderEvent, Verification
 
 WORK: Final = "provider_event"
 """The outbox kind of what webhooks ask for."""

@@ -12,7 +12,7 @@ from typing import Final
 
 from kycgate.issuer.proven import Means, Proven
 from kycgate.issuer.providers.base import Outcome, Provider, Result
-from kycgate.store.base import Verification
+from kycgate.store.records.visits import Verification
 
 LIFE_S: Final = 7 * 86_400
 """How long a renter may take, over as many links as it needs."""

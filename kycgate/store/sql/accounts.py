@@ -6,7 +6,7 @@ from sqlalchemy import bindparam, or_, select
 from sqlalchemy import case as choose
 
 from kycgate.errors import Conflict, NotFound
-from kycgate.store.base import Case, CaseEvent, Clearance, SealedEvidence, Subject
+from kycgate.store.records.cases import Case, CaseEvent, Clearance, SealedEvidence, Subject
 from kycgate.store.sql.database import Prepared
 from kycgate.store.sql.part import Part
 from kycgate.store.sql.rows import pick, record, records, values

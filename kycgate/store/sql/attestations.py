@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import bindparam, select
 
 from kycgate.errors import Unavailable
-from kycgate.store.base import IssuedAttestation, Revocations
+from kycgate.store.records.attesting import IssuedAttestation, Revocations
 from kycgate.store.sql.database import Prepared
 from kycgate.store.sql.part import VERSION, Part
 from kycgate.store.sql.rows import pick, values

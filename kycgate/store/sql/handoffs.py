@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kycgate.store.base import Handoff, Session
+from kycgate.store.records.signin import Handoff, Session
 from kycgate.store.sql.part import Part
 from kycgate.store.sql.rows import pick, records, values
 from kycgate.store.tables import handoffs, sessions

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from sqlalchemy import Connection, Select, Update, bindparam, select
 
 from kycgate.errors import Code, Conflict, NotFound
-from kycgate.store.base import Begun, Job, Refusal
+from kycgate.store.records.jobs import Begun, Job, Refusal
 from kycgate.store.sql.database import Prepared
 from kycgate.store.sql.part import Part
 from kycgate.store.sql.rows import pick, record, records, values

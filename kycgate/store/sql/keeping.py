@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import literal
 
 from kycgate.errors import NotFound
-from kycgate.store.base import Hold, SealedBlob, Subject
+from kycgate.store.records.cases import Hold, SealedBlob, Subject
 from kycgate.store.sql.part import Part
 from kycgate.store.sql.rows import pick, record, records, values
 from kycgate.store.tables import account_links, holds, subjects

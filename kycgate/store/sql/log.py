@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from sqlalchemy import bindparam
 
-from kycgate.store.base import LOG_GENESIS, LogEntry
+from kycgate.store.records.log import LOG_GENESIS, LogEntry
 from kycgate.store.sql.database import Prepared
 from kycgate.store.sql.part import Part
 from kycgate.store.sql.rows import pick, values

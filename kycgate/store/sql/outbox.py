@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import select
 
-from kycgate.store.base import OutboxItem
+from kycgate.store.records.settling import OutboxItem
 from kycgate.store.sql.part import Part
 from kycgate.store.sql.rows import pick, records
 from kycgate.store.tables import outbox, settings

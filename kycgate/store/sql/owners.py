@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from sqlalchemy import select
 
-from kycgate.store.base import DecisionFacts, Standing
+from kycgate.store.records.attesting import Standing
+from kycgate.store.records.jobs import DecisionFacts
 from kycgate.store.sql.part import Part
 from kycgate.store.sql.rows import pick, record, values
 from kycgate.store.tables import decision_facts, standings

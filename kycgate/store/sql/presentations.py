@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import func, select
 
 from kycgate.errors import Conflict
-from kycgate.store.base import Presentation
+from kycgate.store.records.visits import Presentation
 from kycgate.store.sql.part import Part
 from kycgate.store.sql.rows import pick, record, records, values
 from kycgate.store.tables import presentations as kept

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Select
 
 from kycgate.errors import NotFound
-from kycgate.store.base import KeptProof
+from kycgate.store.records.cases import KeptProof
 from kycgate.store.sql.part import Part
 from kycgate.store.sql.rows import pick, record, records, values
 from kycgate.store.tables import proofs

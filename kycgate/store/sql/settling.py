@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from kycgate.store.base import RentalState, SentTransaction
+from kycgate.store.records.settling import RentalState, SentTransaction
 from kycgate.store.sql.part import Part
 from kycgate.store.sql.rows import pick, record, records, values
 from kycgate.store.tables import rentals as kept

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from sqlalchemy import bindparam, select
 
-from kycgate.store.base import Key, Session
+from kycgate.store.records.signin import Key, Session
 from kycgate.store.sql.database import Prepared
 from kycgate.store.sql.part import Part
 from kycgate.store.sql.rows import pick, records, values

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import and_, or_
 
-from kycgate.store.base import UserLink
+from kycgate.store.records.signin import UserLink
 from kycgate.store.sql.part import Part
 from kycgate.store.sql.rows import pick, record, records, values
 from kycgate.store.tables import user_links as links

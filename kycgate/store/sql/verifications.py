@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, func, select
 
 from kycgate.errors import NotFound
-from kycgate.store.base import ProviderEvent, Verification
+from kycgate.store.records.visits import ProviderEvent, Verification
 from kycgate.store.sql.part import Part
 from kycgate.store.sql.rows import pick, record, records, values
 from kycgate.store.tables import outbox, provider_events, verifications

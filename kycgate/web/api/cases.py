@@ -11,7 +11,7 @@ from typing import Any
 from kycgate.core.claims import Account, Kind
 from kycgate.errors import Malformed, NotFound
 from kycgate.issuer.cases import Need
-from kycgate.store.base import Case
+from kycgate.store.records.cases import Case
 from kycgate.web.access import renter
 from kycgate.web.parts import WebParts
 from kycgate.web.wire import Answer, Call, argument, read_fields, read_query

@@ -18,7 +18,7 @@ from typing import Any, Final
 import segno
 
 from kycgate.errors import Code, NotFound, Unauthenticated
-from kycgate.store.base import Handoff, Session
+from kycgate.store.records.signin import Handoff, Session
 from kycgate.web.access import (
     SESSION_PREFIX,
     Means,

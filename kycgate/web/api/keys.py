@@ -9,7 +9,7 @@ import secrets
 from typing import Any
 
 from kycgate.errors import Conflict, NotFound
-from kycgate.store.base import Key
+from kycgate.store.records.signin import Key
 from kycgate.web.access import KEY_PREFIX, in_person, renter, token_hash
 from kycgate.web.parts import WebParts
 from kycgate.web.wire import Answer, Call, argument, read_fields, read_query

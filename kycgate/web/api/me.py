@@ -10,7 +10,7 @@ from typing import Any
 from kycgate.core.claims import Account
 from kycgate.errors import NotFound
 from kycgate.gateway.records import request_of
-from kycgate.store.base import Job
+from kycgate.store.records.jobs import Job
 from kycgate.web.access import in_person, renter
 from kycgate.web.api import keys, users
 from kycgate.web.parts import Me, WebParts

@@ -9,7 +9,7 @@ from typing import Any, Final
 from urllib.parse import parse_qsl
 
 from kycgate.errors import Code, Malformed, NotFound, TooLarge, outward
-from kycgate.store.base import Presentation
+from kycgate.store.records.visits import Presentation
 from kycgate.web.access import Caller, prover
 from kycgate.web.parts import Presentations, WebParts
 from kycgate.web.wire import BODY_LIMIT, Answer, Call, argument, read_fields, read_query

@@ -17,7 +17,7 @@ from kycgate.core.proof import ProvenAccount, SiweMessage, verify_siwe
 from kycgate.core.proof.siwe import MESSAGE_MOST, rfc3339
 from kycgate.core.signature import Invalid
 from kycgate.errors import Code, Malformed, Unauthenticated
-from kycgate.store.base import Session
+from kycgate.store.records.signin import Session
 from kycgate.web.access import (
     SESSION_PREFIX,
     Means,

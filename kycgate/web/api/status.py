@@ -10,7 +10,7 @@ from typing import Any
 from kycgate.core.attestation import SignedAttestation
 from kycgate.core.claims import Account
 from kycgate.errors import NotFound, Unavailable
-from kycgate.store.base import Job
+from kycgate.store.records.jobs import Job
 from kycgate.web.access import is_operator, renter, renter_or_key
 from kycgate.web.api import cases
 from kycgate.web.parts import WebParts

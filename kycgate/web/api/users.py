@@ -10,7 +10,7 @@ from typing import Any
 
 from kycgate.errors import Conflict, NotFound
 from kycgate.gateway.hooks.linking import CODE_LIFE_S, code_hash, draw_code
-from kycgate.store.base import UserLink
+from kycgate.store.records.signin import UserLink
 from kycgate.web.access import in_person, renter
 from kycgate.web.parts import WebParts
 from kycgate.web.wire import Answer, Call, argument, read_fields, read_query

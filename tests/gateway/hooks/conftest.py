@@ -16,7 +16,7 @@ from kycgate.gateway.hooks.door import answer
 from kycgate.gateway.hooks.dstack import Dstack
 from kycgate.gateway.hooks.linking import Linking, code_hash, draw_code
 from kycgate.gateway.hooks.skypilot import SkyPilot
-from kycgate.store.base import UserLink
+from kycgate.store.records.signin import UserLink
 from tests.gateway.world import GPUS, PUBLIC_URL, Renter, World
 
 CAPTURES = Path(__file__).parents[1] / "captures"

@@ -24,7 +24,7 @@ from kycgate.gateway.hooks.admission import Admissions
 from kycgate.gateway.hooks.dstack import Dstack
 from kycgate.gateway.hooks.linking import Linking, code_hash, draw_code
 from kycgate.gateway.server import Running, start_in_thread
-from kycgate.store.base import UserLink
+from kycgate.store.records.signin import UserLink
 from tests import tools
 from tests.gateway.fronts import free_ports
 from tests.gateway.hooks.conftest import SECRET

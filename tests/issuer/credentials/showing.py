@@ -11,7 +11,7 @@ from kycgate.issuer.credentials import jose
 from kycgate.issuer.credentials.presentations import (
     Begun,
 )
-from kycgate.store.base import Presentation
+from kycgate.store.records.visits import Presentation
 from tests.issuer.credentials.world import (
     ALICE,
     DAY,

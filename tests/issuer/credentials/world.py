@@ -41,7 +41,8 @@ from kycgate.issuer.credentials.safe import Safe
 from kycgate.issuer.credentials.statuslist import Status
 from kycgate.issuer.credentials.verdict import Environment, Presented, StatusAt
 from kycgate.issuer.proven import Proven
-from kycgate.store.base import Case, Store
+from kycgate.store.base import Store
+from kycgate.store.records.cases import Case
 
 NOW = 1_795_000_000
 DAY = 86_400

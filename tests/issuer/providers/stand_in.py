@@ -28,7 +28,8 @@ from kycgate.issuer.providers.stripe import StripeIdentity, StripeKeys
 from kycgate.issuer.providers.sumsub import Sumsub, SumsubKeys
 from kycgate.issuer.providers.visit import Limits
 from kycgate.screening.controls import load_countries
-from kycgate.store.base import Case, Store
+from kycgate.store.base import Store
+from kycgate.store.records.cases import Case
 
 NOW = 1_785_000_000
 """2026-07-25T17:20:00Z"""
