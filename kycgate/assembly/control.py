@@ -18,6 +18,7 @@ from kycgate.gateway.gate import Gate
 from kycgate.issuer.identity import Identity
 from kycgate.issuer.imports import Imports
 from kycgate.issuer.portability import Portability
+from kycgate.issuer.prefill import Prefill
 from kycgate.issuer.providers.service import Verifications
 from kycgate.issuer.retention import Erasure, Retention
 from kycgate.screening.backend import Screening
@@ -79,6 +80,7 @@ def web_parts(
     verifications: Verifications | None,
     imports: Imports | None,
     me: Me,
+    register: Prefill | None,
 ) -> WebParts:
     chains = {config.issuer.chain_id, config.settlement.chain_id, 1}
     return WebParts(
@@ -101,8 +103,7 @@ def web_parts(
             operator=config.marketplace.name,
             contact=config.gate.public_url,
             marketplace=config.marketplace.name,
-            retention=f"{config.vault.retention_years} years after your last rental, unless the"
-            " law asks for longer",
+            retention_years=config.vault.retention_years,
             adapter=config.marketplace.adapter,
         ),
         now=lambda: int(time.time()),

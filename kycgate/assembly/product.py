@@ -42,6 +42,7 @@ from kycgate.issuer.identity import Identity
 from kycgate.issuer.issuing import Issuer, IssuingRules
 from kycgate.issuer.ownership import OwnershipDesk
 from kycgate.issuer.portability import Portability
+from kycgate.issuer.prefill import Prefill
 from kycgate.issuer.providers.service import Verifications
 from kycgate.issuer.rescreening import Rescreening
 from kycgate.issuer.retention import Retention
@@ -60,8 +61,6 @@ from kycgate.web.parts import WebParts
 
 _TICK_S = 1.0
 _CREDENTIALS_S = 30
-_RETENTION_S = 3600
-"""People whose time is over are forgotten this often; each round may be repeated."""
 _SWEEP_S = 60
 """Used nonces and ended sessions are forgotten this often, so that strangers can't pile them up."""
 
@@ -113,8 +112,10 @@ class Services:
         _each(lambda: self.stopper.run(now=now))
         if now % _SWEEP_S == 0:
             _each(lambda: self.store.sweep(now=now))
-        if now % _RETENTION_S == 0:
-            _each(lambda: self.retention.run(now=now))
+
+    def tick_calendar(self, now: int) -> None:
+        """Forget whoever's time is over; looking at everybody takes its time."""
+        _each(lambda: self.retention.tick(now))
 
     def tick_lists(self, now: int) -> None:
         """Notice a change of the lists, and screen again whom it may concern."""
@@ -291,6 +292,7 @@ def background(services: Services) -> Iterator[None]:
         for name, tick in (
             ("decisions", services.tick),
             ("lists", services.tick_lists),
+            ("calendar", services.tick_calendar),
             ("credentials", services.tick_credentials),
             ("chains", services.tick_chain),
             ("providers", services.tick_providers),
@@ -431,6 +433,7 @@ def _assemble(config: Config, store: Store) -> Services:
                 verifications=verifications,
                 imports=open_imports(config, identity.book),
                 me=Me(retention, Portability(store, vault=vault, book=identity.book)),
+                register=None if registers is None else Prefill(registers),
             ),
             presentations,
             environment,

@@ -25,7 +25,7 @@ from kycgate.keys import load_token
 from kycgate.store import Store
 from kycgate.web.parts import Way
 
-RETURN_PATH = "/?return=verification"
+RETURN_PATH = "/back"
 """Where a provider sends the renter back to."""
 
 

@@ -14,8 +14,9 @@ from kycgate.errors import Misconfigured, Unavailable
 from kycgate.keys import Signer
 from kycgate.store.base import LOG_GENESIS, LogEntry, Store
 
-CLOCK_TOLERANCE_S: Final = 5
-"""How far our clock may be behind the last entry, whose time then is ours: replicas differ."""
+CLOCK_TOLERANCE_S: Final = 60
+"""How far `now` may be behind the last entry, whose time then is ours: replicas' clocks differ, and
+a request reads its moment when it arrives, then may wait seconds for a node or a turn to write."""
 
 
 class DecisionLog:

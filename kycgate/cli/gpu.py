@@ -104,7 +104,8 @@ def _told(found: Assessment) -> str:
         elif each.result is not Result.CLEAR:
             note = f" ({each.note})" if each.note else ""
             lines.append(f"  {each.result}: {each.id}: {each.says}{note}")
-            lines.append(f"      {each.status}, {each.basis}, {each.citation}")
+            checked = f"; checked: {each.checked}" if each.checked else ""
+            lines.append(f"      {each.status}, {each.basis}, {each.citation}{checked}")
     lines += [f"  unknown, {gap}: {', '.join(names)}" for gap, names in missing.items()]
     clear = sum(each.result is Result.CLEAR for each in found.findings)
     return "\n".join([*lines, f"  clear: {clear} more rules"])

@@ -116,7 +116,10 @@ def _told(found: Replay) -> str:
     for reason in found.told["reasons"]:
         lines.append(f"  {reason['effect']}: {reason['rule'] or reason['code']}: {reason['text']}")
         if reason["citation"]:
-            lines.append(f"      {reason['status']}, {reason['basis']}, {reason['citation']}")
+            checked = f"; checked: {reason['checked']}" if reason["checked"] else ""
+            lines.append(
+                f"      {reason['status']}, {reason['basis']}, {reason['citation']}{checked}"
+            )
     lines += [f"  note: {note['text']}" for note in found.told["notes"]]
     return "\n".join(lines)
 

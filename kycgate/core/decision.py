@@ -314,12 +314,13 @@ def _reason(decision: Decision, n: int) -> dict[str, Any]:
     rule = decision.under.rule(reason.rule)
     window = None if rule is None else rule.window(decision.at)
     if rule is None or window is None:
-        force: dict[str, Any] = {"basis": None, "citation": None, "status": None}
+        force: dict[str, Any] = {"basis": None, "citation": None, "status": None, "checked": None}
     else:
         force = {
             "basis": str(window.basis or rule.basis),
             "citation": window.citation or rule.citation,
             "status": str(window.status),
+            "checked": rule.checked or None,
         }
     return {
         "effect": effect,

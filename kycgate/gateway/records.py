@@ -61,6 +61,8 @@ class Passage:
     evidence: Evidence | None = None
     decision: Decision | None = None
     decision_id: str | None = None
+    facts: str | None = None
+    """Digest of what was kept of the decision, once it is."""
     lease: Lease = field(default_factory=Lease)
     charged: list[Bucket] = field(default_factory=list)
     """What this request is taken from once it has its answer."""
@@ -385,12 +387,13 @@ class Records:
 
         Salted, so that nobody who holds the log alone can try out what the facts were.
         """
-        if passage.decision is None:
-            return None
+        if passage.decision is None or passage.facts is not None:
+            return passage.facts
         salt = self._parts.draw(16).hex()
         body = rfc8785.dumps({"salt": salt, "told": explain(passage.decision)})
         self._parts.store.add_facts(DecisionFacts(self._name(passage), passage.view.now, body))
-        return hashlib.sha256(body).hexdigest()
+        passage.facts = hashlib.sha256(body).hexdigest()
+        return passage.facts
 
     def _mode(self, passage: Passage) -> str:
         return str((passage.policy or self._parts.policy()).mode)

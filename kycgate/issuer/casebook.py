@@ -41,6 +41,9 @@ from kycgate.store.base import (
 DETAILS: Final = "details"
 SCREENING: Final = "screening"
 DECISION: Final = "decision"
+OWNERSHIP: Final = "ownership"
+"""The kind of evidence that holds what was told of owners beside what registers said."""
+_WITNESSED: Final = (Action.SUBMIT, Action.APPROVE, Action.VERIFY)
 _SETTLED: Final = (Action.SUBMIT, Action.APPROVE, Action.VERIFY, Action.RENEW, Action.FLAG)
 """Steps at which the owners are looked at anew."""
 """Kinds of evidence: what the renter said, what the lists said, what a reviewer said."""
@@ -396,6 +399,9 @@ class CaseBook:
         except (NotFound, Conflict):
             return {}  # erased, or a draft without details: there is nobody to follow
         ultimate = self.owners.settle(case, told, found, now=now)
+        seen = self.owners.view(case, told, now=now) if action in _WITNESSED else None
+        if seen is not None:
+            self.keep(case, OWNERSHIP, seen, now)
         return {} if action is Action.FLAG else {"ultimate_country": ultimate}
 
     def changed(self, *, since: int, after: tuple[int, str], limit: int) -> list[Case]:

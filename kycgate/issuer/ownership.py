@@ -195,8 +195,7 @@ class OwnershipDesk:
                 continue
             id_ = seen.merged.ids.get(each.role, each.role)
             before = found.get(id_, Listing(frozenset(), sure=False))
-            families = regimes_of(each.hit.list)
-            found[id_] = Listing(before.regimes | families, before.sure or known or each.sure)
+            found[id_] = before.and_on(regimes_of(each.hit.list), sure=known or each.sure)
         return found
 
     # -- for the reviewer --------------------------------------------------------------------------
@@ -223,7 +222,7 @@ class OwnershipDesk:
         """All ownership rules over the merged picture and today's hits."""
         seen = self._picture(told, now)
         listings = self._listings(case, seen, self._hits(seen, told, None))
-        listed = [id_ for id_, each in listings.items() if each.regimes]
+        listed = [id_ for id_, each in listings.items() if each.anywhere]
         graph = OwnershipGraph(seen.merged.register)
         at, subject = seen.merged.at, seen.merged.subject
         return graph.explain(subject, listed, at=at, restricted=self._restricted)

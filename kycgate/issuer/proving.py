@@ -39,11 +39,20 @@ class Proving(Opening):
                 kept = self._proofs.find(proven.source, proven.reference)
                 if kept is None:
                     raise
-        if kept.withdrawn_at is not None:
-            raise Conflict("its source has taken this proof back", code=Code.PROOF_WITHDRAWN)
-        if kept.account != account.key:
-            raise Conflict("this proof was given for another account")
-        return self._go_on(self._book.case(kept.case_id), kept, proven, now)
+        for _ in range(_TRIES):
+            if kept.withdrawn_at is not None:
+                raise Conflict("its source has taken this proof back", code=Code.PROOF_WITHDRAWN)
+            if kept.account != account.key:
+                raise Conflict("this proof was given for another account")
+            case = self._book.case(kept.case_id)
+            try:
+                return self._go_on(case, kept, proven, now)
+            except Conflict:
+                if self._book.case(case.id).state == case.state:
+                    raise
+            # Somebody moved the case meanwhile, perhaps by another proof: look again.
+            kept = self._proofs.find(proven.source, proven.reference) or kept
+        raise Conflict("the case is being decided at this moment: try again")
 
     def need(
         self, account: Account, needs: Sequence[tuple[str, str]], *, source: str, now: int

@@ -23,6 +23,7 @@ from kycgate.store.base import Case, Hold, Store, Subject
 
 CALENDAR: Final = "retention"
 """Who closes a case whose time is over."""
+_EVERY_S: Final = 3600
 _BATCH: Final = 500
 _JOBS: Final = 200
 _OPEN: Final = (State.DRAFT, State.SUBMITTED, State.NEEDS, State.REVIEW, State.APPROVED)
@@ -95,6 +96,7 @@ class Retention:
         self._book = book
         self._log = log
         self._entropy = entropy
+        self._ran_at = 0
         self.rules = rules
 
     # -- how long --------------------------------------------------------------------------------
@@ -194,6 +196,8 @@ class Retention:
                 self._store.end_user_link(account, link.id)
 
     def _forget(self, subject_id: str, now: int) -> None:
+        for case in self._book.of_subject(subject_id):
+            self._store.drop_standing(case.id)
         for account in self._accounts(subject_id):
             self._forget_proofs_begun(account)
         self._vault.shred(subject_id, now=now)
@@ -215,6 +219,12 @@ class Retention:
                 if due_at is not None and due_at <= now:
                     yield Forgotten(subject.id, due_at)
             after = batch[-1].id
+
+    def tick(self, now: int) -> None:
+        """`run`, once an hour."""
+        if now - self._ran_at >= _EVERY_S:
+            self._ran_at = now
+            self.run(now=now)
 
     def run(self, *, now: int) -> list[Forgotten]:
         """Forget whoever's time is over."""

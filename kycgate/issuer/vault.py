@@ -10,8 +10,7 @@ operator's key-encryption key: dropping the wrapped key erases all that was seal
     evidence      "KE1" ‖ nonce (12) ‖ AES-256-GCM({document, salt}; aad: subject, case, kind, id)
     credential    "KC1" ‖ nonce (12) ‖ AES-256-GCM(text; aad: subject, account)
     note          "KN1" ‖ nonce (12) ‖ AES-256-GCM(text; aad: subject, case)
-    blob          "KB1" ‖ prefix (7) ‖ chunks, each AES-256-GCM(up to 64 KiB; aad: subject, case,
-                  kind, id), its nonce: prefix ‖ number (4) ‖ 1 in the last chunk, else 0 (1)
+    blob          see `chunks` (aad: subject, case, kind, id)
     document      HKDF-SHA256(operator secret; a document's number), 32 bytes: a keyed digest
 
 The operator secret is 32 random bytes, kept wrapped like a data key: a new key-encryption key
@@ -35,6 +34,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from kycgate.core.claims import Kind
 from kycgate.core.typed import keccak
 from kycgate.errors import Conflict, Malformed, NotFound
+from kycgate.issuer import chunks
 from kycgate.issuer.vaultkeys import (
     KEY,
     NONCE,
@@ -58,10 +58,6 @@ _NOTE: Final = b"KN1"
 _OPERATOR: Final = "operator"
 """In place of a subject's id where the operator's own secret is wrapped."""
 _OPERATOR_SECRET: Final = "vault/operator-secret"  # noqa: S105 - the name of a setting
-_BLOB: Final = b"KB1"
-_PREFIX: Final = 7
-_CHUNK: Final = 64 * 1024
-_TAG: Final = 16
 _BATCH: Final = 500
 """Subjects read at once."""
 
@@ -276,14 +272,9 @@ class Vault:
         self, subject_id: str, kind: str, media: str, plain: bytes, *, case_id: str, now: int
     ) -> SealedBlob:
         """An image as it may be stored, sealed a chunk at a time. The caller stores it."""
-        blob_id, prefix = self._entropy(16).hex(), self._entropy(_PREFIX)
-        cipher = AESGCM(self._blob_key(subject_id))
+        blob_id = self._entropy(16).hex()
         aad = _binding("blob", subject_id, case_id, kind, blob_id)
-        pieces = [plain[at : at + _CHUNK] for at in range(0, max(1, len(plain)), _CHUNK)]
-        sealed = b"".join(
-            cipher.encrypt(_nonce(prefix, number, last=number == len(pieces) - 1), piece, aad)
-            for number, piece in enumerate(pieces)
-        )
+        prefix = self._entropy(chunks.PREFIX)
         return SealedBlob(
             id=blob_id,
             case_id=case_id,
@@ -291,7 +282,7 @@ class Vault:
             kind=kind,
             media=media,
             size=len(plain),
-            sealed=_BLOB + prefix + sealed,
+            sealed=chunks.seal(AESGCM(self._blob_key(subject_id)), prefix, plain, aad),
             created_at=now,
         )
 
@@ -305,8 +296,9 @@ class Vault:
         said = {"reader": reader, "case": blob.case_id, "evidence": blob.id}
         self._log.append("evidence_read", said | ({"hold": hold} if hold else {}), now=now)
         self._require_open(blob.subject_id, hold, now)
+        aad = _binding("blob", blob.subject_id, blob.case_id, blob.kind, blob.id)
         cipher = AESGCM(self._blob_key(blob.subject_id))
-        return _pieces(blob, cipher)
+        return _whole(blob, chunks.opened(cipher, blob.sealed, aad))
 
     # -- notes to the renter, documents known again ----------------------------------------------
 
@@ -404,24 +396,11 @@ class Vault:
         return self._keys.unwrap(wrapped, _binding("key", owner))
 
 
-def _nonce(prefix: bytes, number: int, *, last: bool) -> bytes:
-    return prefix + number.to_bytes(4, "big") + bytes([last])
-
-
-def _pieces(blob: SealedBlob, cipher: AESGCM) -> Iterator[bytes]:
-    body, prefix = blob.sealed[len(_BLOB) + _PREFIX :], blob.sealed[len(_BLOB) :][:_PREFIX]
-    aad = _binding("blob", blob.subject_id, blob.case_id, blob.kind, blob.id)
-    step = _CHUNK + _TAG
-    count = max(1, -(-len(body) // step))
-    if not blob.sealed.startswith(_BLOB) or count > 2**32:
-        raise _tampered(blob.id)
-    for number in range(count):
-        piece = body[number * step : (number + 1) * step]
-        try:
-            nonce = _nonce(prefix, number, last=number == count - 1)
-            yield cipher.decrypt(nonce, piece, aad)
-        except (InvalidTag, ValueError) as e:
-            raise _tampered(blob.id) from e
+def _whole(blob: SealedBlob, pieces: Iterator[bytes]) -> Iterator[bytes]:
+    try:
+        yield from pieces
+    except InvalidTag as e:
+        raise _tampered(blob.id) from e
 
 
 def _split(sealed: bytes, header: bytes, field: str) -> tuple[bytes, bytes]:

@@ -51,8 +51,8 @@ _CLIENTS: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
         (
             "export RUNPOD_API_BASE_URL={marketplace}",
             "export RUNPOD_API_KEY={key}",
-            "python -c \"import runpod; runpod.create_pod('my-job', 'IMAGE',"
-            " 'NVIDIA H100 80GB HBM3', gpu_count=8)\"",
+            "python -c \"import os, runpod; runpod.api_key = os.environ['RUNPOD_API_KEY'];"
+            " print(runpod.create_pod('my-job', 'IMAGE', 'NVIDIA H100 80GB HBM3', gpu_count=8))\"",
         ),
     ),
 }

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any, Final
 
 from kycgate.errors import NotFound
-from kycgate.screening.controls import load_countries
+from kycgate.screening.controls import load_countries, tables
 from kycgate.web.access import Caller, Means, visitor
-from kycgate.web.api import keys, status
+from kycgate.web.api import keys, me, status
 from kycgate.web.api.cases import REFUSAL_ID
 from kycgate.web.api.ways import offered
 from kycgate.web.assets import asset
@@ -42,6 +43,7 @@ _STATE_PAGES: Final = {
     "checking": "state.html",
     "refused": "state.html",
     "revoked": "state.html",
+    "closed": "state.html",
     "approved": "rent.html",
 }
 
@@ -60,7 +62,8 @@ def common(parts: WebParts, language: Language) -> dict[str, Any]:
         "operator_name": parts.words.operator,
         "operator_contact": parts.words.contact,
         "marketplace_name": parts.words.marketplace,
-        "retention": parts.words.retention or language.say("collected.ten_years"),
+        "retention": parts.words.retention
+        or language.say("collected.years", years=parts.words.retention_years),
         "gate": parts.public_url,
         "query": "",
         "here": "/",
@@ -90,12 +93,32 @@ def home(parts: WebParts, call: Call, language: Language) -> tuple[str, dict[str
         return _connect(parts, call)
     if who.means is Means.HAND_OFF:
         return _on_phone(parts, call, who)
+    return _standing(parts, call, who, settled=_STATE_PAGES)
+
+
+def prove(parts: WebParts, call: Call, language: Language) -> tuple[str, dict[str, Any]]:
+    """GET /prove: the ways to prove who one is, also while a case is being looked at."""
+    who = visitor(parts, call)
+    if who is None:
+        return _connect(parts, call)
+    if who.means is Means.HAND_OFF:
+        return _on_phone(parts, call, who)
+    settled = {state: page for state, page in _STATE_PAGES.items() if state != "checking"}
+    return _standing(parts, call, who, settled=settled)
+
+
+def _standing(
+    parts: WebParts, call: Call, who: Caller, *, settled: Mapping[str, str]
+) -> tuple[str, dict[str, Any]]:
     told = status.document(parts, who.account, now=call.now)
-    shared = _signed_in(who, call) | {"status": told, "case": told["case"]}
-    template = _STATE_PAGES.get(told["state"])
-    if template == "rent.html":
-        return template, shared | _renting(parts, told)
-    return template or "prove.html", shared | {"phone": False, "ways": offered(parts)}
+    shared = _signed_in(who, call) | {
+        "status": told,
+        "case": told["case"],
+        "phone": False,
+        "ways": offered(parts),
+    }
+    template = settled.get(told["state"], "prove.html")
+    return template, shared | (_renting(parts, told) if template == "rent.html" else {})
 
 
 def person(parts: WebParts, call: Call, language: Language) -> tuple[str, dict[str, Any]]:
@@ -118,6 +141,9 @@ def account(parts: WebParts, call: Call, language: Language) -> tuple[str, dict[
         "status": told,
         "chains": _chains(parts),
         "keys": _live_keys(parts, who, call.now),
+        "accounts": [each.key for each in parts.identity.accounts(who.account)],
+        "uses": me.used(parts, who.account),
+        "rights": parts.me is not None,
     }
 
 
@@ -162,14 +188,25 @@ def _form(parts: WebParts, call: Call, template: str) -> tuple[str, dict[str, An
     who = visitor(parts, call)
     if who is None or who.means is Means.HAND_OFF:
         return _connect(parts, call)
-    table = load_countries()
-    codes = sorted(table.alpha2(number) for number in table.labels())
     told = status.document(parts, who.account, now=call.now)
     return template, _signed_in(who, call) | {
-        "countries": " ".join(codes),
+        **_countries(),
+        "owners": True,
+        "registers": parts.register is not None,
         "status": told,
         "case": told["case"],
     }
+
+
+@cache
+def _countries() -> dict[str, str]:
+    """Codes only: the names are the browser's own, in the reader's language."""
+    table = load_countries()
+    codes = sorted(table.alpha2(number) for number in table.labels())
+    regions: dict[str, list[tuple[str, str]]] = {}
+    for row in tables.rows("regions.csv"):
+        regions.setdefault(row["code"][:2], []).append((row["code"], row["name"]))
+    return {"countries": " ".join(codes), "regions": json.dumps(regions, ensure_ascii=False)}
 
 
 def _signed_in(who: Caller, call: Call) -> dict[str, Any]:
@@ -180,7 +217,13 @@ def _place(call: Call) -> dict[str, Any]:
     """Where the visitor is, and the refusal they came from, as part of our own links only."""
     given = (each[8:] for each in call.query.split("&") if each.startswith("refusal="))
     kept = next((each for each in given if re.fullmatch(REFUSAL_ID, each)), "")
-    return {"here": call.path, "query": kept and f"?refusal={kept}", "refusal_id": kept}
+    documents = "for=documents" in call.query.split("&")
+    return {
+        "here": call.path,
+        "query": kept and f"?refusal={kept}",
+        "refusal_id": kept,
+        "for_documents": documents,
+    }
 
 
 def _renting(parts: WebParts, told: dict[str, Any]) -> dict[str, Any]:
@@ -220,6 +263,7 @@ def _moment(at: int) -> str:
 PAGES: tuple[tuple[str, Page], ...] = (
     ("/", home),
     ("/r/<id>", refusal),
+    ("/prove", prove),
     ("/person", person),
     ("/organisation", organisation),
     ("/account", account),

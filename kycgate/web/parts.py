@@ -20,6 +20,7 @@ from kycgate.core.signature import Invalid, Undecided, Valid
 from kycgate.errors import Misconfigured
 from kycgate.issuer.documenting import Typed, Uploaded
 from kycgate.issuer.imports import Imported
+from kycgate.issuer.prefill import Prefill
 from kycgate.issuer.proven import Means
 from kycgate.issuer.providers.base import Headers, Link
 from kycgate.issuer.renewals import Waiting
@@ -254,8 +255,10 @@ class Words:
     operator: str
     contact: str
     marketplace: str
+    retention_years: int = 10
+    """how long what is collected is kept after the last rental"""
     retention: str = ""
-    """how long what is collected is kept, in the operator's words; empty: ten years, in ours"""
+    """the same in the operator's own words, which then stand in every language"""
     commands: tuple[str, ...] = ()
     """the operator's own lines, shown before the clients we know"""
     adapter: str = ""
@@ -293,6 +296,8 @@ class WebParts:
     """None: no hosted identity provider"""
     imports: Imports | None = None
     """None: nobody else's records are taken"""
+    register: Prefill | None = None
+    """None: no register of organisations is configured"""
     me: Me | None = None
     """None: nothing personal is kept here"""
 

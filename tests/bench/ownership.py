@@ -17,14 +17,17 @@ import sqlite3
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from datetime import date
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 from kycgate.screening.ownership.graph import OwnershipGraph
 from kycgate.screening.ownership.headquarters import Parent
+from kycgate.screening.ownership.kept import recall, save
 from kycgate.screening.ownership.leis import (
     ExceptionRecord,
     LeiBuilder,
@@ -95,6 +98,8 @@ def rows() -> list[dict[str, Any]]:
         _row("the register of that size in memory", kept["resident"], None, "MB resident", None),
         _row("the most it took while being made", kept["peak"], None, "MB resident", None),
         _row("making it, records already parsed", kept["seconds"], None, "s CPU", None),
+        _row("recalling it from the file it is kept in", kept["recalled"], None, "s", 0.5),
+        _row("the file", kept["file"], None, "MB", None),
         _row("reading level 1 as XML, 100,000 records", _reading(), None, "s CPU", None),
     ]
 
@@ -175,7 +180,22 @@ def _measure_alone() -> None:
     resident = _resident() - before
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     assert len(made) == ENTITIES
-    print(json.dumps({"resident": resident, "peak": peak, "seconds": seconds}))
+    measured = {"resident": resident, "peak": peak, "seconds": seconds, **_recalling(made)}
+    print(json.dumps(measured))
+
+
+def _recalling(made: LeiRegister) -> dict[str, float]:
+    """Keep the register in a file, and recall it."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "gleif.register"
+        facts = json.dumps(made.facts()).encode()
+        save(path, {}, {**made.columns(), "facts": ("B", facts)})
+        started = time.perf_counter()
+        kept = recall(path)
+        again = LeiRegister.recalled(kept.columns, json.loads(bytes(kept.columns["facts"])))
+        seconds = time.perf_counter() - started
+        assert len(again) == len(made)
+        return {"recalled": seconds, "file": kept.size / 2**20}
 
 
 def _resident() -> float:

@@ -7,7 +7,7 @@ import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,8 @@ from tests.issuer.conftest import (
     open_person,
     organisation,
 )
+from tests.issuer.pictures import a_jpeg
+from tests.issuer.proofs import a_proof
 
 ADA = account(0xADA)
 
@@ -100,6 +102,47 @@ def test_the_list_shows_who_waits_and_why_but_no_name(desk: Desk) -> None:
     assert "Merlion" not in text
     (row,) = desk.json("list")["cases"]
     assert (row["case"], row["state"], row["ultimate_country"]) == (case.id, "review", None)
+
+
+def test_a_renter_is_asked_for_more_in_words_they_will_read(desk: Desk) -> None:
+    case = waiting(desk)
+    words = ("--item", "document", "--text", "Blurred.", "--item", "details", "--text", "Spell it.")
+    text = desk.text("ask", case.id, *words)
+    assert "with the renter again" in text
+    assert "Blurred." in desk.text("show", case.id)
+    standing = desk.office.identity.standing(
+        desk.office.identity.case(case.id), now=int(time.time())
+    )
+    assert [need.item for need in standing.needs] == ["document", "details"]
+    with pytest.raises(Malformed):
+        desk("ask", case.id, "--item", "document", "--text", "a", "--text", "b")
+
+
+def test_proofs_and_the_same_document_elsewhere_are_shown(desk: Desk) -> None:
+    now = int(time.time())
+    proof = a_proof(name="Tan Wei Ling", proven_at=now, valid_until=now + 9_000_000)
+    other = desk.office.identity.prove(account(0xB0B), proof, now=now)
+    case = waiting(desk)
+    desk.office.identity.prove(ADA, replace(proof, reference="p2", name="Tan Wei"), now=now)
+    text = desk.text("show", case.id)
+    assert f"SAME DOCUMENT, OTHER SUBJECT: case {other.id}" in text
+    assert "credential by openid4vp" in text
+    assert "name different" in text
+
+
+def test_a_picture_is_written_once_to_a_private_file(desk: Desk, tmp_path: Path) -> None:
+    case = waiting(desk)
+    assert desk.text("documents", case.id) == "No pictures.\n"
+    desk.office.identity.add_picture(ADA, "front", a_jpeg(), now=int(time.time()))
+    (row,) = desk.json("documents", case.id)["documents"]
+    out = tmp_path / "front.jpg"
+    assert desk.json("document", case.id, row["id"], "--out", str(out))["size"] == row["size"]
+    assert out.read_bytes().startswith(b"\xff\xd8\xff")
+    assert out.stat().st_mode & 0o777 == 0o600
+    with pytest.raises(Malformed):
+        desk("document", case.id, row["id"], "--out", str(out))
+    with pytest.raises(NotFound):
+        desk("document", case.id, "f" * 32, "--out", str(tmp_path / "other.jpg"))
 
 
 def test_the_list_can_be_narrowed_to_a_state(desk: Desk) -> None:

@@ -11,7 +11,7 @@ import pytest
 from kycgate.cli import main
 
 KEYS = {"model", "eccn", "tpp", "performance_density", "confidence", "result", "rules"}
-RULE_KEYS = {"id", "result", "status", "basis", "citation", "says", "note"}
+RULE_KEYS = {"id", "result", "status", "basis", "citation", "says", "note", "checked"}
 
 
 def classify(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, dict[str, Any]]:

@@ -250,6 +250,16 @@ def test_of_two_accounts_racing_with_one_proof_one_is_approved(office: Office) -
     assert sum(each is not None for each in attested) == 1
 
 
+def test_two_proofs_racing_for_one_case_both_end_well(office: Office) -> None:
+    open_person(office, ADA)
+    weaker = {"means": Means.PROVIDER, "source": "sumsub", "level": Level.SUBSTANTIAL}
+    outcomes = race([lambda: prove(office), lambda: prove(office, reference="s1", **weaker)])
+    assert [each.state for each in outcomes] == ["approved", "approved"]
+    (case,) = office.store.cases(account=ADA.key)
+    assert case.level == 3
+    assert office.identity.attestation(ADA, now=NOW) is not None
+
+
 def test_a_proof_cut_short_is_completed_by_its_repetition(office: Office, store: Store) -> None:
     class Dying:
         def __getattr__(self, name: str) -> Any:

@@ -10,9 +10,10 @@ import pytest
 
 from kycgate.core.attestation import InvalidAttestation, SignedAttestation, ValidAttestation
 from kycgate.core.claims import Account
-from kycgate.errors import NotFound, Refused, Unavailable
+from kycgate.errors import Malformed, NotFound, Refused, Unavailable
 from kycgate.issuer.checks import screen
 from kycgate.issuer.issuing import IssuingRules
+from kycgate.issuer.ownership import OwnershipDesk, read_standing
 from kycgate.issuer.rescreening import DONE, SETTLE_S, Rescreening
 from kycgate.screening.backend import Screening
 from kycgate.screening.controls import load_countries
@@ -339,3 +340,84 @@ def test_what_was_found_is_found_again_with_the_versions_the_evidence_carries(
 def test_a_version_the_library_never_kept_can_not_be_looked_back_to(world: World) -> None:
     with pytest.raises(NotFound):
         recalled(world.library, [(NAMES, "0" * 12)])
+
+
+def followed(world: World) -> None:
+    """As the assembly does it: owners are followed."""
+    world.office.identity.book.owners = OwnershipDesk(
+        world.store,
+        screener=Screening(world.lists),
+        countries=load_countries(),
+        blind=world.office.vault.blind,
+    )
+
+
+def owned_by(name: str, share: object) -> dict[str, object]:
+    owner = {"name": name, "kind": "organisation", "country": "CN", "share": share, "owners": []}
+    return organisation(name="Straitwater Render Pte. Ltd.", owners=[owner])
+
+
+@pytest.mark.parametrize("share, dead", [(50, True), (49, False)])
+def test_an_owner_listed_today_changes_the_share_and_half_of_it_voids(
+    world: World, share: int, dead: bool
+) -> None:
+    followed(world)
+    told = owned_by("Quellfarb Halbleiter GmbH", share)
+    case = world.office.identity.open_case(ADA, 2, told, refusal_id=None, now=NOW)
+    signed = approve(world.office, case)
+    owners = world.office.identity.book.owners
+    assert owners is not None
+    before = owners.known(ADA, now=NOW)
+    assert before.share is not None
+    assert (before.share.maximum, before.gap) == (0, "")
+    version = world.store.version()
+    listed = party(3, "Quellfarb Halbleiter GmbH", schema="Company")
+    publish(world.library, NOBODY, listed, now=NOW + 60)
+    assert world.settle(NOW + 61) == 1
+    assert world.dead(signed, ADA, NOW + 61) is dead
+    assert world.case(case).state == "review"
+    after = read_standing(world.store.standing(case.id))
+    assert after.share is not None
+    assert (after.share.minimum, after.share.maximum) == ((50, 50) if dead else (49, 49))
+    assert world.store.version() > version
+
+
+def test_an_owner_that_is_acknowledged_stops_no_renewal_and_keeps_its_share(world: World) -> None:
+    followed(world)
+    publish(world.library, NOBODY, party(3, "Quellfarb Halbleiter GmbH", schema="Company"),
+            now=NOW + 1)  # fmt: skip
+    world.settle(NOW + 2)
+    identity = world.office.identity
+    told = owned_by("Quellfarb Halbleiter GmbH", 30)
+    case = identity.open_case(ADA, 2, told, refusal_id=None, now=NOW + 30)
+    assert case.reason_codes == ("screening_hit_name",)
+    with pytest.raises(Refused):
+        approve(world.office, case, now=NOW + 30)
+    with pytest.raises(NotFound):
+        identity.owner_is_listed(case.id, "owner.2", reviewer="mara", reason="x", now=NOW + 31)
+    identity.owner_is_listed(case.id, "owner.1", reviewer="mara", reason="it is", now=NOW + 31)
+    approve(world.office, case, now=NOW + 32)
+    world.store.note_wallet_proof(ADA.key, at=NOW + DAY)
+    assert identity.attestation(ADA, now=NOW + 2 * DAY) is not None
+    owners = identity.book.owners
+    assert owners is not None
+    share = owners.known(ADA, now=NOW + 2 * DAY).share
+    assert share is not None
+    assert (share.minimum, share.maximum) == (30, 30)
+    lines = [body for kind, body in world.office.log.entries if kind == "owner_listed"]
+    assert [line["reviewer"] for line in lines] == ["mara"]
+    assert "Quellfarb" not in json.dumps(lines)
+
+
+def test_a_subject_that_is_listed_can_not_be_acknowledged_away(world: World) -> None:
+    followed(world)
+    publish(world.library, NOBODY, party(3, "Straitwater Render Pte. Ltd.", schema="Company"),
+            now=NOW + 1)  # fmt: skip
+    world.settle(NOW + 2)
+    identity = world.office.identity
+    case = identity.open_case(ADA, 2, owned_by("X", 30), refusal_id=None, now=NOW + 30)
+    for role in ("subject", "representative", "wallet"):
+        with pytest.raises(Malformed):
+            identity.owner_is_listed(case.id, role, reviewer="mara", reason="x", now=NOW + 31)
+    with pytest.raises(Refused):
+        approve(world.office, case, now=NOW + 32)

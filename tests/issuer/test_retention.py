@@ -344,6 +344,18 @@ def test_the_calendar_forgets_drafts_after_weeks_and_the_rest_after_years(
     assert [each.subject_id for each in archive.calendar.run(now=years(NOW, 10))] == [kept]
 
 
+def test_the_calendar_runs_once_an_hour(archive: Archive) -> None:
+    archive.office.identity.draft(
+        ADA, 1, {"name": "Ada", "country": "FR"}, refusal_id=None, now=NOW
+    )
+    due = NOW + 90 * DAY
+    archive.calendar.tick(due - 1800)
+    archive.calendar.tick(due)
+    assert archive.office.store.subject_of(ADA.key) is not None
+    archive.calendar.tick(due + 1800)
+    assert archive.office.store.subject_of(ADA.key) is None
+
+
 def test_a_dry_run_changes_nothing(archive: Archive) -> None:
     archive.office.identity.draft(
         ADA, 1, {"name": "Ada", "country": "FR"}, refusal_id=None, now=NOW

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -34,9 +35,16 @@ from kycgate.core.policy import (
     Rule,
     Status,
     Window,
+    day,
 )
 from kycgate.errors import Code
-from kycgate.screening.controls import load_default_policy, read_policy, rule_books
+from kycgate.screening.controls import (
+    load_default_policy,
+    load_gpus,
+    load_standard_policy,
+    read_policy,
+    rule_books,
+)
 from tests.screening.rules_world import (
     A40,
     AE,
@@ -465,3 +473,50 @@ def test_the_standard_policy_is_never_milder_than_the_default(case: tuple[int, E
         plain = decide(JOB, seen, load_default_policy(), now)
         dated = decide(JOB, seen, POLICY, now)
         assert SEVERITY[type(dated)] >= SEVERITY[type(plain)]
+
+
+def test_every_shipped_rule_says_how_it_was_checked_and_the_page_repeats_it() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "RULES.md").read_text("utf-8")
+    for rule in (*load_standard_policy().rules, *load_default_policy().rules):
+        assert rule.checked, rule.id
+    for rule in load_standard_policy().rules:
+        line = f"| `{rule.id}` | {day(rule.starts)} | {rule.basis} | {rule.checked} |"
+        assert line in page, rule.id
+    for row in load_gpus().rows:
+        assert not row.doubts or f"| {row.vendor} {row.gpu.model} |" in page
+
+
+def test_how_a_rule_was_checked_is_no_part_of_the_rule() -> None:
+    text = """id = "ours"
+[[rule]]
+id = "a"
+effect = "deny"
+countries = ["CN"]
+says = "no"
+basis = "operator-policy"
+citation = "ours"
+effective_from = 2020-01-01
+"""
+    plain = read_policy(text, source="a")
+    told = read_policy(text + 'checked = "by counsel"\n', source="b")
+    assert (plain.digest, plain.rules[0].checked) == (told.digest, "")
+    assert told.rules[0].checked == "by counsel"
+
+
+def test_owners_of_one_family_never_add_to_anothers() -> None:
+    ofac, eu = frozenset({Regime.OFAC}), frozenset({Regime.EU})
+    nothing = frozenset[Regime]()
+    apart = ((nothing, 0.0, 0.0), (eu, 30.0, 30.0), (ofac, 30.0, 30.0), (ofac | eu, 60.0, 60.0))
+    share = ListedShare(60, 60, ofac | eu, apart)
+    decision = decided(NOW, share=share)
+    assert isinstance(decision, Allow)
+    affiliates = ListedShareReaches(50, False, False, frozenset({Regime.OFAC, Regime.EU}))
+    facts = Facts(JOB, H100, claims(), SG, share)
+    assert affiliates.test()(facts)
+    uk = ListedShareReaches(0, True, False, frozenset({Regime.UK}))
+    assert not uk.test()(facts)
+
+
+def test_a_listed_share_can_not_be_less_than_nothing_in_any_part() -> None:
+    with pytest.raises(ValueError, match="is no share"):
+        ListedShare(0, 0, frozenset(), ((frozenset(), 5.0, 1.0),))

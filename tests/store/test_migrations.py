@@ -107,6 +107,48 @@ def test_a_database_of_the_first_version_keeps_everything_and_gains_the_rest(
     store.close()
 
 
+def test_of_two_open_cases_of_one_subject_the_approved_one_stays_open(tmp_path: Path) -> None:
+    path = tmp_path / "old.sqlite3"
+    plain = create_engine(f"sqlite:///{path}")
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    row = (
+        "INSERT INTO cases (id, subject_id, account, kind, state, opened_at, updated_at, level,"
+        " country, ultimate_country, verified_at, screened_at, reason_codes)"
+        " VALUES (:id, :subject, 'a', 1, :state, :at, 1, 0, 0, 0, 0, 0, '[]')"
+    )
+    with plain.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0003")
+        for subject in ("s1", "s2"):
+            values = {"id": subject, "pseudonym": subject.encode()}
+            insert = "INSERT INTO subjects VALUES (:id, :pseudonym, 1, 1, x'00')"
+            connection.execute(text(insert), values)
+        for number, (subject, state) in enumerate(
+            [
+                ("s1", "approved"),
+                ("s1", "draft"),
+                ("s1", "refused"),
+                ("s2", "draft"),
+                ("s2", "review"),
+            ]
+        ):
+            said = {"id": f"c{number}", "subject": subject, "state": state, "at": number}
+            connection.execute(text(row), said)
+    plain.dispose()
+    path.chmod(0o600)
+    store = open_store(f"sqlite:///{path}")
+    found = {case.id: case.state for case in store.cases()}
+    store.close()
+    assert found == {
+        "c0": "approved",
+        "c1": "closed",
+        "c2": "refused",
+        "c3": "closed",
+        "c4": "review",
+    }
+
+
 def test_a_database_of_a_newer_version_is_refused_untouched(database: Database) -> None:
     plain = engine(database)
     with plain.begin() as connection:

@@ -203,6 +203,23 @@ class Chromium:
         )
         await self.script(f"(() => {{ const e = {found}; {typed}; }})()")
 
+    async def choose(self, selector: str, value: str) -> None:
+        """Fill in and leave, as choosing from a list or going to the next field does."""
+        await self.fill(selector, value)
+        found = f"document.querySelector({json.dumps(selector)})"
+        await self.script(f"{found}.dispatchEvent(new Event('change', {{bubbles: true}}))")
+
+    async def attach(self, selector: str, file: Path) -> None:
+        """Choose a file."""
+        await self.call("DOM.enable")
+        root = (await self.call("DOM.getDocument"))["root"]["nodeId"]
+        node = await self.call("DOM.querySelector", nodeId=root, selector=selector)
+        await self.call("DOM.setFileInputFiles", files=[str(file)], nodeId=node["nodeId"])
+
+    def signs_for(self, signer: LocalSigner) -> None:
+        """From now on the wallet holds another key."""
+        self._signer = signer
+
     async def press(self, key: str, *, shift: bool = False) -> None:
         """One key of the keyboard, where the focus is."""
         codes = {"Tab": 9, "Enter": 13, " ": 32, "ArrowRight": 39, "ArrowLeft": 37, "End": 35}

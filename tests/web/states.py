@@ -6,6 +6,8 @@ import time
 from collections.abc import Awaitable, Callable
 
 from kycgate.core.claims import Account
+from kycgate.issuer.cases import Need
+from kycgate.issuer.view import Standing
 from kycgate.store.base import Refusal
 from tests.web import chromium
 from tests.web.browser import ALICE, Browser, key_of
@@ -60,6 +62,10 @@ async def _organisation(page: chromium.Chromium, world: World) -> None:
     await _page("/organisation")(page, world)
     await page.click("#add-parent")
     await page.click("#add-parent")
+    await page.click("#add-owner")
+    await page.choose("#owners [data-name=kind]", "organisation")
+    await page.choose("#owners [data-name=country]", "UA")
+    await page.click("#owners .add-above")
     await page.click("#details [type=submit]")
     await page.until("document.querySelector('.error')")
 
@@ -75,6 +81,30 @@ def _decided(state: str) -> Reach:
         await _page("/")(page, world)
 
     return reach
+
+
+async def _documents(page: chromium.Chromium, world: World) -> None:
+    await _page("/prove?for=documents")(page, world)
+    await page.until("document.querySelector('#documents')")
+    await page.choose("[name=mrz1]", "P<UTO")
+    await page.click("#documents [type=submit]")
+    await page.until("document.querySelector('.error')")
+
+
+async def _more(page: chromium.Chromium, world: World) -> None:
+    (case, *_) = world.store.cases(account=key_of(ALICE))
+    asked = (
+        Need("document", "The back of the card is blurred: please photograph it again."),
+        Need("details", "Say which country you live in: the proof of identity does not."),
+    )
+    world.registrar.standings[case.id] = Standing(needs=asked)
+    await _decided("needs")(page, world)
+    world.registrar.standings.clear()
+
+
+async def _delete(page: chromium.Chromium, world: World) -> None:
+    await page.click("#delete")
+    await page.until("document.querySelector('#confirm-delete').open")
 
 
 async def _key(page: chromium.Chromium, world: World) -> None:
@@ -110,11 +140,14 @@ STATES: dict[str, Reach] = {
     "06-person": _page("/person"),
     "07-organisation": _organisation,
     "08-checking": _decided("submitted"),
+    "08-documents": _documents,
+    "08-more-needed": _more,
     "09-refused": _decided("refused"),
     "10-revoked": _decided("revoked"),
     "11-approved": _decided("approved"),
     "12-key": _key,
     "13-account": _page("/account"),
+    "13-delete": _delete,
     "14-nowhere": _page("/nowhere"),
     "15-phone-code": _page("/phone"),
     "16-phone-compare": _compare,

@@ -52,7 +52,8 @@ async def _organisation(page: chromium.Chromium) -> None:
     }.items():
         await page.fill(f'[name="{name}"]', value)
     for name in ("country", "headquarters_country"):
-        await page.fill(f'select[name="{name}"]', "SG")
+        await page.choose(f'select[name="{name}"]', "SG")
+    await page.click("[name=no_owner]")
 
 
 def test_a_stranger_goes_from_the_refusal_to_a_key(live: World, tmp_path: Path) -> None:
@@ -94,6 +95,7 @@ def test_a_stranger_goes_from_the_refusal_to_a_key(live: World, tmp_path: Path) 
     told = live.registrar.told[0]
     assert told["parent"] == {"name": "Top Co", "country": "CN", "parent": None}
     assert told["country"] == "SG"
+    assert told["owners"] == [], "said to be nobody, not left unsaid"
     assert live.store.cases(account=key_of(ALICE))[0].refusal_id == REFUSAL
     assert len(live.store.keys_of(key_of(ALICE))) == 1
     assert len(page.signed) == 1

@@ -18,9 +18,13 @@ from kycgate.core.attestation import (
     ValidAttestation,
     verify,
 )
+from kycgate.core.claims import Account
 from kycgate.core.trust import TrustedIssuer, TrustList
 from kycgate.demo.trial_wallet import answer_dc_request, follow_link
+from kycgate.issuer.cases import document as as_document
 from kycgate.store.base import Refusal
+from tests.issuer.pictures import a_jpeg
+from tests.issuer.test_mrz import with_digits
 from tests.test_assembly_credentials import configured, running
 from tests.web import chromium
 from tests.web.browser import ALICE, MALLORY
@@ -159,3 +163,149 @@ def test_an_answer_made_for_another_site_leads_nowhere_and_says_so(
 
         chromium.drive(tmp_path / "profile", ALICE, story)
         assert services.store.cases(account="0x" + ALICE.address.hex()) == []
+
+
+def test_an_organisation_tells_its_owners_and_the_companies_above_it(tmp_path: Path) -> None:
+    """The real reading of the form: nested owners, a region where one matters, errors by field."""
+    with running(configured(tmp_path)) as (services, _):
+        address = services.config.gate.public_url
+
+        async def story(page: chromium.Chromium) -> None:
+            await page.open(f"{address}/organisation")
+            await page.ready()
+            await page.click("#connect")
+            await page.until("document.querySelector('[data-kind=organisation]')")
+            await page.ready()
+            for name, value in {
+                "name": "Straits Compute Pte. Ltd.",
+                "registration_number": "202012345K",
+                "representative.name": "Mei Tan",
+                "lei": "529900T8BM49AURSDO56",
+            }.items():
+                await page.fill(f'[name="{name}"]', value)
+            await page.choose("[name=country]", "SG")
+            await page.choose("[name=headquarters_country]", "UA")
+            await page.choose("[name=headquarters_region]", "UA-30")
+            await page.choose("[name=headquarters_country]", "SG")
+            hidden = "document.querySelector('[name=headquarters_region]').closest('[hidden]')"
+            assert await page.script(f"{hidden} !== null"), "asked for only where it matters"
+            await page.click("[name=top][value=none]")
+            await page.click("#add-owner")
+            owner = "#owners > li"
+            await page.fill(f"{owner} [data-name=name]", "Straits Holdings")
+            await page.choose(f"{owner} [data-name=kind]", "organisation")
+            await page.choose(f"{owner} [data-name=country]", "UA")
+            await page.choose(f"{owner} [data-name=region]", "UA-30")
+            await page.fill(f"{owner} [data-name=share]", "60,5")
+            await page.click(f"{owner} .add-above")
+            inner = f"{owner} .owners > li"
+            await page.fill(f"{inner} [data-name=name]", "Mei Tan")
+            await page.choose(f"{inner} [data-name=country]", "SG")
+            await page.fill(f"{inner} [data-name=share]", "100")
+            await page.click("#details [type=submit]")
+            await page.until("document.querySelector('.error')")
+            said = await page.script("document.activeElement.name")
+            assert said == "lei", "the check digits are the server's to know"
+            await page.fill("[name=lei]", "529900T8BM49AURSDO55")
+            await page.call("Page.reload")
+            await page.until("document.documentElement.dataset.ready === 'yes'")
+            kept = f"document.querySelector('{inner} [data-name=share]').value"
+            assert await page.script(kept) == "100", "a reload keeps the whole tree"
+            await page.click("#details [type=submit]")
+            await page.until("document.querySelector('[data-module=watch]')")
+
+        page = chromium.drive(tmp_path / "profile", ALICE, story)
+        assert page.complaints == [each for each in page.complaints if "400" in each]
+        (case,) = services.store.cases(account="0x" + ALICE.address.hex())
+        told = services.identity.book.details(case, reader="mara", now=int(time.time()))
+        document = as_document(told, services.countries)
+        assert document["parent"] is None
+        (first,) = document["owners"]
+        assert (first["name"], first["region"]) == ("Straits Holdings", "UA-30")
+        assert [each["name"] for each in first["owners"]] == ["Mei Tan"]
+
+
+def test_a_passport_is_sent_looked_at_line_by_line_and_kept(tmp_path: Path) -> None:
+    lines = with_digits("L898902C3", "740812", "351231", "ERIKSSON<<ANNA<MARIA")
+    picture = tmp_path / "passport.jpg"
+    picture.write_bytes(a_jpeg())
+    script = tmp_path / "picture.svg"
+    script.write_text("<svg xmlns='http://www.w3.org/2000/svg'><script>alert(1)</script></svg>")
+    with running(configured(tmp_path)) as (services, _):
+        address = services.config.gate.public_url
+
+        async def story(page: chromium.Chromium) -> None:
+            await page.open(address)
+            await page.ready()
+            await page.click("#connect")
+            await page.until("document.querySelector('[data-way=documents]')")
+            await page.ready()
+            await page.click("[data-way=documents]")
+            await page.until("document.querySelector('[data-kind=person]')")
+            await page.ready()
+            await page.fill("[name=name]", "Anna Maria Eriksson")
+            await page.choose("[name=country]", "SE")
+            await page.click("#details [type=submit]")
+            await page.until("document.querySelector('#documents')")
+            await page.attach("[name=front]", script)
+            await page.until("document.querySelector('.error')")
+            await page.attach("[name=front]", picture)
+            await page.until("document.querySelector('.drop-name').textContent.includes('arrived')")
+            wrong = lines[1][:9] + ("0" if lines[1][9] != "0" else "1") + lines[1][10:]
+            await page.choose("[name=mrz1]", lines[0])
+            await page.choose("[name=mrz2]", wrong)
+            await page.until("document.querySelector('[name=mrz2][aria-invalid=true]')")
+            await page.choose("[name=mrz2]", lines[1])
+            await page.until("!document.querySelector('#mrz-right').hidden")
+            # Left and come back to: what was sent is still there.
+            await page.call("Page.reload")
+            await page.ready()
+            await page.until("document.querySelector('.drop-name')?.textContent.includes('here')")
+            await page.choose("[name=mrz1]", lines[0])
+            await page.choose("[name=mrz2]", lines[1])
+            await page.click("#documents [type=submit]")
+            await page.until("document.querySelector('[data-module=watch]')")
+
+        chromium.drive(tmp_path / "profile", ALICE, story)
+        (case,) = services.store.cases(account="0x" + ALICE.address.hex())
+        assert case.state in ("submitted", "review")
+        assert len(services.identity.documents(Account(ALICE.address))) == 1
+
+
+def test_a_renter_sees_exports_and_deletes_what_is_kept(tmp_path: Path) -> None:
+    with running(configured(tmp_path)) as (services, wallet):
+        origin, address = services.config.gate.public_url, _refuse(services)
+        told: dict[str, Any] = {}
+
+        def presents(request: dict[str, Any]) -> dict[str, Any]:
+            return answer_dc_request(request, wallet, origin=origin, now=int(time.time()))
+
+        async def story(page: chromium.Chromium) -> None:
+            page.presents = presents
+            await _signed_in(page, address)
+            await page.click("[data-way=credential]")
+            await page.until("document.querySelector('[data-module=rent]')")
+            await page.go(f"{origin}/account")
+            await page.ready()
+            copy = "fetch(document.querySelector('#export').href).then(r => r.text())"
+            told["copy"] = await page.script(copy)
+            await page.script(f"window.walletAccount = '0x{MALLORY.address.hex()}'")
+            page.signs_for(MALLORY)
+            await page.click("#link-account")
+            await page.until("document.querySelectorAll('#accounts li').length === 2")
+            await page.ready()
+            await page.click("#delete")
+            await page.until("document.querySelector('#confirm-delete').open")
+            named = await page.script("document.querySelector('#confirm-delete').innerText")
+            assert "unreadable for good" in named, "what happens is said before it does"
+            await page.click("#delete-no")
+            assert await page.script("fetch('/v1/status').then(r => r.status)") == 200
+            await page.click("#delete")
+            await page.click("#delete-yes")
+            await page.until("!document.querySelector('#erased').hidden")
+            assert await page.script("fetch('/v1/status').then(r => r.status)") == 401
+
+        chromium.drive(tmp_path / "profile", ALICE, story)
+        assert "Lovelace" in told["copy"]
+        (case,) = services.store.cases(account="0x" + ALICE.address.hex())
+        assert services.identity.book.erased(case)

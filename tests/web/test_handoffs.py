@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 from xml.etree import ElementTree
 
@@ -10,6 +11,7 @@ import pytest
 from kycgate.errors import Refused, Unauthenticated
 from kycgate.web.access import Means, prover, renter
 from kycgate.web.api.handoffs import _ALPHABET
+from kycgate.web.api.routes import ROUTES, Route
 from kycgate.web.wire import Call
 from tests.web.browser import ALICE, MALLORY, Browser, key_of, signed_headers, signed_in, tool
 from tests.web.test_access import OWN
@@ -238,6 +240,52 @@ def test_a_phones_session_opens_nothing_of_the_account(
     response = phone.client.open(path, method=method, json={}, headers=phone.headers, base_url=GATE)
     assert response.status_code == 403, path
     assert response.get_json()["code"] == "key_scope"
+
+
+_OPEN = {
+    ("POST", "/v1/challenge"),
+    ("POST", "/v1/session"),
+    ("POST", "/v1/webhooks/<provider>"),
+    ("GET", "/v1/presentations/<id>/request"),
+    ("POST", "/v1/presentations/<id>/request"),
+    ("POST", "/v1/presentations/<id>/direct"),
+    ("POST", "/v1/handoffs/look"),
+    ("POST", "/v1/handoffs/claim"),
+    ("GET", "/v1/openapi.json"),
+    ("GET", "/healthz"),
+}
+"""What needs no session at all."""
+_PROOF = {
+    ("GET", "/v1/session"),
+    ("DELETE", "/v1/session"),
+    ("POST", "/v1/presentations"),
+    ("GET", "/v1/presentations/<id>"),
+    ("POST", "/v1/presentations/<id>/response"),
+    ("POST", "/v1/verifications"),
+    ("GET", "/v1/verifications/<id>"),
+    ("POST", "/v1/imports"),
+    ("POST", "/v1/documents"),
+    ("GET", "/v1/documents"),
+}
+"""What proving identity takes, and letting go of the session."""
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.rule}")
+def test_of_all_routes_a_phone_reaches_the_proof_and_nothing_else(
+    world: World, route: Route
+) -> None:
+    name = (route.method, route.rule)
+    phone = _phone(world)
+    path = re.sub(r"<\w+>", "0" * 32, route.rule)
+    response = phone.client.open(
+        path, method=route.method, json={}, headers=phone.headers, base_url=GATE
+    )
+    if name in _OPEN | _PROOF:
+        refused = response.status_code == 403 and response.get_json()["code"] == "key_scope"
+        assert not refused, "it may, or a stranger may"
+    else:
+        assert response.status_code == 403, response.text
+        assert response.get_json()["code"] == "key_scope"
 
 
 def test_a_phone_proves_for_the_account_that_handed_off_and_no_other(world: World) -> None:

@@ -134,6 +134,8 @@ def test_live_answers_are_as_described(world: World, description: dict[str, Any]
     checks += [("get", "/v1/users", renter.get("/v1/users"))]
     checks += [("delete", "/v1/users/{id}", renter.delete(f"/v1/users/{linked.id}"))]
     checks += [("delete", "/v1/users/{id}", renter.delete("/v1/users/00"))]
+    looked = renter.get("/v1/register/529900T8BM49AURSDO55")
+    checks += [("get", "/v1/register/{lei}", looked)]
     handoff = renter.post("/v1/handoffs", {})
     code = handoff.get_json()
     checks += [("post", "/v1/handoffs", handoff)]

@@ -18,7 +18,7 @@ from tests.web.browser import ALICE, Browser, key_of, signed_in
 from tests.web.world import GATE, T0, World
 
 REFUSAL = "Zk1x0aPq7-LmN_2wYt8RuA"
-PUBLIC = ("/", f"/r/{REFUSAL}", "/person", "/organisation", "/account", "/phone", "/back")
+PUBLIC = ("/", f"/r/{REFUSAL}", "/prove", "/person", "/organisation", "/account", "/phone", "/back")
 
 
 class _Page(HTMLParser):

@@ -107,7 +107,7 @@ def test_a_check_is_begun_followed_and_passed(
 def test_the_return_page_is_on_our_own_origin(world: World, providers: stand_in.World) -> None:
     signed_in(world).post("/v1/verifications", {"provider": "persona"})
     sent = json.loads(providers.asked[0].body or b"")
-    assert sent["data"]["attributes"]["redirect-uri"].endswith("/?return=verification")
+    assert sent["data"]["attributes"]["redirect-uri"].endswith("/back")
 
 
 def test_a_renter_reads_what_to_mend(world: World, providers: stand_in.World) -> None:

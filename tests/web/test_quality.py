@@ -139,8 +139,12 @@ def test_the_heaviest_page_stays_light_and_each_way_loads_its_script_only_when_t
         for name, reach in STATES.items():
             await reach(page, live)
             weights[name] = await page.script(total)
-        fetched = {url.rpartition("/")[2] for url in page.fetched}
-        assert "documents.js" not in fetched
+            fetched = {url.rpartition("/")[2] for url in page.fetched}
+            if name == "04-prove":
+                assert not {"documents.js", "credential.js", "handoff.js"} & fetched
+            if name == "05-handoff":
+                assert "handoff.js" in fetched
+                assert not {"documents.js", "credential.js"} & fetched
 
     chromium.drive(tmp_path / "profile", ALICE, story)
     print({"heaviest page, bytes": max(weights.values()), "of": max(weights, key=weights.get)})  # type: ignore[arg-type]

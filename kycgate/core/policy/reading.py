@@ -77,6 +77,7 @@ _RULE = (
     "effective_from",
     "effective_to",
     "window",
+    "checked",
 )
 _WINDOW = ("effective_from", "effective_to", "status", "note", "citation")
 _SWITCH = ("rule", "on", "effective_from", "effective_to", "because")
@@ -230,6 +231,7 @@ class _Reading(Values):
         basis = self.choice(table, values, "basis", Basis)
         citation = self.sentence(table, values, "citation")
         code = self.code(table, values)
+        checked = self.sentence(table, values, "checked") if "checked" in values else ""
         windows = self.windows(table, values)
         if "window" in values:
             starts, ends = (windows[0].starts, windows[-1].ends) if windows else (None, None)
@@ -246,7 +248,20 @@ class _Reading(Values):
         if len(self._found) > before or None in (rule_id, effect, says, basis, citation, starts):
             return None
         assert rule_id and effect and says and basis and citation and starts is not None  # noqa: PT018
-        return Rule(rule_id, effect, gpu, when, says, basis, citation, starts, ends, code, windows)
+        return Rule(
+            rule_id,
+            effect,
+            gpu,
+            when,
+            says,
+            basis,
+            citation,
+            starts,
+            ends,
+            code,
+            windows,
+            checked or "",
+        )
 
     # -- windows ---------------------------------------------------------------------------------
 

@@ -107,6 +107,9 @@ class Rule:
     ends: int | None = None
     code: Code | None = None
     windows: tuple[Window, ...] = ()
+    checked: str = ""
+    """by what somebody held its dates and citation against the source; no part of the rule, so that
+    checking one changes no digest"""
 
     def __post_init__(self) -> None:
         if not self.when and ANY_GPU in self.gpu:

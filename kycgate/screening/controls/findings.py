@@ -40,6 +40,8 @@ class Finding:
     says: str
     remark: str = ""
     gap: str = ""
+    checked: str = ""
+    """by what its dates and citation were held against the source"""
 
     @property
     def note(self) -> str:
@@ -54,6 +56,7 @@ class Finding:
             "citation": self.citation,
             "says": self.says,
             "note": self.note,
+            "checked": self.checked,
         }
 
 
@@ -96,6 +99,7 @@ def _finding(
         rule.says,
         window.remark(),
         gap,
+        rule.checked,
     )
 
 

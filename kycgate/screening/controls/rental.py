@@ -116,5 +116,12 @@ def _class_finding(gpu: GpuClass, at: int) -> Finding:
     limits = load_thresholds()
     status = Status.IN_FORCE if at >= limits.starts else Status.UNVERIFIED
     return Finding(
-        "gpu-class", Result.NOTE, str(status), str(Basis.LAW), limits.citation, says, gpu.note
+        "gpu-class",
+        Result.NOTE,
+        str(status),
+        str(Basis.LAW),
+        limits.citation,
+        says,
+        gpu.note,
+        checked="ecfr 2026-07-23",
     )

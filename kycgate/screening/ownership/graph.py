@@ -235,6 +235,7 @@ def _answer(explanation: Explanation, answer: RuleAnswer) -> dict[str, Any]:
         "citation": answer.rule.citation,
         "basis": answer.rule.basis,
         "status": window.status if window else "not in force",
+        "checked": answer.rule.checked,
         "effective_from": window.start.isoformat() if window else None,
         "effective_to": window.last.isoformat() if window and window.last else None,
         **({"note": window.note} if window and window.note else {}),

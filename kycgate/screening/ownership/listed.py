@@ -17,6 +17,8 @@ from kycgate.screening.ownership.rules import AFFILIATES, EU, OFAC, UK, Rule
 from kycgate.screening.ownership.shares import PERCENT, Share
 from kycgate.screening.ownership.snapshot import Snapshot
 
+_EXACTLY: Final = 40
+"""Parties up to which each is tried alone."""
 _ALL: Final = frozenset(Regime)
 _FAMILIES: Final[Mapping[str, frozenset[Regime]]] = {
     "SDN": frozenset({Regime.OFAC}),
@@ -50,10 +52,29 @@ _RULES: Final[Mapping[frozenset[Regime], Rule]] = {
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """That a party is on lists of these families. `sure`: else a person has yet to look."""
+    """That a party is on lists of these families. `sure`: else a person has yet to look.
+
+    `maybe`: families on whose lists it may be besides.
+    """
 
     regimes: frozenset[Regime]
     sure: bool
+    maybe: frozenset[Regime] = frozenset()
+
+    @property
+    def anywhere(self) -> frozenset[Regime]:
+        """Every family on whose lists it is or may be."""
+        return self.regimes | self.maybe
+
+    def on(self, some: Collection[Regime], *, sure: bool) -> bool:
+        """Whether it is on one of these families' lists: surely, or at all."""
+        found = self.anywhere if not sure else self.regimes if self.sure else frozenset[Regime]()
+        return not found.isdisjoint(some)
+
+    def and_on(self, regimes: frozenset[Regime], *, sure: bool) -> Listing:
+        """The same party on more lists."""
+        surely = (self.regimes if self.sure else frozenset()) | (regimes if sure else frozenset())
+        return Listing(surely, True, (self.anywhere | regimes) - surely)
 
 
 def regimes_of(list_: str) -> frozenset[Regime]:
@@ -69,8 +90,8 @@ def listed_share(merged: Merged, listings: Mapping[str, Listing]) -> ListedShare
     """
     snapshot = merged.snapshot()
     closure = set(snapshot.closure(merged.subject))
-    counted = {id_: each for id_, each in listings.items() if id_ in closure and each.regimes}
-    present = frozenset[Regime]().union(*(each.regimes for each in counted.values()))
+    counted = {id_: each for id_, each in listings.items() if id_ in closure and each.anywhere}
+    present = frozenset[Regime]().union(*(each.anywhere for each in counted.values()))
     parts = [
         (some, *_percent(_held(snapshot, merged.subject, counted, some)))
         for some in _combinations(present)
@@ -80,12 +101,31 @@ def listed_share(merged: Merged, listings: Mapping[str, Listing]) -> ListedShare
 
 
 def decisive(merged: Merged) -> frozenset[str]:
-    """The parties each of whom, listed alone and for sure, would block the subject by ownership."""
+    """The parties each of whom, listed alone and for sure, would block the subject by ownership.
+
+    Among many, those with half or more on all of one way: others are a reviewer's to weigh.
+    """
     snapshot, found = merged.snapshot(), set[str]()
-    for id_ in snapshot.closure(merged.subject):
+    closure = snapshot.closure(merged.subject)
+    if len(closure) > _EXACTLY:
+        return _halves(snapshot, merged.subject)
+    for id_ in closure:
         alone = percentages(snapshot, merged.subject, frozenset({id_}), OFAC)
         if alone.result == OFAC.outcome:
             found.add(id_)
+    return frozenset(found)
+
+
+def _halves(snapshot: Snapshot, subject: str) -> frozenset[str]:
+    found, queue = {subject}, [subject]
+    for each in queue:
+        for holding in snapshot.holdings(each):
+            half = holding.ownership is not None and holding.ownership.surely(
+                50 * PERCENT, inclusive=True
+            )
+            if half and holding.holder not in found:
+                found.add(holding.holder)
+                queue.append(holding.holder)
     return frozenset(found)
 
 
@@ -102,11 +142,7 @@ def _held(
 def _among(
     counted: Mapping[str, Listing], some: Collection[Regime], *, sure: bool
 ) -> frozenset[str]:
-    return frozenset(
-        id_
-        for id_, each in counted.items()
-        if not each.regimes.isdisjoint(some) and (each.sure or not sure)
-    )
+    return frozenset(id_ for id_, each in counted.items() if each.on(some, sure=sure))
 
 
 def _combinations(present: Collection[Regime]) -> Iterator[frozenset[Regime]]:

@@ -19,7 +19,7 @@ from kycgate.screening.ownership.parties import Gap, Party, PartyKind, Register,
 from kycgate.screening.ownership.register import MemoryRegister
 from kycgate.screening.ownership.snapshot import Snapshot
 
-PARTIES_MOST = 300
+PARTIES_MOST = 100
 """Parties above one company; beyond, nobody can be called clear without a person looking."""
 
 STATED = "stated"

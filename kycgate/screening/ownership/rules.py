@@ -49,6 +49,8 @@ class Rule:
     windows: tuple[Window, ...]
     aggregate: bool = True
     control: bool = False
+    checked: str = "unverified"
+    """by what its dates and citation were held against the source"""
 
     def window(self, at: date) -> Window | None:
         """How it stands on the day; None before it began and after it ended."""
@@ -62,6 +64,7 @@ OFAC = Rule(
     " Property Are Blocked, 2014-08-13; FAQ 398, 401",
     outcome="blocked",
     windows=(Window(date(2014, 8, 13), None, "in force"),),
+    checked="ofac.treasury.gov and law firms' notes of August 2014, read 2026-11-27",
 )
 
 EU = Rule(
@@ -75,6 +78,7 @@ EU = Rule(
         Window(date(2018, 5, 4), date(2024, 7, 2), "in force", inclusive=False),
         Window(date(2024, 7, 3), None, "in force"),
     ),
+    checked="the change of 2024-07-03 by a law firm's note, read 2026-11-27; the rest unverified",
 )
 
 UK = Rule(
@@ -103,6 +107,7 @@ AFFILIATES = Rule(
             note="unverified since 2026-11-10: on by its text, no extension of the stay found",
         ),
     ),
+    checked="the notice of 2025-09-29, law firms' notes of the stay, read 2026-11-27",
 )
 
 PERCENTAGE_RULES = (OFAC, EU, UK, AFFILIATES)
@@ -117,6 +122,7 @@ class HeadquartersRule:
     citation: str
     outcome: Outcome
     windows: tuple[Window, ...]
+    checked: str = "unverified"
 
     def window(self, at: date) -> Window | None:
         return next((each for each in self.windows if each.covers(at)), None)
@@ -135,4 +141,5 @@ HEADQUARTERS = HeadquartersRule(
             note="whether renting remotely is an export is unsettled: operator policy on rentals",
         ),
     ),
+    checked="ecfr 2026-07-23 for the groups; 744.23 through research notes of 2026-11-23",
 )

@@ -321,6 +321,14 @@ _OPERATIONS = (
         security=_RENTER + _OPERATOR,
     ),
     _Operation(
+        "get",
+        "/v1/register/{lei}",
+        "What the public registers say of an organisation, for a form to start from",
+        "RegisterEntry",
+        200,
+        (*_READ, 404),
+    ),
+    _Operation(
         "post",
         "/v1/handoffs",
         "Make a code for a phone: one use, ten minutes; the QR is an SVG element",
@@ -442,7 +450,7 @@ def _gives(summary: str, gives: str | None, media: str = "application/json") -> 
 
 def _parameters(operation: _Operation) -> list[dict[str, Any]]:
     found = []
-    for name in ("id", "provider"):
+    for name in ("id", "provider", "lei"):
         if f"{{{name}}}" in operation.path:
             text = {"type": "string"}
             found.append({"name": name, "in": "path", "required": True, "schema": text})

@@ -23,7 +23,7 @@ from kycgate.errors import Malformed
 from kycgate.issuer.documenting import SIDES, Uploaded
 from kycgate.issuer.images import UPLOAD_MOST
 from kycgate.issuer.proven import Means
-from kycgate.web.access import renter
+from kycgate.web.access import prover
 from kycgate.web.api import cases
 from kycgate.web.parts import Way, WebParts
 from kycgate.web.wire import Answer, Call, Fields, read_fields, read_query
@@ -47,7 +47,7 @@ def upload(parts: WebParts, call: Call) -> Answer:
 
     Handing in gives the case to a reviewer.
     """
-    who = renter(parts, call)
+    who = prover(parts, call)
     media = (call.header("Content-Type") or "").split(";")[0].strip().lower()
     if media == "application/json":
         return _typed(parts, call)
@@ -58,13 +58,13 @@ def upload(parts: WebParts, call: Call) -> Answer:
 
 def list_documents(parts: WebParts, call: Call) -> Answer:
     """GET /v1/documents: what was uploaded for the open case. Never a picture."""
-    who = renter(parts, call)
+    who = prover(parts, call)
     read_query(call, ())
     return Answer(200, {"documents": [_shown(d) for d in parts.identity.documents(who.account)]})
 
 
 def _typed(parts: WebParts, call: Call) -> Answer:
-    who = renter(parts, call)
+    who = prover(parts, call)
     fields = read_fields(call, ("mrz", "hand_in"))
     read_query(call, ())
     answer: dict[str, Any] = {"mrz": None, "case": None}

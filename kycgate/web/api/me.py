@@ -83,6 +83,17 @@ def _uses(parts: WebParts, accounts: list[Account]) -> list[dict[str, Any]]:
     ]
 
 
+def used(parts: WebParts, account: Account) -> list[dict[str, Any]]:
+    """The same for people: each marketplace once, with how often and when last."""
+    found: dict[str, dict[str, Any]] = {}
+    for use in _uses(parts, parts.identity.accounts(account)):
+        name = use["marketplace"]
+        entry = found.setdefault(name, {"marketplace": name, "count": 0, "last_at": 0})
+        entry["count"] += 1
+        entry["last_at"] = max(entry["last_at"], use["at"])
+    return sorted(found.values(), key=lambda entry: -entry["last_at"])
+
+
 def _use(parts: WebParts, account: Account, job: Job) -> dict[str, Any]:
     asked = request_of(job)
     return {

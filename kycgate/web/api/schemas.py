@@ -967,6 +967,29 @@ SCHEMAS: dict[str, Schema] = {
             "request_id": "6f1ed002ab5595859014ebf0951522d9",
         },
     ),
+    "RegisterEntry": record(
+        {
+            "name": TEXT,
+            "registration_number": TEXT,
+            "country": {"type": "string", "pattern": "^[A-Z]{2}$"},
+            "headquarters_country": {"type": "string", "pattern": "^[A-Z]{2}$"},
+            "parents": {
+                "type": "array",
+                "description": "nearest first; empty where it can't be said who controls it",
+                "items": {"type": "object"},
+            },
+            "as_of": TIME,
+        },
+        optional=("registration_number", "country", "headquarters_country"),
+        example={
+            "name": "Straits Compute Pte. Ltd.",
+            "registration_number": "202012345K",
+            "country": "SG",
+            "headquarters_country": "SG",
+            "parents": [{"name": "Top Co", "country": "CN"}],
+            "as_of": _NOW,
+        },
+    ),
     # -- hand-off to a phone
     "Empty": record({}, example={}),
     "Handoff": record(_HANDOFF_PROPERTIES, example=_HANDOFF_EXAMPLE),

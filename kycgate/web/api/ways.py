@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from kycgate.web.access import renter
+from kycgate.web.access import session_holder
 from kycgate.web.parts import Way, WebParts
 from kycgate.web.wire import Answer, Call, read_query
 
 
 def list_ways(parts: WebParts, call: Call) -> Answer:
     """GET /v1/ways: the strongest first, among equals the quickest."""
-    renter(parts, call)
+    session_holder(parts, call)
     read_query(call, ())
     return Answer(200, {"ways": [_shown(way) for way in offered(parts)]})
 

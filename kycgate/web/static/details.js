@@ -1,116 +1,122 @@
 // The forms for a person's and an organisation's details. Nothing leaves the page before it is handed in.
-import { api, answer, Problem, say } from "./api.js";
+import { api, Problem, say } from "./api.js";
 import { clear, complain, complete, countries, worded } from "./fields.js";
-import { on, swap, tell } from "./page.js";
+import { on, swap } from "./page.js";
 import { draft } from "./draft.js";
+import { register } from "./register.js";
+import { inside, tree } from "./tree.js";
 
+const LEVELS_MOST = 4;
 const filled = (entries) => Object.fromEntries(entries.filter(([, value]) => value !== ""));
-const inside = (node, name) => node.querySelector(`[data-name="${name}"]`);
+const number = (field) => Number(field.value.replace(",", "."));
 
-// A list of like entries: added, moved, removed, each step said aloud, focus never lost.
-function list(root, place, template, label) {
-  const entries = () => Array.from(place?.children ?? []);
-  function renumber() {
-    entries().forEach((node, at) => {
-      node.querySelector("legend").textContent = say(label, { number: at + 1 });
-      node.querySelector(".up")?.toggleAttribute("hidden", at === 0);
-      node.querySelector(".down")?.toggleAttribute("hidden", at === entries().length - 1);
-    });
-  }
-  function moved(node, how, button) {
-    how();
-    renumber();
-    tell(say("moved", { number: entries().indexOf(node) + 1 }));
-    (button.hidden ? node.querySelector("input") : button).focus();
-  }
-  function add(values = {}, { quiet = false } = {}) {
-    const node = root.querySelector(template).content.firstElementChild.cloneNode(true);
-    countries(node);
-    for (const [name, value] of Object.entries(values)) if (inside(node, name)) inside(node, name).value = value ?? "";
-    node.querySelector(".remove").addEventListener("click", () => {
-      const next = node.nextElementSibling ?? node.previousElementSibling;
-      node.remove();
-      renumber();
-      tell(say("removed"));
-      (next?.querySelector("input") ?? place.parentElement.querySelector(".actions button")).focus();
-    });
-    const [up, down] = [node.querySelector(".up"), node.querySelector(".down")];
-    up?.addEventListener("click", () => moved(node, () => node.previousElementSibling?.before(node), up));
-    down?.addEventListener("click", () => moved(node, () => node.nextElementSibling?.after(node), down));
-    place.append(node);
-    renumber();
-    if (!quiet) {
-      tell(say("parent_added", { number: entries().length }));
-      node.querySelector("input").focus();
-    }
-  }
-  return { entries, add, empty: () => place?.replaceChildren() };
+// What an entry says of itself; a field that is not shown says nothing.
+function own(node, names) {
+  return filled(names.map((name) => {
+    const field = inside(node, name);
+    return [name, field && !field.closest("[hidden]") ? field.value.trim() : ""];
+  }));
 }
 
 function above(nodes, topmost) {
   return nodes.reduceRight((higher, node) => {
-    const company = filled(["name", "country", "registration_number"].map((name) => [name, inside(node, name).value.trim()]));
+    const company = own(node, ["name", "country", "region", "registration_number"]);
     return higher === undefined ? company : { ...company, parent: higher };
   }, topmost);
 }
 
+// Owners, and the owners of an owner that is an organisation.
+function ownerTree(root, place, level = 1) {
+  const below = new WeakMap();
+  const made = tree(place, () => {
+    const node = root.querySelector("#t-owner").content.firstElementChild.cloneNode(true);
+    const owners = ownerTree(root, node.querySelector(".owners"), level + 1);
+    const [kind, more] = [inside(node, "kind"), node.querySelector(".add-above")];
+    below.set(node, owners);
+    const shape = () => {
+      const organisation = kind.value === "organisation" && level < LEVELS_MOST;
+      more.hidden = !organisation;
+      if (!organisation) owners.clear();
+    };
+    kind.addEventListener("change", shape);
+    more.addEventListener("click", () => owners.add());
+    shape();
+    return node;
+  }, "owner_number");
+
+  function told(node) {
+    const share = String(Math.round(number(inside(node, "share")) * 1e6) / 1e6);
+    const said = { ...own(node, ["name", "kind", "country", "region"]), share };
+    const owners = below.get(node).all();
+    return owners.length ? { ...said, owners } : said;
+  }
+
+  function restore(values) {
+    for (const each of values) {
+      const node = made.add(each, { quiet: true });
+      below.get(node).restore(each.owners ?? []);
+    }
+  }
+
+  function at(path) {
+    const node = made.entries()[Number(path[0]) - 1];
+    return node && path[1] === "owners" ? below.get(node).at(path.slice(2)) ?? node : node;
+  }
+
+  function keep() {
+    const read = (node) => Object.fromEntries(Array.from(
+      node.querySelectorAll(":scope > fieldset > .grid [data-name]"), (f) => [f.dataset.name, f.value]));
+    return made.entries().map((node) => ({ ...read(node), owners: below.get(node).keep() }));
+  }
+
+  return { ...made, all: () => made.entries().map(told), restore, at, keep };
+}
+
 export function start(root) {
   const form = root.querySelector("#details");
-  const value = (name) => (form.elements[name]?.value ?? "").trim();
-  const parents = list(root, root.querySelector("#parents"), "#t-parent", "parent_above");
-  const owners = list(root, root.querySelector("#owners"), "#t-owner", "owner_number");
+  const value = (name) => {
+    const field = form.elements[name];
+    return field?.closest?.("[hidden]") ? "" : (field?.value ?? "").trim();
+  };
+  const row = () => root.querySelector("#t-parent").content.firstElementChild.cloneNode(true);
+  const parents = tree(root.querySelector("#parents"), row, "parent_above");
+  const owners = ownerTree(root, root.querySelector("#owners"));
   countries(form);
   draft(form, parents, owners);
+  register(form, parents);
 
   function person() {
-    return filled(["name", "country", "birth_date"].map((name) => [name, value(name)]));
+    return filled(["name", "country", "region", "birth_date"].map((name) => [name, value(name)]));
   }
 
   function organisation() {
-    const told = filled([
-      ...["name", "registration_number", "country", "headquarters_country"].map((name) => [name, value(name)]),
-      ["lei", value("lei").toUpperCase()],
-    ]);
+    const names = ["name", "registration_number", "country", "region", "headquarters_country", "headquarters_region"];
+    const told = filled([...names.map((name) => [name, value(name)]), ["lei", value("lei").toUpperCase()]]);
     const chain = above(parents.entries(), value("top") === "none" ? null : undefined);
     if (chain !== undefined) told.parent = chain;
     told.representative = { name: value("representative.name") };
-    if (root.querySelector("#owners")) told.owners = owners.entries().map(owner);
+    if (root.querySelector("#owners")) told.owners = owners.all();
     return told;
   }
 
-  function owner(node) {
-    const share = Math.round(Number(inside(node, "share").value.replace(",", ".")) * 100) / 100;
-    return {
-      name: inside(node, "name").value.trim(),
-      kind: inside(node, "kind").value,
-      country: inside(node, "country").value,
-      share: String(share),
-    };
-  }
-
-  // `parent.parent.country` is the country of the second company above; `owners[0].share` says itself.
+  // `parent.parent.country` is of the second company above, `owners.1.owners.2.share` says itself.
   function culprit(field) {
-    const path = field.replace(/^details\./, "").split(/[.[\]]+/).filter(Boolean);
+    const path = field.replace(/^details\./, "").split(".");
     const last = path.at(-1);
-    if (path[0] === "parent") {
-      const height = path.filter((word) => word === "parent").length;
-      const node = parents.entries()[height - 1];
-      return node && (inside(node, last) ?? node.querySelector("input"));
-    }
-    if (path[0] === "owners") {
-      const node = owners.entries()[Number(path[1])];
-      return node && (inside(node, last) ?? node.querySelector("input"));
-    }
-    return form.elements[path.join(".")];
+    const node = path[0] === "parent" ? parents.entries()[path.filter((word) => word === "parent").length - 1]
+      : path[0] === "owners" ? owners.at(path.slice(1))
+      : null;
+    if (node) return inside(node, last) ?? node.querySelector("input");
+    return path[0] === "owners" ? form.elements.no_owner : form.elements[path.join(".")];
   }
 
   function sharesRight() {
-    const wrong = owners.entries().map((node) => inside(node, "share"))
-      .filter((field) => !(Number(field.value.replace(",", ".")) >= 25 && Number(field.value.replace(",", ".")) <= 100));
+    const shares = Array.from(form.querySelectorAll('[data-name="share"]'));
+    const wrong = shares.filter((field) => !(number(field) >= 25 && number(field) <= 100));
     for (const field of wrong) complain(field, say("wrong_share"), { focus: false });
     wrong[0]?.focus();
     const none = form.elements.no_owner;
-    if (none && !none.checked && owners.entries().length === 0) {
+    if (none && !none.checked && shares.length === 0) {
       complain(none, say("choose_owner"));
       return false;
     }
@@ -133,10 +139,12 @@ export function start(root) {
       return complain(field, worded(error));
     }
     draft.forget(form);
-    await swap({ moved: true, url: "/" + document.body.dataset.query });
+    await swap({ moved: true, url: root.dataset.next || "/" + document.body.dataset.query });
   });
 
   on(root.querySelector("#add-parent"), "click", () => parents.add());
-  on(root.querySelector("#add-owner"), "click", () => owners.add());
-  void answer;
+  on(root.querySelector("#add-owner"), "click", () => {
+    form.elements.no_owner.checked = false;
+    owners.add();
+  });
 }

@@ -57,4 +57,20 @@ export function countries(root) {
     for (const [code, name] of known) list.append(new Option(name, code));
     list.removeAttribute("data-countries");
   }
+  for (const label of root.querySelectorAll("[data-region-of]")) regions(root, label);
+}
+
+// Where only a part of a country is embargoed, which part matters: asked for then, and only then.
+function regions(root, label) {
+  const known = JSON.parse(label.dataset.regions);
+  const [list, of] = [label.querySelector("select"), label.dataset.regionOf];
+  const country = root.querySelector(`[name="${of}"], [data-name="${of}"]`);
+  const first = list.options[0];
+  country.addEventListener("change", () => {
+    const found = known[country.value];
+    label.hidden = !found;
+    list.required = Boolean(found);
+    list.replaceChildren(first, ...(found ?? []).map(([code, name]) => new Option(name, code)));
+    list.value = "";
+  });
 }

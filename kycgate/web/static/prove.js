@@ -10,6 +10,8 @@ const WAYS = {
 };
 const provider = () => import("./provider.js");
 
+const home = () => "/" + document.body.dataset.query;
+
 export function start(root) {
   const phone = Boolean(root.dataset.phone);
   const [ways, panel] = [root.querySelector("#ways"), root.querySelector("#way")];
@@ -34,7 +36,7 @@ export function start(root) {
 
   // On the computer the page shows what comes next; the phone has done its part and lets go.
   async function done() {
-    if (!phone) return swap({ moved: true });
+    if (!phone) return swap({ moved: true, url: home() });
     leave();
     body.replaceChildren();
     state(say("phone_done"));
@@ -53,6 +55,8 @@ export function start(root) {
     on(button, "click", async () => {
       taken = button;
       const way = button.dataset.way;
+      // Pictures belong to a case, and a case begins with a name.
+      if (way === "documents" && !phone && !root.dataset.case) return swap({ moved: true, url: "/person?for=documents" });
       const module = await (WAYS[way] ?? provider)();
       panel.querySelector("#h-way").textContent =
         way === "handoff" ? say("title_handoff") : button.querySelector(".way-title").textContent;
@@ -69,15 +73,18 @@ export function start(root) {
   }
   on(panel.querySelector("#way-back"), "click", close);
 
+  if (root.dataset.take) root.querySelector(`[data-way="${root.dataset.take}"]`)?.click();
+
   if (phone) return () => leave();
   // Whatever the phone, a provider or a reviewer does shows here by itself.
   let seen = null;
   const stopWatching = poll(async () => {
-    const told = await api("GET", "/v1/status");
-    const now = `${told.state} ${told.case?.updated_at ?? ""}`;
-    const changed = seen !== null && seen !== now;
-    seen = now;
-    if (changed) await swap();
+    const { state: now, case: held } = await api("GET", "/v1/status");
+    const at = held?.updated_at ?? 0;
+    // While a way is open only an outcome interrupts it: each picture sent touches the case too.
+    const changed = seen !== null && (seen.now !== now || (panel.hidden && seen.at !== at));
+    seen = { now, at };
+    if (changed) await swap({ url: home() });
     return changed;
   });
   const stopHearing = accountsHeard();

@@ -1,6 +1,15 @@
 // Sends a renter to a hosted provider and shows here how it goes.
 import { api, poll, say } from "./api.js";
 
+const SAID = {
+  checking: "provider_checking",
+  needs: "provider_retry",
+  refused: "provider_refused",
+  expired: "provider_ended",
+  failed: "provider_ended",
+};
+const ENDED = ["refused", "expired", "failed"];
+
 export async function open({ root, way, state, done, fill }) {
   state(say("provider_starting"), true);
   const begun = await api("POST", "/v1/verifications", { provider: way });
@@ -11,14 +20,12 @@ export async function open({ root, way, state, done, fill }) {
   go.addEventListener("click", () => state(say("provider_waiting"), true));
   return poll(async () => {
     const told = await api("GET", `/v1/verifications/${begun.id}`);
-    if (told.state === "accepted") {
+    if (told.state === "approved") {
       state(say("provider_accepted"));
       await done();
       return true;
     }
-    if (told.state === "refused") state(say("provider_refused"));
-    if (told.state === "retry") state(say("provider_retry"));
-    if (told.state === "checking") state(say("provider_checking"), true);
-    return told.state === "refused";
+    if (SAID[told.state]) state(say(SAID[told.state], { note: told.note ?? "" }), told.state === "checking");
+    return ENDED.includes(told.state);
   }, 3);
 }

@@ -33,7 +33,7 @@ from kycgate.store.base import Case, Store
 NOW = 1_785_000_000
 """2026-07-25T17:20:00Z"""
 ALICE, BOB = Account(Address(b"\xa1" * 20)), Account(Address(b"\xb0" * 20))
-RETURN = "https://gate.test/?return=verification"
+RETURN = "https://gate.test/back"
 SECRET, OLD_SECRET = "whsec_today", "whsec_yesterday"
 NAMES = ("sumsub", "persona", "stripe")
 REFERENCES = {

@@ -24,6 +24,7 @@ def upgrade() -> None:
         sa.Column("needs", sa.LargeBinary()),
     ):
         op.add_column("cases", column)
+    _close_doubles()
     op.create_index(
         "cases_open_of_subject",
         "cases",
@@ -76,3 +77,20 @@ def upgrade() -> None:
         sa.Column("released_at", sa.BigInteger()),
     )
     op.create_index("holds_by_subject", "holds", ["subject_id", "placed_at"])
+
+
+def _close_doubles() -> None:
+    """Of a subject's open cases, which a race could once make, the approved or else the newest
+    stays; what was attested on another stands on that one as well.
+    """
+    connection = op.get_bind()
+    best_first = (
+        f"SELECT id, subject_id FROM cases WHERE {_OPEN} ORDER BY subject_id,"  # noqa: S608
+        " CASE state WHEN 'approved' THEN 0 ELSE 1 END, opened_at DESC, id"
+    )
+    kept: set[str] = set()
+    for case_id, subject_id in connection.execute(sa.text(best_first)).all():
+        if subject_id in kept:
+            close = sa.text("UPDATE cases SET state = 'closed' WHERE id = :id")
+            connection.execute(close, {"id": case_id})
+        kept.add(subject_id)
