@@ -1,6 +1,8 @@
 # make run: watch the product do its job.  make test: everything checked.  Both set themselves up first.
 .PHONY: setup run test check bench soak shots contracts lock clean
 BIN := .venv/bin
+# Processes the tests run in.
+WORKERS ?= 2
 export KYCGATE_NODE_MODULES ?= $(CURDIR)/.node/node_modules
 export KYCGATE_CLIENTS ?= $(CURDIR)/.clients
 export KYCGATE_CLIENTS2 ?= $(CURDIR)/.clients2
@@ -22,7 +24,7 @@ check: setup
 	@$(BIN)/lint-imports
 
 test: check
-	@$(BIN)/python -m pytest -q $(ARGS)
+	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile $(ARGS)
 
 # Beside the peers in the same run; nomenklatura needs a C++ compiler and ICU's headers to install, Go comes as a wheel.
 bench: setup

@@ -12,7 +12,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-WIDTH, LEFT, ROW = 760, 330, 34
+WIDTH, LEFT, ROW = 820, 380, 34
 OURS, PEER = "#1a7f37", "#8c959f"
 MARK = "CPU per request"
 

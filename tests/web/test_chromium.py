@@ -372,6 +372,23 @@ def test_a_renter_can_go_the_whole_way_by_keyboard_alone(live: World, tmp_path: 
     assert live.registrar.told == [{"name": "Ada Lovelace", "country": "SG"}]
 
 
+def test_a_change_between_a_page_and_its_first_look_is_not_missed(
+    live: World, tmp_path: Path
+) -> None:
+    """The page was drawn, then the case moved on before the script first asked."""
+
+    async def story(page: chromium.Chromium) -> None:
+        await page.open(live.parts.public_url)
+        await page.ready()
+        await _sign_in(page)
+        account, now = Account(ALICE.address), int(time.time())
+        live.registrar.open_case(account, 1, {"name": "Ada"}, refusal_id=None, now=now)
+        _decide(live, "approved")
+        await page.until("document.querySelector('[data-module=rent]')")
+
+    chromium.drive(tmp_path / "profile", ALICE, story)
+
+
 # -- hand-off ----------------------------------------------------------------------------------
 
 

@@ -28,6 +28,7 @@ from tests.issuer.test_mrz import with_digits
 from tests.test_assembly_credentials import configured, running
 from tests.web import chromium
 from tests.web.browser import ALICE, MALLORY
+from tests.web.test_quality import AXE, violations
 
 pytestmark = [
     pytest.mark.slow,
@@ -122,6 +123,8 @@ def test_a_phone_proves_for_the_computer_that_waits(tmp_path: Path) -> None:
             await page.ready()
             await page.click("[data-way=credential]")
             await page.until("document.querySelector('.open-wallet')")
+            if AXE.is_file():
+                assert (await violations(page))["violations"] == []
             deep = await page.script("document.querySelector('.open-wallet').href")
             back = await chromium.aside(follow_link, deep, wallet, now=int(time.time()))
             await page.go(back)

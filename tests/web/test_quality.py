@@ -41,7 +41,7 @@ def live(tmp_path: Path) -> Iterator[World]:
         yield world
 
 
-async def _axe(page: chromium.Chromium) -> dict[str, Any]:
+async def violations(page: chromium.Chromium) -> dict[str, Any]:
     await page.script(AXE.read_text("utf-8") + "; undefined")
     told = await page.script(_RUN.replace("RULES", json.dumps(RULES)))
     result: dict[str, Any] = json.loads(told)
@@ -60,7 +60,7 @@ def test_axe_finds_nothing_in_any_state(live: World, tmp_path: Path, scheme: str
         await page.open(live.parts.public_url)
         for name, reach in STATES.items():
             await reach(page, live)
-            found = await _axe(page)
+            found = await violations(page)
             assert found["violations"] == [], (name, scheme)
             passed[name] = found["passes"]
 

@@ -77,13 +77,14 @@ export function start(root) {
 
   if (phone) return () => leave();
   // Whatever the phone, a provider or a reviewer does shows here by itself.
-  let seen = null;
+  // What this page was made of: a change between then and the first look counts too.
+  const seen = { now: root.dataset.state, at: Number(root.dataset.at) };
   const stopWatching = poll(async () => {
     const { state: now, case: held } = await api("GET", "/v1/status");
     const at = held?.updated_at ?? 0;
     // While a way is open only an outcome interrupts it: each picture sent touches the case too.
-    const changed = seen !== null && (seen.now !== now || (panel.hidden && seen.at !== at));
-    seen = { now, at };
+    const changed = seen.now !== now || (panel.hidden && seen.at !== at);
+    seen.at = at;
     if (changed) await swap({ url: home() });
     return changed;
   });
