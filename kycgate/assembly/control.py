@@ -22,6 +22,7 @@ from kycgate.issuer.prefill import Prefill
 from kycgate.issuer.providers.service import Verifications
 from kycgate.issuer.retention import Erasure, Retention
 from kycgate.screening.backend import Screening
+from kycgate.screening.ownership.live import LiveRegisters
 from kycgate.settlement.permits import Permits
 from kycgate.settlement.revocations import Publishers
 from kycgate.store import Store
@@ -81,6 +82,7 @@ def web_parts(
     imports: Imports | None,
     me: Me,
     register: Prefill | None,
+    registers: LiveRegisters | None,
 ) -> WebParts:
     chains = {config.issuer.chain_id, config.settlement.chain_id, 1}
     return WebParts(
@@ -113,6 +115,8 @@ def web_parts(
             lambda: provider_ways(verifications),
             lambda: (documents_way(live=config.identity.environment == "live"),),
         ),
+        register=register,
+        registers=registers,
         me=me,
         renewals=identity.renewals,
     )

@@ -434,6 +434,7 @@ def _assemble(config: Config, store: Store) -> Services:
                 imports=open_imports(config, identity.book),
                 me=Me(retention, Portability(store, vault=vault, book=identity.book)),
                 register=None if registers is None else Prefill(registers),
+                registers=registers,
             ),
             presentations,
             environment,
