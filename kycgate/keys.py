@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
 import stat
 from pathlib import Path
@@ -24,6 +25,9 @@ from kycgate.errors import Misconfigured
 
 _FILE_MOST = 64 * 1024
 _PASSWORD_LEAST = 12
+_VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]{0,63}")
+_KEYLIKE = re.compile(r"[A-Za-z0-9_+=\-]{20,}")
+"""A long word without a dot or a slash: digits of a key, a token; hardly a path."""
 
 
 class Signer(Protocol):
@@ -266,4 +270,14 @@ def _write_new(path: Path, content: str) -> None:
 
 
 def _wrong(spec: str, text: str) -> Misconfigured:
-    return Misconfigured((f"{spec}: {text}",))
+    return Misconfigured((f"{_shown(spec)}: {text}",))
+
+
+def _shown(spec: str) -> str:
+    """The spec, unless its name looks like a key that was given in the place of a name."""
+    scheme, _, name = spec.partition(":")
+    if scheme == "env":
+        return spec if _VARIABLE.fullmatch(name) else "env:(not the name of a variable)"
+    if _KEYLIKE.fullmatch(name) or name.startswith(("{", "-----")) or len(name.split()) >= 12:
+        return f"{scheme}:(looks like a key itself; the path of a file is wanted: ./NAME)"
+    return spec

@@ -87,6 +87,7 @@ def web_parts(
         verifications=verifying.verifications,
         imports=verifying.imports,
         register=verifying.register,
+        registers=verifying.registers,
         me=verifying.me,
         renewals=identity.renewals,
     )

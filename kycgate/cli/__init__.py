@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import re
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from kycgate.cli.output import Exit, complain
 from kycgate.errors import KycgateError, Malformed, Misconfigured, Unavailable
@@ -37,7 +39,24 @@ _GROUPS = {
 }
 
 
+_OPTION = re.compile(r"--?[a-z][a-z0-9\-]{0,31}")
+
+
 class _Parser(argparse.ArgumentParser):
+    """Parsers below it are made of it too. An option is written out: a shortened one might be taken
+    for another, and what stands after it shown where it must not be."""
+
+    def __init__(self, *args: Any, **given: Any) -> None:
+        super().__init__(*args, **(given | {"allow_abbrev": False}))
+
+    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
+        found, left = self.parse_known_args(args, namespace)
+        if left:
+            # Names of options only: a word that belongs to none may be a secret.
+            named = [word for each in left if _OPTION.fullmatch(word := each.partition("=")[0])]
+            self.error("unknown: " + (", ".join(named) or f"{len(left)} word(s) too many"))
+        return found
+
     def error(self, message: str) -> None:  # type: ignore[override]
         self.print_usage(sys.stderr)
         complain(message)
@@ -59,7 +78,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command. Returns the exit code; never shows a traceback for bad input."""
     words = list(sys.argv[1:] if argv is None else argv)
     only = next((word for word in words if not word.startswith("-")), None)
-    args = build_parser(only if only in _GROUPS else "").parse_args(words)
+    return execute(build_parser(only if only in _GROUPS else "").parse_args(words))
+
+
+def execute(args: argparse.Namespace) -> int:
+    """Run the command that was read. Returns the exit code, as `main`."""
     try:
         return int(args.run(args))
     except Malformed as error:

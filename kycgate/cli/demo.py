@@ -8,6 +8,8 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from kycgate.cli.output import Exit, add_json_flag, say
 
 if TYPE_CHECKING:
-    from kycgate.demo.story import Outcome
+    from kycgate.demo.stage import Outcome
     from kycgate.demo.world import World
 
 _PORTS = (8080, 8081)
@@ -30,7 +32,8 @@ def add(group: argparse.ArgumentParser) -> None:
 
 def run_demo(args: argparse.Namespace) -> int:
     """Exit 0 when every step came out as expected, else 1."""
-    from kycgate.demo.story import STORY, Stage
+    from kycgate.demo.stage import Stage
+    from kycgate.demo.story import STORY
     from kycgate.demo.world import running_world
 
     with tempfile.TemporaryDirectory(prefix="kycgate-demo-") as made:
@@ -39,7 +42,8 @@ def run_demo(args: argparse.Namespace) -> int:
         gate_port, control_port = (0, 0) if args.once else _free_or_any(_PORTS)
         started = time.monotonic()
         _tell(args, "Starting a chain with EAS and the escrow, a marketplace, and the gate …")
-        with running_world(directory, gate_port=gate_port, control_port=control_port) as world:
+        ports = {"gate_port": gate_port, "control_port": control_port}
+        with _Desk() as desk, running_world(directory, desk.run, **ports) as world:
             up = round(time.monotonic() - started, 3)
             _tell(args, f"  up in {up:.1f} s", *_lists(world), "")
             stage = Stage.set(world)
@@ -55,6 +59,39 @@ def run_demo(args: argparse.Namespace) -> int:
             if not args.once:
                 _stay(args, world)
     return Exit.YES if passed else Exit.NO
+
+
+class _Desk:
+    """The operator's terminal: the same commands, with the product loaded once for all of them.
+
+    Apart from the running gate: what is decided here reaches it through the database alone.
+    """
+
+    def __init__(self) -> None:
+        self._open = ExitStack()
+        self._services: Any = None
+
+    def __enter__(self) -> _Desk:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._open.close()
+
+    def run(self, words: Sequence[str]) -> int:
+        from kycgate.cli import build_parser, execute
+
+        args = build_parser(words[0]).parse_args(words)
+        if hasattr(args, "opener"):
+            args.opener = self._opened
+        return execute(args)
+
+    @contextmanager
+    def _opened(self, path: str) -> Iterator[Any]:
+        from kycgate.assembly import open_services
+
+        if self._services is None:
+            self._services = self._open.enter_context(open_services(path))
+        yield self._services
 
 
 def _tell(args: argparse.Namespace, *lines: str) -> None:
@@ -110,7 +147,10 @@ def _document(
 
 
 def _stay(args: argparse.Namespace, world: World) -> None:
+    from kycgate.demo.world import WALLETS
+
     config = world.directory / "kycgate.toml"
+    wallet = world.directory / WALLETS / "wallet.json"
     # As it was called: a fresh checkout has it in .venv/bin, not on the search path.
     program = sys.argv[0] if Path(sys.argv[0]).name == "kycgate" else "kycgate"
     _tell(
@@ -118,6 +158,9 @@ def _stay(args: argparse.Namespace, world: World) -> None:
         "",
         "It stays up. Click around, or use it from another terminal:",
         f"  renter's page        {world.control_url}/",
+        "                       the pictures of documents you upload stay in this demonstration;",
+        "                       to show a credential, take the link behind the page's button to:",
+        f"                       {program} trial present LINK --wallet {wallet}",
         f"  a refusal            iocloud against {world.gate_url}, then follow its link",
         f"  API description      {world.control_url}/v1/openapi.json",
         f"  health               {world.control_url}/healthz",

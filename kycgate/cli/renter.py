@@ -16,10 +16,11 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from kycgate.cli.output import Exit, add_json_flag, complain, say
 from kycgate.client.control import ControlPlane
-from kycgate.client.questions import ask_details
+from kycgate.client.questions import Regions, ask_details
 from kycgate.client.session import read_job
 from kycgate.client.sessions import SessionFile, state_file
 from kycgate.core.permit import SignedPermit
@@ -131,11 +132,50 @@ def _logout(args: argparse.Namespace) -> int:
 
 
 def _verify(args: argparse.Namespace) -> int:
-    told = _read_details(args.details) if args.details else ask_details(input)
     gate = _signed_in(args)
+    ways = gate.ways()
+    further = gate.gate + (f"/r/{quote(args.refusal, safe='')}" if args.refusal else "/")
+    if args.details:
+        told = _read_details(args.details)
+    else:
+        # First: whoever has a credential in a wallet may have nothing to type at all.
+        print(_ways_text(ways, further), file=sys.stderr, flush=True)
+        told = ask_details(input, _regions())
     case = gate.open_case(told["kind"], told["details"], refusal_id=args.refusal)
-    say(args, case, f"Case {case['id']}: {case['state_text']}")
+    lines = [f"Case {case['id']}: {case['state_text']}"]
+    if case["state"] == "in_progress":
+        lines.append("This operator requires a proof of identity; your case waits for yours.")
+    if case["state"] in ("in_progress", "checking", "more_needed"):
+        lines.append(_ways_text(ways, further))
+    say(args, case | {"ways": ways, "continue_at": further}, "\n".join(lines))
     return _EXITS.get(case["state"], Exit.UNDECIDED)
+
+
+def _ways_text(ways: list[dict[str, Any]], further: str) -> str:
+    """The ways to prove identity, and where they are gone: in a browser."""
+    if not ways:
+        return f"A reviewer looks at each case here. In a browser: {further}"
+    lines = [
+        f"  {each['title']} (about {each['minutes']} min, level {each['level']}"
+        + ("" if each["live"] else "; test only")
+        + ")"
+        for each in ways
+    ]
+    return "\n".join(("Ways to prove who you are:", *lines, f"Continue in a browser: {further}"))
+
+
+def _regions() -> Regions:
+    from kycgate.screening.controls import load_countries
+
+    countries = load_countries()
+
+    def of(country: str) -> frozenset[str]:
+        try:
+            return countries.regions(countries.numeric(country))
+        except Malformed:
+            return frozenset()  # no country: the gate says so, naming the field
+
+    return of
 
 
 def _status(args: argparse.Namespace) -> int:

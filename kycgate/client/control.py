@@ -108,6 +108,11 @@ class ControlPlane:
     def status(self) -> dict[str, Any]:
         return self._call("GET", "/v1/status")
 
+    def ways(self) -> list[dict[str, Any]]:
+        """The ways this operator offers to prove identity, the strongest first."""
+        found: list[dict[str, Any]] = self._call("GET", "/v1/ways")["ways"]
+        return found
+
     def open_case(
         self, kind: str, details: dict[str, Any], *, refusal_id: str | None = None
     ) -> dict[str, Any]:

@@ -5,11 +5,7 @@ What a step should give is written down before it runs; one that gives another t
 
 from __future__ import annotations
 
-import json
-import re
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
 import requests
@@ -18,7 +14,9 @@ from kycgate.chain import Reverted
 from kycgate.client.control import ControlPlane
 from kycgate.core.claims import Account, Address, checksum
 from kycgate.core.permit import SignedPermit
-from kycgate.demo.world import PROVIDER, Renter, Told, World
+from kycgate.demo.showing import SHOWING
+from kycgate.demo.stage import Stage, Step, link_in, must, refused, rented
+from kycgate.demo.world import PROVIDER, Renter
 from kycgate.screening.lists import load_demo_lists
 from kycgate.settlement.compiled import artifact
 from kycgate.settlement.deploy import mint
@@ -29,7 +27,6 @@ LISTED_COMPANY = "Huawei Technologies Co., Ltd."
 HOUR_S = 3600
 _BOUND_S = 5
 """A revocation is refused everywhere within this (DESIGN 8)."""
-_JOB = ("--name", "story", "--image", "nginx:latest", "--hours", "24", "--detach", "--json")
 
 PERSON: dict[str, Any] = {
     "kind": "person",
@@ -64,114 +61,15 @@ SUBSIDIARY = company(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One thing that happens. `says` is the line people read; `act` returns what came of it."""
-
-    name: str
-    says: str
-    expected: str
-    act: Callable[[Stage], str]
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What a step was expected to give, what it gave, and in how many seconds."""
-
-    name: str
-    says: str
-    expected: str
-    got: str
-    seconds: float
-    details: tuple[str, ...]
-
-    @property
-    def as_expected(self) -> bool:
-        return self.expected == self.got
-
-
-@dataclass(slots=True)
-class Stage:
-    """The world, and what earlier steps left for later ones."""
-
-    world: World
-    ada: Renter
-    key: str = ""
-    case: str = ""
-    link: str = ""
-    deployment: str = ""
-    permit: SignedPermit | None = None
-    notes: list[str] = field(default_factory=list)
-
-    @classmethod
-    def set(cls, world: World) -> Stage:
-        return cls(world=world, ada=world.renter("ada"))
-
-    def note(self, *lines: str) -> None:
-        """Lines shown below the step: what a person would have seen."""
-        self.notes.extend(line for line in lines if line)
-
-    def play(self, step: Step) -> Outcome:
-        """Run one step. A step that can't be carried out says so instead of ending the story."""
-        self.notes.clear()
-        started = time.monotonic()
-        try:
-            got = step.act(self)
-        except Exception as error:  # noqa: BLE001  (a door: the story goes on and tells it)
-            got = f"{type(error).__name__}: {error}"
-        seconds = round(time.monotonic() - started, 3)
-        return Outcome(step.name, step.says, step.expected, got, seconds, tuple(self.notes))
-
-    def rents(self, key: str, what: str = "H100:8") -> Told:
-        """The real client tries to rent."""
-        return self.world.iocloud(key, "deploy", *_JOB, "--gpu", what)
-
-    def becomes(self, name: str, told: dict[str, Any]) -> tuple[Renter, dict[str, Any]]:
-        """A new renter signs in and opens a case."""
-        renter = self.world.renter(name)
-        _must(renter("login"))
-        return renter, renter("verify", "--details", renter.details(told), "--json").document
-
-    def decides(self, verb: str, case: str, *words: str) -> Told:
-        """The reviewer decides a case on the command line."""
-        config = str(self.world.directory / "kycgate.toml")
-        return self.world.operator(
-            "cases", verb, case, "--config", config, "--reviewer", "rosa", *words
-        )
-
-    def as_operator_sees(self, account: str) -> dict[str, Any]:
-        """The gate's reasons for one account, in full."""
-        answer = requests.post(
-            self.world.control_url + "/v1/explain",
-            json={"account": account, "gpu_model": "H100 PCIe", "gpu_count": 8, "hours": 24},
-            headers={"Authorization": f"Bearer {self.world.operator_token}"},
-            timeout=10,
-        )
-        document: dict[str, Any] = answer.json()
-        assert answer.status_code == 200, document
-        return document
-
-
-def _must(told: Told) -> Told:
-    assert told.code == 0, told.last
-    return told
-
-
-def _refused(told: Told) -> str:
-    return "refused" if told.code == 1 and "Permission denied" in told.out + told.err else told.last
-
-
 # -- the steps -------------------------------------------------------------------------------------
 
 
 def _stranger(stage: Stage) -> str:
     told = stage.rents("some-key-from-elsewhere")
     stage.note(told.last)
-    link = re.search(r"https?://\S+/r/[0-9a-zA-Z_-]+", told.last)
-    assert link, told.last
-    stage.link = link[0]
+    stage.link = link_in(told)
     reached = stage.world.market.requests("POST", "/deploy")
-    return _refused(told) if not reached else "reached the marketplace"
+    return refused(told) if not reached else "reached the marketplace"
 
 
 def _link(stage: Stage) -> str:
@@ -180,7 +78,7 @@ def _link(stage: Stage) -> str:
 
 
 def _sign_in(stage: Stage) -> str:
-    told = _must(stage.ada("login"))
+    told = must(stage.ada("login"))
     stage.note(told.last)
     return "signed in"
 
@@ -188,11 +86,9 @@ def _sign_in(stage: Stage) -> str:
 def _unverified(stage: Stage) -> str:
     told = stage.rents(stage.key)
     stage.note(told.last)
-    link = re.search(r"https?://\S+/r/[0-9a-zA-Z_-]+", told.last)
-    assert link, told.last
-    page = requests.get(link[0], timeout=10).text
+    page = requests.get(link_in(told), timeout=10).text
     assert "8 × H100" in page, "the page does not say what was asked"
-    return _refused(told)
+    return refused(told)
 
 
 def _tell(stage: Stage) -> str:
@@ -207,13 +103,13 @@ def _approve(stage: Stage) -> str:
         "approve", stage.case, "--level", "2", "--reason", "passport seen in a video call"
     )
     stage.note(told.last)
-    _must(told)
+    must(told)
     status = stage.ada("status", "--json").document
     return str(status["state"])
 
 
 def _get_key(stage: Stage) -> str:
-    key = _must(stage.ada("key", "--json")).document
+    key = must(stage.ada("key", "--json")).document
     stage.key = key["secret"]
     stage.note(
         f"export IOCLOUD_BASE_URL={stage.world.gate_url}",
@@ -223,20 +119,20 @@ def _get_key(stage: Stage) -> str:
 
 
 def _rent(stage: Stage) -> str:
-    told = _must(stage.rents(stage.key))
-    sent = stage.world.market.requests("POST", "/deploy")
-    assert len(sent) == 1, f"{len(sent)} deploy requests reached the marketplace"
-    assert stage.key not in repr(sent[0].headers), "the gate key reached the marketplace"
-    [stage.deployment] = stage.world.market.deployments
+    world = stage.world
+    before, there = len(world.market.requests("POST", "/deploy")), set(world.market.deployments)
+    told = stage.rents(stage.key)
+    got = rented(told, world, before)
+    sent = world.market.requests("POST", "/deploy")[-1]
+    assert stage.key not in repr(sent.headers), "the gate key reached the marketplace"
+    [stage.deployment] = set(world.market.deployments) - there
     stage.note(f"deployment {stage.deployment}", told.last if len(told.last) < 120 else "")
-    body = json.loads(sent[0].body)
-    gpus = body["gpus_per_container"] * body["container_config"]["replica_count"]
-    return f"{gpus} GPUs rented"
+    return got
 
 
 def _fetch_permit(stage: Stage) -> str:
     [job] = stage.ada("status", "--json").document["jobs"]
-    told = _must(stage.ada("permit", "--job", job["job"], "--json"))
+    told = must(stage.ada("permit", "--job", job["job"], "--json"))
     stage.permit = SignedPermit.from_wire(told.out.encode())
     permit = stage.permit.permit
     stage.note(f"job 0x{permit.job.hex()[:16]}…, at most {permit.max_value} token units")
@@ -282,11 +178,11 @@ def _listed_company(stage: Stage) -> str:
     told = stage.decides("approve", case["id"], "--level", "2", "--reason", "looks fine to me")
     stage.note(f"reviewer tries to approve: {told.last}")
     assert told.code != 0, "approved in spite of the hit"
-    _must(stage.decides("refuse", case["id"], "--reason", "on the Entity List"))
-    key = _must(renter("key", "--json")).document["secret"]
+    must(stage.decides("refuse", case["id"], "--reason", "on the Entity List"))
+    key = must(renter("key", "--json")).document["secret"]
     told = stage.rents(key)
     stage.note(told.last)
-    return _refused(told)
+    return refused(told)
 
 
 class _PlantedWallet:
@@ -318,24 +214,24 @@ def _sanctioned_wallet(stage: Stage) -> str:
     assert told.code == 1, "approved in spite of the list"
     told = stage.rents(gate.make_key(label="story", days=1)["secret"])
     stage.note(told.last)
-    return _refused(told)
+    return refused(told)
 
 
 def _subsidiary(stage: Stage) -> str:
     renter, case = stage.becomes("subsidiary", SUBSIDIARY)
-    _must(stage.decides("approve", case["id"], "--level", "2", "--reason", "register extract seen"))
-    key = _must(renter("key", "--json")).document["secret"]
+    must(stage.decides("approve", case["id"], "--level", "2", "--reason", "register extract seen"))
+    key = must(renter("key", "--json")).document["secret"]
     told = stage.rents(key)
     stage.note("the renter sees: " + told.last)
     seen = stage.as_operator_sees(Account(renter.signer.address).key)
     for reason in seen["reasons"]:
         stage.note(f"the operator sees: {reason['code']}: {reason['text']}")
-    return _refused(told)
+    return refused(told)
 
 
 def _small_gpu(stage: Stage) -> str:
     """The same renter may have what nobody controls."""
-    key = _must(_renter(stage, "subsidiary")("key", "--json")).document["secret"]
+    key = must(_renter(stage, "subsidiary")("key", "--json")).document["secret"]
     told = stage.rents(key, "RTX 3090:1")
     stage.note(told.last if told.code else "")
     return "rented" if told.code == 0 else told.last
@@ -353,10 +249,10 @@ def _revoke(stage: Stage) -> str:
     assert signed is not None
     account = Account(stage.ada.signer.address).key
     revoked = time.monotonic()
-    _must(stage.decides("revoke", account, "--reason", "the passport was reported stolen"))
+    must(stage.decides("revoke", account, "--reason", "the passport was reported stolen"))
     told = stage.rents(stage.key)
     stage.note(f"{time.monotonic() - revoked:.1f} s after the command: {told.last}")
-    if _refused(told) != "refused":
+    if refused(told) != "refused":
         return told.last
     end = time.monotonic() + _BOUND_S
     assert world.services.revocations is not None
@@ -398,7 +294,8 @@ def _audit(stage: Stage) -> str:
 STORY = (
     Step("stranger", "A stranger rents 8 H100 with iocloud", "refused", _stranger),
     Step("link", "The refusal's link opens without login", "opens", _link),
-    Step("sign-in", "Ada signs in with her wallet", "signed in", _sign_in),
+    *SHOWING,
+    Step("sign-in", "Ada has no such credential; she signs in", "signed in", _sign_in),
     Step("key", "Ada makes a gate key for her usual client", "key issued", _get_key),
     Step("unverified", "Ada rents before anybody knows her", "refused", _unverified),
     Step("case", "Ada says who she is", "checking", _tell),

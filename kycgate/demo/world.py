@@ -6,6 +6,7 @@ Everything in it is the real part, started here and stopped on leaving. Holds no
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 import secrets
@@ -13,8 +14,9 @@ import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +26,9 @@ from kycgate.config import Config, load_config
 from kycgate.core.claims import Address, checksum
 from kycgate.demo.anvil import Anvil
 from kycgate.demo.marketplace import Marketplace
+from kycgate.demo.trial_files import make, wallet_to_wire
+from kycgate.demo.trial_issuer import Holder
+from kycgate.demo.trial_wallet import Wallet
 from kycgate.errors import Misconfigured
 from kycgate.gateway.server import start_in_thread
 from kycgate.keys import LocalSigner, generate_key, generate_secret, load_signer
@@ -34,6 +39,15 @@ PROVIDER = Address(bytes.fromhex("00000000000000000000000000000000000ca5e0"))
 """Who the demonstration's escrow pays. Nobody holds its key."""
 HOLD_S = 3600
 _COMMAND_S = 120
+WALLETS = "wallets"
+"""The folder of the throw-away credential issuer and of the wallets it filled."""
+MINA = Holder(given_name="Mina", family_name="Example", birth_date="1990-04-01")
+VISITOR = Holder(given_name="Vera", family_name="Visitor", birth_date="1992-06-15")
+"""For whoever clicks through the pages afterwards."""
+
+
+Command = Callable[[Sequence[str]], int]
+"""`kycgate` with these words; returns the exit code."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +83,7 @@ class World:
     gate_url: str
     control_url: str
     operator_token: str
+    command: Command
 
     @property
     def escrow(self) -> Escrow:
@@ -84,8 +99,17 @@ class World:
         return Renter(self, name, path, signer)
 
     def operator(self, *words: str) -> Told:
-        """Run `kycgate …` as the operator."""
-        return self._run([*_kycgate(), *words], {})
+        """Run `kycgate …` as the operator: the command itself, in this process.
+
+        In a process of its own each would spend seconds on loading product and lists again.
+        """
+        out, err = io.StringIO(), io.StringIO()
+        with redirect_stdout(out), redirect_stderr(err):
+            try:
+                code = self.command(words)
+            except SystemExit as ended:  # how argparse and a usage error end
+                code = ended.code if isinstance(ended.code, int) else 1
+        return Told(code, out.getvalue(), err.getvalue())
 
     def iocloud(self, key: str, *words: str) -> Told:
         """Run the real, unmodified marketplace client against the gate."""
@@ -150,7 +174,9 @@ def find_iocloud() -> Path:
 
 
 @contextmanager
-def running_world(directory: Path, *, gate_port: int = 0, control_port: int = 0) -> Iterator[World]:
+def running_world(
+    directory: Path, command: Command, *, gate_port: int = 0, control_port: int = 0
+) -> Iterator[World]:
     """Start everything in an empty folder; stop it on leaving. Port 0: a free one."""
     find_iocloud()
     with ExitStack() as stack:
@@ -163,8 +189,11 @@ def running_world(directory: Path, *, gate_port: int = 0, control_port: int = 0)
         (directory / "keys" / "upstream.key").chmod(0o600)
         token = "kgo_" + secrets.token_urlsafe(24)
         ports = (gate_port or _free_port(), control_port or _free_port())
+        _fill_wallets(directory / WALLETS)
         config = _configure(directory, anvil, deployment, market, token, ports)
         services = stack.enter_context(assembly.open_services(config))
+        # A gate builds this once in its life; no step is to wait for it.
+        services.screener.wallet(PROVIDER)
         stack.enter_context(assembly.background(services))
         stack.enter_context(
             start_in_thread(
@@ -184,6 +213,7 @@ def running_world(directory: Path, *, gate_port: int = 0, control_port: int = 0)
             gate_url=config.gate.gateway_url,
             control_url=config.gate.public_url,
             operator_token=token,
+            command=command,
         )
 
 
@@ -221,6 +251,15 @@ def _deploy(anvil: Anvil, keys: _Keys) -> Deployment:
     )
 
 
+def _fill_wallets(folder: Path) -> None:
+    """One issuer, pinned by this gate alone, and a wallet for each who shows one."""
+    began = int(time.time()) - 60
+    issuer = make(folder, host="127.0.0.1", holder=VISITOR, at=began)
+    mina = folder / "mina.json"
+    mina.touch(mode=0o600)
+    mina.write_bytes(wallet_to_wire(Wallet.new(issuer, MINA, at=began)))
+
+
 def _configure(
     directory: Path,
     anvil: Anvil,
@@ -255,6 +294,16 @@ assertion = "file:keys/assertion.key"
 chain_id = {deployment.chain_id}
 eas = "{checksum(deployment.eas)}"
 eas_version = "{deployment.eas_version}"
+
+[identity]
+# Credentials of the throw-away issuer count in a test gate, and nowhere else.
+environment = "test"
+
+[credentials]
+pid_roots = ["{WALLETS}/root.pem"]
+mdl_roots = ["{WALLETS}/root.pem"]
+certificate = "{WALLETS}/client.pem"
+certificate_key = "file:{WALLETS}/client.key"
 
 [settlement]
 mode = "escrow"

@@ -213,13 +213,10 @@ class Retention:
 
     def due(self, now: int) -> Iterator[Forgotten]:
         """Subjects whose time is over; nothing is changed."""
-        after = ""
-        while batch := self._store.subjects_after(after, limit=_BATCH):
-            for subject in batch:
-                due_at = self._due_at(subject, now) if subject.wrapped_key else None
-                if due_at is not None and due_at <= now:
-                    yield Forgotten(subject.id, due_at)
-            after = batch[-1].id
+        for subject in self._subjects():
+            due_at = self._due_at(subject, now) if subject.wrapped_key else None
+            if due_at is not None and due_at <= now:
+                yield Forgotten(subject.id, due_at)
 
     def tick(self, now: int) -> None:
         """`run`, once an hour."""
@@ -235,7 +232,27 @@ class Retention:
             self._disarm(each.subject_id, now)
             self._forget(each.subject_id, now)
             done.append(each)
+        self._forget_facts(now)
         return done
+
+    def _forget_facts(self, now: int) -> None:
+        """What decisions stood on goes when no duty, hold or relation can call for it any more.
+
+        Facts name nobody, so it is not known whose they are. They stay for the longest duty, and
+        as long as anybody's records are kept who was there when they were noted.
+        """
+        longest = max(each.years for each in (self.rules.default, *self.rules.by_country.values()))
+        before = _years_after(now, -longest)
+        for subject in self._subjects():
+            if subject.wrapped_key and subject.created_at < before:
+                before = subject.created_at
+        self._store.drop_facts(before=before)
+
+    def _subjects(self) -> Iterator[Subject]:
+        after = ""
+        while batch := self._store.subjects_after(after, limit=_BATCH):
+            yield from batch
+            after = batch[-1].id
 
     def _due_at(self, subject: Subject, now: int) -> int | None:
         """When the subject is to be forgotten; None while something forbids it or lives."""

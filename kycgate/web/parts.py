@@ -234,6 +234,21 @@ class ListAges(Protocol):
     def stale(self, *, now: int) -> Sequence[ListVersion]: ...
 
 
+class RegisterTrouble(Protocol):
+    """`version`: of the older register in use; None: there is none yet."""
+
+    @property
+    def kind(self) -> str: ...
+    @property
+    def version(self) -> str | None: ...
+
+
+class RegisterTroubles(Protocol):
+    """Which registers of owners could not be read from their files."""
+
+    def troubles(self) -> Sequence[RegisterTrouble]: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Lifetimes:
     """All in seconds, `key_days` in days."""
@@ -300,6 +315,8 @@ class WebParts:
     """None: nobody else's records are taken"""
     register: Prefill | None = None
     """None: no register of organisations is configured"""
+    registers: RegisterTroubles | None = None
+    """None: no register of owners is configured"""
     me: Me | None = None
     """None: nothing personal is kept here"""
 

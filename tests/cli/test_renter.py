@@ -243,15 +243,38 @@ def test_questions_make_a_person() -> None:
 
 def test_questions_walk_up_the_chain_of_owners() -> None:
     told = ask_details(
-        _answers("o", "Sub Ltd", "1", "", "SG", "SG", "y", "Top Co", "CN", "", "n", "Mei")
+        _answers("o", "Sub Ltd", "1", "", "SG", "SG", "y", "Top Co", "CN", "", "n", "u", "Mei")
     )
     assert told["details"]["parent"] == {"name": "Top Co", "country": "CN", "parent": None}
     assert told["details"]["representative"] == {"name": "Mei"}
 
 
 def test_unknown_parents_stay_unknown() -> None:
-    told = ask_details(_answers("o", "Sub Ltd", "1", "", "SG", "SG", "u", "Mei"))
+    told = ask_details(_answers("o", "Sub Ltd", "1", "", "SG", "SG", "u", "u", "Mei"))
     assert "parent" not in told["details"], "a missing key is unknown, null would say there is none"
+    assert "owners" not in told["details"], "an empty list would say there are none"
+
+
+def test_questions_ask_who_holds_a_quarter_and_who_holds_that() -> None:
+    top = ("o", "Top Co", "UA", "ua-43", "25-50", "n")
+    told = ask_details(
+        _answers(
+            "o", "Sub Ltd", "1", "", "SG", "SG", "n", "y", "p", "Eva Li", "SG", "40", "y",
+            *top, "n", "Mei",
+        ),
+        lambda country: {"UA-43", "UA-09"} if country == "UA" else (),
+    )  # fmt: skip
+    assert told["details"]["owners"] == [
+        {"kind": "person", "name": "Eva Li", "country": "SG", "share": "40"},
+        {
+            "kind": "organisation",
+            "name": "Top Co",
+            "country": "UA",
+            "region": "UA-43",
+            "share": {"min": "25", "max": "50"},
+            "owners": [],
+        },
+    ]
 
 
 def test_a_code_is_drawn_and_what_it_linked_is_listed_and_ended(terminal: Terminal) -> None:

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from kycgate.demo.story import STORY, Outcome, Stage, Step
+from kycgate.demo.stage import Outcome, Stage, Step
+from kycgate.demo.story import STORY
 from kycgate.errors import Unavailable
 from tests import tools
 

@@ -17,7 +17,8 @@ from kycgate.issuer.portability import Portability
 from kycgate.issuer.retention import Duty, Retention, RetentionRules
 from kycgate.keys import LocalSigner
 from kycgate.store.base import Store
-from kycgate.store.records.jobs import Job
+from kycgate.store.records.attesting import Standing
+from kycgate.store.records.jobs import DecisionFacts, Job
 from kycgate.store.records.signin import Key, UserLink
 from kycgate.store.records.visits import Presentation, Verification
 from tests.issuer.conftest import (
@@ -386,6 +387,64 @@ def test_a_long_rental_counts_to_its_end(archive: Archive) -> None:
     rental = replace(RENTAL, job=(1).to_bytes(32, "big"), end=NOW + 400 * DAY)
     archive.office.store.put_rentals([rental])
     assert archive.calendar.erase(ADA, now=NOW).until == years(NOW + 400 * DAY, 10)
+
+
+# -- facts of decisions, standings of owners -----------------------------------------------------
+
+
+def facts(archive: Archive, at: int) -> str:
+    name = f"decision-{at}"
+    archive.office.store.add_facts(DecisionFacts(name, at, b"{}"))
+    return name
+
+
+def test_facts_of_decisions_go_after_the_longest_duty_and_not_before(archive: Archive) -> None:
+    old, young = facts(archive, NOW), facts(archive, NOW + 1)
+    archive.calendar.run(now=years(NOW, 10))
+    assert archive.office.store.facts(old) is not None
+    archive.calendar.run(now=years(NOW, 10) + 1)
+    assert archive.office.store.facts(old) is None
+    assert archive.office.store.facts(young) is not None
+
+
+def test_facts_stay_while_records_of_anybody_of_that_time_are_kept(archive: Archive) -> None:
+    before, since = facts(archive, NOW - DAY), facts(archive, NOW + DAY)
+    case = approved(archive)
+    archive.calendar.hold(case, until=years(NOW, 20), reason="a court", by="mara", now=NOW)
+    archive.office.lists.edition = Edition(as_of=years(NOW, 20))
+    archive.calendar.run(now=years(NOW, 15))
+    assert archive.office.store.facts(before) is None
+    assert archive.office.store.facts(since) is not None
+    archive.calendar.run(now=years(NOW, 20) + DAY)
+    assert archive.office.store.facts(since) is None
+
+
+def test_an_erasure_drops_what_rules_knew_of_the_owners(archive: Archive) -> None:
+    store = archive.office.store
+    case = archive.office.identity.draft(
+        ADA, 1, {"name": "Ada", "country": "FR"}, refusal_id=None, now=NOW
+    )
+    other = archive.office.identity.draft(
+        BOB, 1, {"name": "Bob", "country": "FR"}, refusal_id=None, now=NOW
+    )
+    for each in (case, other):
+        store.put_standing(Standing(each.id, NOW, b'{"share":"26"}'))
+    assert archive.calendar.erase(ADA, now=NOW + 1).until is None
+    assert store.standing(case.id) is None
+    assert store.standing(other.id) is not None
+
+
+def test_a_restricted_renters_owners_stay_known_until_the_law_lets_them_go(
+    archive: Archive,
+) -> None:
+    case, store = approved(archive), archive.office.store
+    store.put_standing(Standing(case, NOW, b'{"share":"26"}'))
+    archive.rent(ADA, NOW)
+    until = archive.calendar.erase(ADA, now=NOW).until
+    assert until is not None
+    assert store.standing(case) is not None
+    archive.calendar.run(now=until)
+    assert store.standing(case) is None
 
 
 # -- a copy ------------------------------------------------------------------------------------

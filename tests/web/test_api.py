@@ -13,6 +13,7 @@ from kycgate.core.permit import SignedPermit
 from kycgate.core.policy import ListVersion
 from kycgate.errors import Unavailable
 from kycgate.issuer.renewals import Renewals
+from kycgate.screening.ownership.live import Trouble
 from kycgate.store.records.jobs import Job, Refusal
 from tests.web.browser import ALICE, MALLORY, Browser, key_of, signed_in
 from tests.web.world import OPERATOR_TOKEN, T0, World, build
@@ -222,6 +223,7 @@ def test_health_says_little_to_strangers_and_more_to_operators(world: World) -> 
         "store": "ok",
         "revocations_late_s": 0,
         "stale_lists": 1,
+        "broken_registers": 0,
         "renewals_waiting": 0,
         "log": None,
     }
@@ -243,6 +245,23 @@ def test_health_is_degraded_while_revocations_wait_too_long(world: World) -> Non
     assert "chains" not in plain
     full = Browser(late, token=OPERATOR_TOKEN).get("/healthz").get_json()
     assert full["chains"][0]["oldest_waiting_s"] == 191
+
+
+def test_health_is_degraded_while_a_register_is_not_of_its_files(world: World) -> None:
+    class Registers:
+        def troubles(self) -> tuple[Trouble, ...]:
+            return (Trouble("gleif", "0xab"), Trouble("bods", None))
+
+    broken = replace(world, parts=replace(world.parts, registers=Registers()))
+    plain = Browser(broken, origin=None).get("/healthz").get_json()
+    assert (plain["status"], plain["broken_registers"]) == ("degraded", 2)
+    assert "registers" not in plain
+    assert "gleif" not in str(plain)
+    full = Browser(broken, token=OPERATOR_TOKEN).get("/healthz").get_json()
+    assert full["registers"] == [
+        {"kind": "gleif", "version": "0xab"},
+        {"kind": "bods", "version": None},
+    ]
 
 
 def test_health_is_degraded_half_a_life_before_anybody_is_cut_off(world: World) -> None:

@@ -60,6 +60,15 @@ class Registers:
         return {each.source.kind: each.version for each in self.opened}
 
 
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """A register that is not of its files. `version`: of the older one in use; None: there is none
+    yet, and decisions that need it wait."""
+
+    kind: str
+    version: str | None
+
+
 class LiveRegisters:
     """Registers over sources that change. Threads may share one; one refreshes it."""
 
@@ -69,6 +78,8 @@ class LiveRegisters:
         self._current: dict[str, Opened] = {}
         self._seen: dict[str, Print] = {}
         self._failed: dict[str, tuple[Print, int]] = {}
+        self._unread: frozenset[str] = frozenset()
+        """kinds at whose files the last look failed"""
         self._turn, self._swap = threading.Lock(), threading.Lock()
 
     def current(self) -> Registers:
@@ -83,6 +94,15 @@ class LiveRegisters:
             raise Unavailable(f"the {missing[0]} register is still being read")
         return Registers(tuple(held[each.kind] for each in self._sources))
 
+    def troubles(self) -> tuple[Trouble, ...]:
+        """Which registers could not be read from their files, or never were. Reads nothing."""
+        held = self._current
+        return tuple(
+            Trouble(kind, held[kind].version if kind in held else None)
+            for kind in (each.kind for each in self._sources)
+            if kind not in held or kind in self._failed or kind in self._unread
+        )
+
     def close(self) -> None:
         """Stop reading a register anew, if that is going on."""
         self._builder.close()
@@ -95,7 +115,9 @@ class LiveRegisters:
             for source in self._sources:
                 try:
                     self._follow(source, now)
+                    self._unread -= {source.kind}
                 except KycgateError as error:
+                    self._unread |= {source.kind}
                     self._complain(source, error, now)
         finally:
             self._turn.release()
@@ -104,6 +126,7 @@ class LiveRegisters:
         print_ = source.print()
         held = self._current.get(source.kind)
         if held is not None and held.print == print_:
+            self._failed.pop(source.kind, None)  # the files that failed are gone again
             return
         found = opened(source)
         if found is None:

@@ -69,8 +69,8 @@ def attestation(parts: WebParts, call: Call) -> Answer:
 
 
 def health(parts: WebParts, call: Call) -> Answer:
-    """GET /healthz. Strangers learn whether we work; names and versions of lists are the
-    operator's.
+    """GET /healthz. Strangers learn whether we work; names and versions of lists and
+    registers are the operator's.
     """
     read_query(call, ())
     try:
@@ -82,11 +82,13 @@ def health(parts: WebParts, call: Call) -> Answer:
         return Answer(503, {"status": "down", "store": "unavailable"})
     waiting = None if parts.renewals is None else parts.renewals.waiting(now=call.now)
     count = 0 if waiting is None else waiting.count
+    broken = () if parts.registers is None else parts.registers.troubles()
     document: dict[str, Any] = {
-        "status": "degraded" if stale or late or count else "ok",
+        "status": "degraded" if stale or late or count or broken else "ok",
         "store": "ok",
         "revocations_late_s": late,
         "stale_lists": len(stale),
+        "broken_registers": len(broken),
         "renewals_waiting": count,
         "log": {"seq": head.seq, "hash": "0x" + head.hash.hex()} if head else None,
     }
@@ -94,6 +96,7 @@ def health(parts: WebParts, call: Call) -> Answer:
         document["lists"] = [
             {"name": entry.name, "version": entry.version, "as_of": entry.as_of} for entry in stale
         ]
+        document["registers"] = [{"kind": entry.kind, "version": entry.version} for entry in broken]
         if waiting is not None and waiting.first_ends_at is not None:
             document["renewals_end_at"] = waiting.first_ends_at
         if parts.publishing is not None:

@@ -12,7 +12,7 @@ import pytest
 from kycgate.errors import KycgateError, Malformed, Unavailable
 from kycgate.screening.ownership.graph import OwnershipGraph, document
 from kycgate.screening.ownership.kept import head_of, recall
-from kycgate.screening.ownership.live import BuilderApart, LiveRegisters, status
+from kycgate.screening.ownership.live import BuilderApart, LiveRegisters, Trouble, status
 from kycgate.screening.ownership.parties import plain_number
 from kycgate.screening.ownership.sources import Source, build, last_good, opened, read
 from tests.screening.ownership.test_bods import shenzhen, wire
@@ -158,8 +158,10 @@ def test_a_gate_reads_in_the_background_and_follows_changes(gleif: Source, bods:
     live = LiveRegisters([bods, gleif], builder=builder)
     with pytest.raises(Unavailable, match="still being read"):
         live.current()
+    assert live.troubles() == (Trouble("bods", None), Trouble("gleif", None))
     live.refresh(NOW)
     live.refresh(NOW + 1)
+    assert live.troubles() == ()
     assert set(live.current().versions) == {"bods", "gleif"}
     assert builder.times == 2
     live.refresh(NOW + 2)
@@ -189,6 +191,7 @@ def test_a_broken_new_file_leaves_the_last_good_register_and_says_so(
     for later in range(4):
         live.refresh(NOW + later)
     assert live.current().versions == before
+    assert live.troubles() == (Trouble("gleif", before["gleif"]),)
     assert builder.times == 2, "what can't be read is not tried again and again"
     assert "stays in use" in caplog.text
     found = status(gleif)
@@ -201,6 +204,7 @@ def test_a_broken_new_file_leaves_the_last_good_register_and_says_so(
     for later in range(20, 24):
         live.refresh(NOW + later)
     assert (status(gleif)["state"], status(gleif)["failure"]) == ("current", None)
+    assert live.troubles() == ()
 
 
 def test_sources_that_are_gone_leave_the_register_in_use(gleif: Source) -> None:
@@ -209,7 +213,7 @@ def test_sources_that_are_gone_leave_the_register_in_use(gleif: Source) -> None:
     live.refresh(NOW)
     shutil.rmtree(gleif.files[0])
     live.refresh(NOW + 1)
-    assert live.current().versions
+    assert live.troubles() == (Trouble("gleif", live.current().versions["gleif"]),)
     assert status(gleif)["state"] == "older than the files"
 
 

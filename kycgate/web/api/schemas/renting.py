@@ -150,6 +150,15 @@ SCHEMAS: dict[str, Schema] = {
             "status": {"enum": ["ok", "degraded", "down"]},
             "store": {"enum": ["ok", "unavailable"]},
             "stale_lists": {"type": "integer"},
+            "broken_registers": {
+                "type": "integer",
+                "description": "registers of owners that are not of their files",
+            },
+            "registers": {
+                "type": "array",
+                "description": "operators only: which, and the version still in use",
+                "items": {"type": "object"},
+            },
             "revocations_late_s": {"type": "integer"},
             "renewals_waiting": {
                 "type": "integer",
