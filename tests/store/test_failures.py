@@ -123,6 +123,8 @@ CALLS: dict[str, Callable[[Store], object]] = {
     "add_presentation": lambda s: s.add_presentation(ASKED),
     "presentation": lambda s: s.presentation("p"),
     "move_presentation": lambda s: s.move_presentation(ASKED, from_state="waiting"),
+    "presentations_of": lambda s: s.presentations_of(ALICE),
+    "presentations_waiting": lambda s: s.presentations_waiting(ALICE, now=NOW),
     "presentations_proving": lambda s: s.presentations_proving(before=NOW),
     "presentations_to_check": lambda s: s.presentations_to_check(before=NOW),
     "forget_presentations": lambda s: s.forget_presentations(ALICE),
