@@ -309,3 +309,12 @@ def test_a_named_scheduler_is_answered_on_its_own_listener(config: Path) -> None
     assert answer.status_code == 200
     assert answer.json()["spec"] == spec
     assert "not linked" in answer.json()["error"]
+
+
+def test_pages_name_whom_renters_turn_to(config: Path) -> None:
+    with open_services(config) as services:
+        assert services.web.words.contact == "http://127.0.0.1:8081"
+    text = config.read_text().replace("[gate]\n", '[gate]\ncontact = "appeals@market.example"\n')
+    config.write_text(text)
+    with open_services(config) as services:
+        assert services.web.words.contact == "appeals@market.example"

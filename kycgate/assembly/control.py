@@ -76,7 +76,7 @@ def web_parts(
         operator_tokens=frozenset(bytes.fromhex(digest) for _, digest in config.gate.operators),
         words=Words(
             operator=config.marketplace.name,
-            contact=config.gate.public_url,
+            contact=config.gate.contact or config.gate.public_url,
             marketplace=config.marketplace.name,
             retention_years=config.vault.retention_years,
             adapter=config.marketplace.adapter,

@@ -44,6 +44,8 @@ class Gate:
     """bytes of a renting request's body"""
     operators: tuple[tuple[str, str], ...] = setting(read.many(read.operator), ())
     """(name, SHA-256 hex of bearer token) of those who may see operator views"""
+    contact: str | None = setting(read.text, None)
+    """where renters ask and appeal, as the pages print it; without one, `public_url`"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
