@@ -258,6 +258,7 @@ _OPEN = {
 _PROOF = {
     ("GET", "/v1/session"),
     ("DELETE", "/v1/session"),
+    ("GET", "/v1/ways"),
     ("POST", "/v1/presentations"),
     ("GET", "/v1/presentations/<id>"),
     ("POST", "/v1/presentations/<id>/response"),
