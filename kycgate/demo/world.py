@@ -41,9 +41,20 @@ HOLD_S = 3600
 _COMMAND_S = 120
 WALLETS = "wallets"
 """The folder of the throw-away credential issuer and of the wallets it filled."""
-MINA = Holder(given_name="Mina", family_name="Example", birth_date="1990-04-01")
-VISITOR = Holder(given_name="Vera", family_name="Visitor", birth_date="1992-06-15")
-"""For whoever clicks through the pages afterwards."""
+MINA = Holder(
+    given_name="Mina",
+    family_name="Example",
+    birth_date="1990-04-01",
+    document_number="TEST-0010",
+)
+VISITOR = Holder(
+    given_name="Vera",
+    family_name="Visitor",
+    birth_date="1992-06-15",
+    document_number="TEST-0011",
+)
+"""For whoever clicks through the pages afterwards. One document under two subjects goes to a
+reviewer, so each has a number of their own."""
 
 
 Command = Callable[[Sequence[str]], int]
