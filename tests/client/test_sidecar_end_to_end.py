@@ -185,7 +185,7 @@ def test_the_command_listens_says_where_and_ends_when_told(tmp_path: Path) -> No
         (("--upstream", "http://market.example"), "https"),
         (("--body-limit", "1"), "--body-limit"),
         (("--proof", "key"), "KYCGATE_API_KEY"),
-        (("--key", "ab" * 32), "unrecognized"),
+        (("--key", "ab" * 32), "unknown: --key"),
         (("--api-key", "kg_x"), "--api-key"),
         (("--proof", "key", "--as", "host"), "--as"),
     ],

@@ -14,7 +14,7 @@ from typing import Any, cast
 import pytest
 import responses
 
-from kycgate.assembly.control import Me
+from kycgate.assembly.verifying import Me
 from kycgate.core.claims import Account
 from kycgate.issuer.identity import Identity
 from kycgate.issuer.issuing import Issuer, IssuingRules
