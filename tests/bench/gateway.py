@@ -20,6 +20,7 @@ from typing import Any
 
 from tests.bench import running, soak, yardstick
 from tests.bench.running import Load, Target
+from tests.gateway.fronts import SOCKET
 
 ROUNDS = 5
 BUSY = (32, 2.0)
@@ -109,12 +110,13 @@ def _floor(folder: Path, market: int) -> Iterator[Target]:
 @contextlib.contextmanager
 def fronted(folder: Path, market: int) -> Iterator[dict[str, Target]]:
     """The gate, alone and behind nginx as the examples say, without and with their cache."""
-    proxy, asked, front, cached = running.free_ports(4)
+    proxy, front, cached = running.free_ports(3)
+    asked = folder / "decisions.sock"
     gate = [sys.executable, "-m", "tests.bench.gate", str(market), str(proxy), str(asked)]
     with contextlib.ExitStack() as stack:
         deciding = stack.enter_context(running.process(running.on_core(0, gate)))
-        running.wait_for(asked)
-        ports = {8080: proxy, 8082: asked, 9000: market}
+        running.wait_for(proxy)
+        ports = {8080: proxy, 9000: market}
         targets = {"proxy": Target(proxy, (deciding,), fields=KNOWN)}
         for name, example, port in (
             ("asked", "kycgate.conf", front),
@@ -122,17 +124,21 @@ def fronted(folder: Path, market: int) -> Iterator[dict[str, Target]]:
         ):
             if not (EXAMPLES / example).exists():
                 continue
-            process = stack.enter_context(_front(folder / name, example, {**ports, 8000: port}))
+            process = stack.enter_context(
+                _front(folder / name, example, {**ports, 8000: port}, asked)
+            )
             running.wait_for(port)
             targets[name] = Target(port, (deciding, process), fields=KNOWN)
         yield targets
 
 
 @contextlib.contextmanager
-def _front(folder: Path, example: str, ports: dict[int, int]) -> Iterator[subprocess.Popen[Any]]:
+def _front(
+    folder: Path, example: str, ports: dict[int, int], asked: Path
+) -> Iterator[subprocess.Popen[Any]]:
     assert running.NGINX is not None
     folder.mkdir()
-    text = (EXAMPLES / example).read_text()
+    text = (EXAMPLES / example).read_text().replace(SOCKET, f"unix:{asked}")
     for documented, ours in ports.items():
         text = text.replace(f":{documented}", f":{ours}")
     config = folder / "nginx.conf"
