@@ -35,7 +35,7 @@ GENERATOR_MOST = 3000
 """Requests a second the steady load generator keeps up with on a busy core; beyond, it would
 measure itself."""
 MEMORY_REQUESTS = 300_000
-"""The first 100,000 fill what is remembered; the rest is measured."""
+"""The first `soak.WARM` of them fill what is remembered; over the rest it must stay flat."""
 RENTER = "bench"
 GATE_KEY = f"kg_{hashlib.sha256(RENTER.encode()).hexdigest()}"
 """What `World.renter` gives a renter of this name."""
