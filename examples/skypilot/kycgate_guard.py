@@ -52,6 +52,10 @@ class KycgatePlugin(plugins.BasePlugin):
 
     load_contexts = frozenset({plugins.PluginContext.UVICORN})
 
+    @property
+    def name(self) -> str:
+        return "kycgate guard"
+
     def install(self, extension_context: plugins.ExtensionContext) -> None:
         """Waits for the second pass: the innermost layer knows who signed in."""
 

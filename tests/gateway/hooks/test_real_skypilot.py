@@ -76,7 +76,7 @@ class Server:
             headers={"Content-Type": "application/json", "X-SkyPilot-API-Version": "62", **headers},
         )
         try:
-            with urllib.request.urlopen(request, timeout=60) as answer:
+            with urllib.request.urlopen(request, timeout=240) as answer:
                 number = answer.headers.get("X-Skypilot-Request-ID") or ""
                 return answer.status, answer.read().decode(), number
         except urllib.error.HTTPError as error:
@@ -126,7 +126,7 @@ class Server:
             capture_output=True,
             text=True,
             stdin=subprocess.DEVNULL,
-            timeout=120,
+            timeout=240,
         )
 
 
@@ -173,7 +173,7 @@ def _write_home(folder: Path, hook_port: int) -> None:
     """What an operator sets up, and a cloud that is a list of prices."""
     files = {
         ".sky/config.yaml": f"admin_policy: http://127.0.0.1:{hook_port}/policy\n"
-        "allowed_clouds: [hyperbolic]\n",
+        "allowed_clouds: [hyperbolic]\nrbac: {default_role: user}\n",
         ".sky/catalogs/v8/hyperbolic/vms.csv": MACHINES,
         ".sky/catalogs/v8/common/accelerators.csv": 'AcceleratorName,Clouds\nH100,"[Hyperbolic]"\n',
         ".hyperbolic/api_key": "none",
@@ -387,6 +387,18 @@ def test_what_the_guard_cannot_read_is_not_read_by_the_server(
         urllib.request.urlopen(request, timeout=30)
     with caught.value:
         assert caught.value.code in (400, 422)
+
+
+def test_a_user_cannot_change_the_servers_configuration(server: Server) -> None:
+    signed_in = {"Authorization": f"Bearer {server.tokens['cleo']}"}
+    status, said, _ = server.post("/workspaces/config", {"config": {}}, **signed_in)
+    assert (status, said) == (403, '{"detail":"Forbidden"}')
+
+
+def test_an_operator_sees_that_the_guard_is_there(server: Server) -> None:
+    with urllib.request.urlopen(f"{server.url}/api/plugins", timeout=10) as answer:
+        (plugin,) = json.loads(answer.read())["plugins"]
+    assert plugin["name"] == "kycgate guard"
 
 
 def test_whoever_is_not_signed_in_places_no_work(server: Server) -> None:
