@@ -146,8 +146,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         "SKYPILOT_SERVER_PLUGINS_CONFIG": str(GUARD / "plugins.yaml"),
         "SKYPILOT_DISABLE_USAGE_COLLECTION": "1",
         "SKYPILOT_API_SERVER_ENDPOINT": f"http://127.0.0.1:{port}",
-        # One worker for long requests, not four: each reads all of SkyPilot before it works.
-        "SKYPILOT_POD_MEMORY_GB_LIMIT": "2.5",
+        # Two workers for long requests, not four: each reads all of SkyPilot before it works.
+        "SKYPILOT_POD_MEMORY_GB_LIMIT": "3.5",
         # A dry run packs SkyPilot for machines to come, from what is installed.
         "PIP_NO_INDEX": "1",
         "PIP_NO_BUILD_ISOLATION": "0",
