@@ -16,6 +16,10 @@ AS_LONG: Final = "kg_" + "•" * 43
 """The same, as long as a key is: the lines don't grow when it comes."""
 
 
+CODE_PLACE: Final = "kycgate-" + "•" * 24
+"""Stands where a code for a scheduler goes until one was drawn, as long as one is."""
+
+
 @dataclass(frozen=True, slots=True)
 class Tab:
     """One way to rent. `title` is a program's own name and reads the same in every language."""
@@ -89,3 +93,26 @@ def tabs(parts: WebParts, key: str = PLACEHOLDER) -> tuple[Tab, ...]:
     known = sorted(_CLIENTS.items(), key=lambda each: each[0] != words.adapter)
     clients = [Tab(name, title, filled(lines)) for name, (title, lines) in known]
     return (*own, *clients, *(Tab(name, title, filled(lines)) for name, title, lines in _OURS))
+
+
+_SHOWINGS: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
+    "dstack": (
+        "dstack",
+        (
+            "printf 'type: task\\nname: {code}\\ncommands: [\"true\"]\\n' > link.dstack.yml",
+            "dstack apply -f link.dstack.yml",
+        ),
+    ),
+    "skypilot": ("SkyPilot", ("sky launch -n {code} true",)),
+}
+"""By kind of scheduler: how its user shows a code, which is the name of a run or task."""
+
+
+def showings(parts: WebParts, code: str = CODE_PLACE) -> tuple[Tab, ...]:
+    """The lines a scheduler's user runs to be linked, for each kind of scheduler that asks here."""
+    kinds = dict.fromkeys(each.kind for each in parts.schedulers)
+    told = ((kind, *_SHOWINGS[kind]) for kind in kinds)
+    return tuple(
+        Tab(kind, title, tuple(line.format(code=code) for line in lines))
+        for kind, title, lines in told
+    )

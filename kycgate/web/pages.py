@@ -14,13 +14,14 @@ from functools import cache
 from typing import Any, Final
 
 from kycgate.errors import NotFound
+from kycgate.gateway.hooks.linking import CODE_LIFE_S, LINK_LIFE_S
 from kycgate.screening.controls import load_countries, tables
 from kycgate.web.access import Caller, Means, visitor
-from kycgate.web.api import keys, me, status
+from kycgate.web.api import keys, me, status, users
 from kycgate.web.api.cases import REFUSAL_ID
 from kycgate.web.api.ways import offered
 from kycgate.web.assets import asset
-from kycgate.web.commands import AS_LONG, tabs
+from kycgate.web.commands import AS_LONG, CODE_PLACE, showings, tabs
 from kycgate.web.languages import NAMES, Language
 from kycgate.web.parts import WebParts
 from kycgate.web.wire import Call, argument
@@ -144,12 +145,23 @@ def account(parts: WebParts, call: Call, language: Language) -> tuple[str, dict[
         "accounts": [each.key for each in parts.identity.accounts(who.account)],
         "uses": me.used(parts, who.account),
         "rights": parts.me is not None,
+        "showings": showings(parts),
+        "code_place": CODE_PLACE,
+        "code_life_s": CODE_LIFE_S,
+        "link_days": LINK_LIFE_S // 86_400,
+        "users": _live_users(parts, who, call.now),
     }
 
 
 def _live_keys(parts: WebParts, who: Caller, now: int) -> list[dict[str, Any]]:
     told = (keys.shown(key, now) for key in parts.store.keys_of(who.account.key))
     return [key for key in told if key["live"]]
+
+
+def _live_users(parts: WebParts, who: Caller, now: int) -> list[dict[str, Any]]:
+    links = parts.store.user_links_of(who.account.key)
+    told = (users.shown(link, now) for link in links if link.linked_at is not None)
+    return [user for user in told if user["live"]]
 
 
 def phone(parts: WebParts, call: Call, language: Language) -> tuple[str, dict[str, Any]]:

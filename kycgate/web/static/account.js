@@ -1,6 +1,7 @@
 // What is kept of the renter, and what they may do with it: wallets, keys, uses, export, deletion.
 import { api, day, say } from "./api.js";
 import { notice, on, swap, tell } from "./page.js";
+import { start as users } from "./users.js";
 import { signed, wallets } from "./wallet.js";
 
 async function revoke(root, button) {
@@ -11,10 +12,9 @@ async function revoke(root, button) {
   root.querySelector("#h-keys").focus();
 }
 
-async function link(root) {
+async function link(chains) {
   const [wallet] = wallets();
   if (!wallet) throw new Error(say("no_wallet"));
-  const chains = root.dataset.chains.split(" ").map((id) => [Number(id), id]);
   const mine = document.body.dataset.account.split(":").at(-1);
   const proof = await signed(wallet, chains, (asked) => {
     if (asked.account.toLowerCase() === mine) throw new Error(say("link_same"));
@@ -38,8 +38,9 @@ async function erase(root) {
 
 export function start(root) {
   const dialog = root.querySelector("#confirm-delete");
+  const chains = root.dataset.chains.split(" ").map((id) => [Number(id), id]);
   for (const button of root.querySelectorAll("[data-revoke]")) on(button, "click", () => revoke(root, button));
-  on(root.querySelector("#link-account"), "click", () => link(root));
+  on(root.querySelector("#link-account"), "click", () => link(chains));
   on(root.querySelector("#delete"), "click", () => dialog.showModal());
   on(root.querySelector("#delete-no"), "click", () => dialog.close());
   on(root.querySelector("#delete-yes"), "click", async () => {
@@ -51,4 +52,5 @@ export function start(root) {
     sessionStorage.clear();
     location.assign("/");
   });
+  return users(root, chains);
 }
