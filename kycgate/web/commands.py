@@ -27,6 +27,8 @@ class Tab:
     id: str
     title: str
     lines: tuple[str, ...]
+    then: tuple[str, ...] = ()
+    """in another terminal, while the first lines run"""
 
     @property
     def text(self) -> str:
@@ -72,19 +74,27 @@ _OURS: Final = (
             '    print(rent.get("/").status_code)',
         ),
     ),
-    (
-        "sidecar",
-        "sidecar",
-        ("kycgate sidecar --gate {gate} --upstream {marketplace} --key-file KEYSTORE",),
-    ),
 )
+SIDECAR_PORT: Final = 8484
+"""`kycgate sidecar --listen`, unless said otherwise."""
+_SIDECAR: Final = (
+    "pip install 'kycgate[sidecar]'",
+    "kycgate sidecar --gate {gate} --upstream {marketplace} --key-file KEYSTORE",
+)
+_LOCAL: Final = f"http://127.0.0.1:{SIDECAR_PORT}"
+# Where the command keeps the token it asks tools for: read, so that it stands in no history.
+_TOKEN: Final = (
+    f'$(cat "${{XDG_STATE_HOME:-$HOME/.local/state}}/kycgate/sidecar-{SIDECAR_PORT}.token")'
+)
+_CHECK: Final = 'curl -H "X-Api-Key: {key}" {marketplace}/.kycgate/status'
 
 
 def tabs(parts: WebParts, key: str = PLACEHOLDER) -> tuple[Tab, ...]:
     """Every tab, the operator's own marketplace first."""
     values = {"gate": parts.public_url, "marketplace": parts.marketplace_url, "key": key}
+    local = values | {"marketplace": _LOCAL, "key": _TOKEN}
 
-    def filled(lines: tuple[str, ...]) -> tuple[str, ...]:
+    def filled(lines: tuple[str, ...], values: dict[str, str] = values) -> tuple[str, ...]:
         return tuple(line.format_map(values) for line in lines)
 
     own, words = [], parts.words
@@ -92,7 +102,11 @@ def tabs(parts: WebParts, key: str = PLACEHOLDER) -> tuple[Tab, ...]:
         own.append(Tab("own", words.marketplace, filled(words.commands)))
     known = sorted(_CLIENTS.items(), key=lambda each: each[0] != words.adapter)
     clients = [Tab(name, title, filled(lines)) for name, (title, lines) in known]
-    return (*own, *clients, *(Tab(name, title, filled(lines)) for name, title, lines in _OURS))
+    ours = [Tab(name, title, filled(lines)) for name, title, lines in _OURS]
+    usual = words.commands or _CLIENTS.get(words.adapter, ("", ()))[1]
+    then = filled((_CHECK, *usual), local)
+    sidecar = Tab("sidecar", "sidecar", filled(_SIDECAR), then)
+    return (*own, *clients, *ours, sidecar)
 
 
 _SHOWINGS: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
