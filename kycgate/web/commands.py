@@ -82,17 +82,18 @@ _SIDECAR: Final = (
     "kycgate sidecar --gate {gate} --upstream {marketplace} --key-file KEYSTORE",
 )
 _LOCAL: Final = f"http://127.0.0.1:{SIDECAR_PORT}"
-# Where the command keeps the token it asks tools for: read, so that it stands in no history.
-_TOKEN: Final = (
-    f'$(cat "${{XDG_STATE_HOME:-$HOME/.local/state}}/kycgate/sidecar-{SIDECAR_PORT}.token")'
+# The command's own file. The shell itself hands the token to curl: a list of processes shows none.
+_TOKEN_FILE: Final = f"${{XDG_STATE_HOME:-$HOME/.local/state}}/kycgate/sidecar-{SIDECAR_PORT}.token"
+_ASK: Final = (
+    'SIDECAR_TOKEN=$(cat "{file}")',
+    'printf "X-Api-Key: {key}" | curl -sS -H @- {marketplace}/.kycgate/status',
 )
-_CHECK: Final = 'curl -H "X-Api-Key: {key}" {marketplace}/.kycgate/status'
 
 
 def tabs(parts: WebParts, key: str = PLACEHOLDER) -> tuple[Tab, ...]:
     """Every tab, the operator's own marketplace first."""
     values = {"gate": parts.public_url, "marketplace": parts.marketplace_url, "key": key}
-    local = values | {"marketplace": _LOCAL, "key": _TOKEN}
+    local = values | {"marketplace": _LOCAL, "key": "$SIDECAR_TOKEN", "file": _TOKEN_FILE}
 
     def filled(lines: tuple[str, ...], values: dict[str, str] = values) -> tuple[str, ...]:
         return tuple(line.format_map(values) for line in lines)
@@ -104,7 +105,7 @@ def tabs(parts: WebParts, key: str = PLACEHOLDER) -> tuple[Tab, ...]:
     clients = [Tab(name, title, filled(lines)) for name, (title, lines) in known]
     ours = [Tab(name, title, filled(lines)) for name, title, lines in _OURS]
     usual = words.commands or _CLIENTS.get(words.adapter, ("", ()))[1]
-    then = filled((_CHECK, *usual), local)
+    then = filled((*_ASK, *usual), local)
     sidecar = Tab("sidecar", "sidecar", filled(_SIDECAR), then)
     return (*own, *clients, *ours, sidecar)
 

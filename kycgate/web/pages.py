@@ -140,6 +140,7 @@ def account(parts: WebParts, call: Call, language: Language) -> tuple[str, dict[
     told = status.document(parts, who.account, now=call.now)
     return "account.html", _signed_in(who, call) | {
         "status": told,
+        "until": told["attestation"] and _until(told),
         "chains": _chains(parts),
         "keys": _live_keys(parts, who, call.now),
         "accounts": [each.key for each in parts.identity.accounts(who.account)],
@@ -239,13 +240,18 @@ def _place(call: Call) -> dict[str, Any]:
 
 
 def _renting(parts: WebParts, told: dict[str, Any]) -> dict[str, Any]:
-    held = told["attestation"]
     return {
         "tabs": tabs(parts, AS_LONG),
         "placeholder": AS_LONG,
         "key_days": parts.lifetimes.key_days,
-        "until": told["case"]["valid_until"] or (held and held["expires_at"]),
+        "until": _until(told),
     }
+
+
+def _until(told: dict[str, Any]) -> int | None:
+    """How long an approval holds: an attestation ends daily, and is renewed by itself."""
+    held, case = told["attestation"], told["case"]
+    return (case and case["valid_until"]) or (held and held["expires_at"])
 
 
 def _chains(parts: WebParts) -> list[tuple[int, str]]:
