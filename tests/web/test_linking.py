@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from kycgate.audit import DecisionLog
 from kycgate.core.claims import checksum
 from kycgate.gateway.hooks import HookCaller
 from kycgate.gateway.hooks.admission import Admissions
@@ -20,7 +21,6 @@ from kycgate.gateway.hooks.linking import Linking
 from kycgate.gateway.hooks.skypilot import SkyPilot
 from kycgate.store.records.signin import Session
 from kycgate.web.access import token_hash
-from tests.fakes import MemoryLog
 from tests.gateway.hooks.conftest import run, task
 from tests.gateway.world import GPUS
 from tests.gateway.world import World as Gate
@@ -52,7 +52,7 @@ def _shown_to(world: World, name: str, made: Any, path: str, body: Any) -> str:
         hashlib.sha256(b"secret").digest(),
         made(GPUS.classify),
         Admissions(gate.parts, gate.store, name, name),
-        Linking(world.store, MemoryLog(), name, world.parts.public_url),
+        Linking(world.store, DecisionLog(world.store, None), name, world.parts.public_url),
     )
     _, _, said = answer(caller, path, json.dumps(body).encode(), int(time.time()))
     return said.decode()
