@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import Any, Final
 
-from kycgate.errors import NotFound
+from kycgate.errors import Code, NotFound, outward
 from kycgate.gateway.hooks.linking import CODE_LIFE_S, LINK_LIFE_S
 from kycgate.screening.controls import load_countries, tables
 from kycgate.web.access import Caller, Means, visitor
@@ -40,6 +40,7 @@ CHAINS: Final = {
     11155111: "Sepolia",
 }
 """Names people know chains by; others are shown by number."""
+_UNLINKED: Final = outward(Code.USER_NOT_LINKED)
 _STATE_PAGES: Final = {
     "checking": "state.html",
     "refused": "state.html",
@@ -82,6 +83,7 @@ def refusal(parts: WebParts, call: Call, language: Language) -> tuple[str, dict[
         "marketplace": record.asked.get("marketplace") or parts.words.marketplace,
         "asked_at": _moment(record.created_at),
         "codes": record.codes,
+        "unlinked": bool(parts.schedulers) and _UNLINKED in record.codes,
         "commands": tabs(parts)[0].lines,
         "here": call.path,
     }

@@ -66,6 +66,15 @@ def test_a_refusals_page_has_one_clear_next_step(world: World) -> None:
     assert f'href="/?refusal={REFUSAL}"' in page
 
 
+def test_whose_user_is_not_linked_is_led_to_where_it_is_linked(world: World) -> None:
+    world.store.add_refusal(Refusal(REFUSAL, T0, {}, ("missing:linked_user",), "rent.test"))
+    page = Browser(world, origin=None).get(f"/r/{REFUSAL}").text
+    assert page.count('class="button') == 1
+    assert f'class="button wide" href="/account?refusal={REFUSAL}"' in page
+    assert "kycgate renter link --gate http://gate.test" in page
+    assert "IOCLOUD" not in page, "who rents through a scheduler needs no client's key"
+
+
 def test_the_next_commands_are_exact(world: World) -> None:
     page = _refusal(world)
     assert "kycgate renter login --gate http://gate.test --key-file KEYSTORE" in page
