@@ -244,6 +244,7 @@ def _place(call: Call) -> dict[str, Any]:
 def _renting(parts: WebParts, told: dict[str, Any]) -> dict[str, Any]:
     return {
         "tabs": tabs(parts, AS_LONG),
+        "chains": _chains(parts),
         "placeholder": AS_LONG,
         "key_days": parts.lifetimes.key_days,
         "until": _until(told),

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from kycgate.audit import DecisionLog
-from kycgate.core.claims import checksum
+from kycgate.core.claims import Account, checksum
 from kycgate.gateway.hooks import HookCaller
 from kycgate.gateway.hooks.admission import Admissions
 from kycgate.gateway.hooks.door import answer
@@ -73,6 +73,14 @@ def _old_session(world: World) -> str:
     held = Session(token_hash(token), key_of(ALICE), "sign-in", now - 7200, now + 7200)
     world.store.add_session(held)
     return token
+
+
+async def _signed_in_long_ago(page: chromium.Chromium, world: World, path: str) -> None:
+    await page.open(world.parts.public_url)
+    origin, token = world.parts.public_url, _old_session(world)
+    await page.call("Network.setCookie", name="kycgate_session", value=token, url=origin)
+    await page.go(origin + path)
+    await page.ready()
 
 
 async def _open(page: chromium.Chromium, world: World) -> None:
@@ -183,15 +191,7 @@ def test_an_old_sign_in_is_renewed_by_the_same_wallet_and_by_no_other(
     """Drawing a code wants the wallet itself: the page asks it, not for a way round."""
 
     async def story(page: chromium.Chromium) -> None:
-        await page.open(live.parts.public_url)
-        await page.call(
-            "Network.setCookie",
-            name="kycgate_session",
-            value=_old_session(live),
-            url=live.parts.public_url,
-        )
-        await page.go(f"{live.parts.public_url}/account")
-        await page.ready()
+        await _signed_in_long_ago(page, live, "/account")
         other = checksum(MALLORY.address)
         await page.script(f"window.walletAccount = '{other}'")
         await page.click("#draw-code")
@@ -206,3 +206,21 @@ def test_an_old_sign_in_is_renewed_by_the_same_wallet_and_by_no_other(
     page = chromium.drive(tmp_path / "profile", ALICE, story)
     assert len(page.signed) == 1, "the wallet signed once, for its own account"
     assert len(live.store.user_links_of(key_of(ALICE))) == 1
+
+
+def test_a_key_wanted_hours_after_the_sign_in_is_made_once_the_wallet_has_signed(
+    live: World, tmp_path: Path
+) -> None:
+    account, now = Account(ALICE.address), int(time.time())
+    case = live.registrar.open_case(account, 1, {"name": "Ada"}, refusal_id=None, now=now)
+    live.registrar.decide_case(case.id, "approved", now=now)
+
+    async def story(page: chromium.Chromium) -> None:
+        await _signed_in_long_ago(page, live, "/")
+        await page.click("#make-key")
+        await page.until("document.querySelector('#lines-ionet').textContent.includes('=kg_')")
+        await page.until("!document.querySelector('#lines-ionet').textContent.includes('•')")
+
+    page = chromium.drive(tmp_path / "profile", ALICE, story)
+    assert len(page.signed) == 1
+    assert len(live.store.keys_of(key_of(ALICE))) == 1

@@ -2,7 +2,7 @@
 import { api, day, say } from "./api.js";
 import { notice, on, swap, tell } from "./page.js";
 import { start as users } from "./users.js";
-import { signed, wallets } from "./wallet.js";
+import { chainsOf, inPerson, signed, wallets } from "./wallet.js";
 
 async function revoke(root, button) {
   await api("DELETE", `/v1/keys/${button.dataset.revoke}`);
@@ -25,8 +25,8 @@ async function link(chains) {
   tell(say("linked"));
 }
 
-async function erase(root) {
-  const told = await api("DELETE", "/v1/me");
+async function erase(root, chains) {
+  const told = await inPerson(chains, () => api("DELETE", "/v1/me"));
   sessionStorage.clear();
   // The session ends with it: what is said now stays on the screen until the person goes on.
   root.querySelectorAll("section, .actions, .state-line").forEach((part) => part.remove());
@@ -38,14 +38,14 @@ async function erase(root) {
 
 export function start(root) {
   const dialog = root.querySelector("#confirm-delete");
-  const chains = root.dataset.chains.split(" ").map((id) => [Number(id), id]);
+  const chains = chainsOf(root);
   for (const button of root.querySelectorAll("[data-revoke]")) on(button, "click", () => revoke(root, button));
-  on(root.querySelector("#link-account"), "click", () => link(chains));
+  on(root.querySelector("#link-account"), "click", () => inPerson(chains, () => link(chains)));
   on(root.querySelector("#delete"), "click", () => dialog.showModal());
   on(root.querySelector("#delete-no"), "click", () => dialog.close());
   on(root.querySelector("#delete-yes"), "click", async () => {
     dialog.close();
-    await erase(root);
+    await erase(root, chains);
   });
   on(root.querySelector("#sign-out"), "click", async () => {
     await api("DELETE", "/v1/session");

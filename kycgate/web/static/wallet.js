@@ -49,6 +49,9 @@ export async function signIn(wallet, chains) {
   }
 }
 
+// The chains a page names by number alone.
+export const chainsOf = (root) => root.dataset.chains.split(" ").map((id) => [Number(id), id]);
+
 // Does what wants the wallet itself. Where the sign-in is too old, the same wallet signs in anew.
 export async function inPerson(chains, work) {
   const [wallet] = wallets();
