@@ -24,6 +24,7 @@ from kycgate.web.assets import asset
 from kycgate.web.commands import AS_LONG, CODE_PLACE, showings, tabs
 from kycgate.web.languages import NAMES, Language
 from kycgate.web.parts import WebParts
+from kycgate.web.problem import NOWHERE
 from kycgate.web.wire import Call, argument
 from kycgate.web.words import job_parts
 
@@ -186,7 +187,13 @@ def problem(document: dict[str, Any], language: Language) -> dict[str, Any]:
     """What the page of an error says: the reader's language where we have the sentence."""
     status_ = document["status"]
     known = "problem." + ("404" if status_ == 404 else "503" if status_ == 503 else "other")
-    return {"problem": document, "title": language.say(known)}
+    detail = document["detail"]
+    return {
+        "problem": document,
+        "title": language.say(known),
+        # The title says it, in the reader's language.
+        "detail": "" if detail == NOWHERE else detail,
+    }
 
 
 def _connect(parts: WebParts, call: Call) -> tuple[str, dict[str, Any]]:

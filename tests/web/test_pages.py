@@ -13,7 +13,7 @@ import pytest
 from kycgate.core.claims import Account
 from kycgate.store.records.jobs import Refusal
 from kycgate.web import assets
-from kycgate.web.languages import NAMES
+from kycgate.web.languages import NAMES, language
 from tests.web.browser import ALICE, Browser, key_of, signed_in
 from tests.web.world import GATE, T0, World
 
@@ -385,3 +385,11 @@ def test_the_package_ships_what_the_pages_need() -> None:
     assert "kycgate.web = templates/*, static/*, locales/*" in setup
     assert GATE
     assert Account
+
+
+def test_where_there_is_nothing_the_page_says_so_once_in_the_readers_language(
+    world: World,
+) -> None:
+    page = Browser(world, origin=None).get("/nowhere", **{"Accept-Language": "fr"}).text
+    assert "There is nothing at this address" not in page
+    assert page.count(language("fr").say("problem.404")) == 2, "title and heading"
