@@ -124,7 +124,8 @@ class Credentials:
     vault: Vault
 
     def of(self, account: str) -> str | None:
-        sealed, subject = self.store.upstream_key(account), self.store.subject_of(account)
+        sealed = self.store.upstream_key(account)
+        subject = None if sealed is None else self.store.subject_of(account)
         if sealed is None or subject is None:
             return None
         return self.vault.open_credential(subject.id, account, sealed)
@@ -167,6 +168,7 @@ def gate_parts(
         network=network(config),
         permit_for=permit_port(permits),
         upstream_key=credentials.of,
+        own_keys=store.any_upstream_key,
         shared_upstream_key=market.key if config.marketplace.shared_key else None,
         asserter=asserter,
         jwks=AssertionKeys(() if asserter is None else (asserter.key,)).to_jwks(),
