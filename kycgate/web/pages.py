@@ -261,7 +261,8 @@ def _renting(parts: WebParts, told: dict[str, Any]) -> dict[str, Any]:
 def _until(told: dict[str, Any]) -> int | None:
     """How long an approval holds: an attestation ends daily, and is renewed by itself."""
     held, case = told["attestation"], told["case"]
-    return (case and case["valid_until"]) or (held and held["expires_at"])
+    until: int | None = (case and case["valid_until"]) or (held and held["expires_at"])
+    return until
 
 
 def _chains(parts: WebParts) -> list[tuple[int, str]]:
