@@ -20,7 +20,7 @@ from kycgate.settlement.permits import Permits
 from kycgate.settlement.revocations import Publishers
 from kycgate.store import Store
 from kycgate.web.desk import Desk
-from kycgate.web.parts import WebParts, Words
+from kycgate.web.parts import Scheduler, WebParts, Words
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,4 +90,12 @@ def web_parts(
         registers=verifying.registers,
         me=verifying.me,
         renewals=identity.renewals,
+        schedulers=_schedulers(config),
+    )
+
+
+def _schedulers(config: Config) -> tuple[Scheduler, ...]:
+    return (
+        *(Scheduler(name, "dstack") for name, _ in config.hooks.dstack),
+        *(Scheduler(name, "skypilot") for name, _ in config.hooks.skypilot),
     )
