@@ -356,7 +356,7 @@ def test_a_code_shown_in_anothers_name_links_nobody(gated: Gated) -> None:
     ids=["own policy", "no configuration", "another home", "own proxy", "no secret"],
 )
 def test_a_client_cannot_leave_the_policy_out(gated: Gated, changes: dict[str, Any]) -> None:
-    """Without the guard none of these is answered by the gate: SkyPilot takes them from the body."""
+    """Without the guard the gate answers none of these: SkyPilot takes them from the body."""
     done, said = gated.server.launch("cleo", TASK.format(name="x"), **changes)
     assert not done
     assert "link it once" in said
