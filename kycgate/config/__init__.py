@@ -17,11 +17,11 @@ from typing import Any
 
 from kycgate.config.checks import Report, cross_check
 from kycgate.config.readers import Wrong
-from kycgate.config.verifying import Import
+from kycgate.config.verifying import Import, Persona, Stripe, Sumsub
 from kycgate.config.whole import OFFERED, REPEATED, SECTIONS, Config
 from kycgate.errors import Misconfigured
 
-__all__ = ["Config", "Import", "load_config"]
+__all__ = ["Config", "Import", "Persona", "Stripe", "Sumsub", "load_config"]
 
 
 def load_config(path: str | Path, *, environ: Mapping[str, str] | None = None) -> Config:
