@@ -53,7 +53,7 @@ def test_a_gleif_register_recalled_says_what_the_one_read_says(gleif: Source) ->
     kept = made(gleif)
     assert len(kept.register) == len(fresh.register) > 10  # type: ignore[arg-type]
     for row in range(len(fresh.register)):  # type: ignore[arg-type]
-        lei = fresh.register._leis[row].decode()  # type: ignore[attr-defined]
+        lei = fresh.register.companies.leis[row].decode()  # type: ignore[attr-defined]
         assert told(kept, lei) == told(fresh, lei)
     assert kept.register.find("DENTSU INTERNATIONAL LIMITED") == [DENTSU]
 
