@@ -1,4 +1,4 @@
-"""Countries as passports write them: three letters, ISO 3166-1 alpha-3 and what ICAO adds.
+"""Countries as passports, and so providers, write them: ISO 3166-1 alpha-3, and what ICAO adds.
 
 Pure. A code that names no country (the United Nations, a stateless person) has no number here.
 """
