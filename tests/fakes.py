@@ -113,6 +113,9 @@ class MemoryStore:
         with self._open():
             pass
 
+    brief_reads = False
+    """As a database across the network: whatever must not wait, must not ask."""
+
     def close(self) -> None:
         self._lost = True
 
@@ -256,6 +259,10 @@ class MemoryStore:
                 self._upstream.pop(account, None)
             else:
                 self._upstream[account] = sealed
+
+    def any_upstream_key(self) -> bool:
+        with self._open():
+            return bool(self._upstream)
 
     def upstream_key(self, account: str) -> bytes | None:
         with self._open():
@@ -592,7 +599,7 @@ class MemoryStore:
         with self._open():
             for key_id, at in used.items():
                 key = self._keys.get(key_id)
-                if key is not None and (key.last_used_at is None or at >= key.last_used_at + 60):
+                if key is not None and key.use_is_news(at):
                     self._keys[key_id] = replace(key, last_used_at=at)
 
     # -- users of schedulers ---------------------------------------------------------------------

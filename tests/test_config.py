@@ -153,6 +153,19 @@ def test_a_front_everybody_could_be_is_refused(tmp_path: Path) -> None:
         assert any("gate.forward_auth_peers" in each for each in found)
 
 
+def test_a_front_may_ask_over_a_socket_in_the_file_system(tmp_path: Path) -> None:
+    lines = ('forward_auth = "nginx"', 'forward_auth_listen = "unix:/run/kycgate/decisions.sock"')
+    config = load_config(write(tmp_path, with_front(*lines)), environ={"PATH": ""})
+    assert config.gate.forward_auth_listen == Path("/run/kycgate/decisions.sock")
+
+
+@pytest.mark.parametrize("where", ["unix:", "unix:decisions.sock", "unix:/" + "x" * 100])
+def test_a_socket_without_a_usable_path_is_refused(tmp_path: Path, where: str) -> None:
+    (found,) = problems(tmp_path, with_front(f'forward_auth_listen = "{where}"'))
+    assert "gate.forward_auth_listen" in found
+    assert 'needs "unix:" and an absolute path of at most 100 bytes' in found
+
+
 # -- schedulers ------------------------------------------------------------------------------------
 
 ONE, OTHER = "a" * 64, "b" * 64

@@ -55,6 +55,7 @@ def gate_parts(
         network=network(config),
         permit_for=settling.permit,
         upstream_key=market.credential,
+        own_keys=ground.store.any_upstream_key,
         shared_upstream_key=market.key if config.marketplace.shared_key else None,
         asserter=asserter,
         jwks=AssertionKeys(() if asserter is None else (asserter.key,)).to_jwks(),

@@ -98,7 +98,8 @@ class Marketplace:
 
     def credential(self, account: str) -> str | None:
         """The account's own key there; None where it has handed in none."""
-        sealed, subject = self._store.upstream_key(account), self._store.subject_of(account)
+        sealed = self._store.upstream_key(account)
+        subject = None if sealed is None else self._store.subject_of(account)
         if sealed is None or subject is None:
             return None
         return self._vault.open_credential(subject.id, account, sealed)

@@ -71,7 +71,7 @@ def forward_auth_app(services: Services) -> Any:
     )
 
 
-def _beside(services: Services) -> tuple[Any, tuple[str, int]] | None:
+def _beside(services: Services) -> tuple[Any, tuple[str, int] | Path] | None:
     app = forward_auth_app(services)
     return None if app is None else (app, services.config.gate.forward_auth_listen)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from kycgate.config.sections import Gate, Hooks
 from kycgate.config.verifying import Import, RetentionElsewhere
@@ -151,14 +152,16 @@ def _check_hooks(hooks: Hooks, report: Report) -> None:
 
 def _check_listeners(gate: Gate, hooks: Hooks, report: Report) -> None:
     """Two doors at one address: the second would fail at start, or answer for the first."""
-    taken = {gate.listen: "gate.listen"}
-    doors = [("gate", "control_listen", gate.control_listen)]
+    taken: dict[tuple[str, int] | Path, str] = {gate.listen: "gate.listen"}
+    doors: list[tuple[str, str, tuple[str, int] | Path]] = [
+        ("gate", "control_listen", gate.control_listen)
+    ]
     if gate.forward_auth is not None:
         doors.append(("gate", "forward_auth_listen", gate.forward_auth_listen))
     if hooks.dstack or hooks.skypilot:
         doors.append(("hooks", "listen", hooks.listen))
     for section, key, bind in doors:
-        if bind in taken and bind[1] != 0:
+        if bind in taken and (isinstance(bind, Path) or bind[1] != 0):
             report.add(section, key, f"is {taken[bind]} already: each door needs its own")
         taken.setdefault(bind, f"{section}.{key}")
 

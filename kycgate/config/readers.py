@@ -5,10 +5,12 @@ Knows no setting by name and opens nothing.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 from dataclasses import MISSING, field
 from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -20,6 +22,11 @@ HOUR = 3600
 Network = IPv4Network | IPv6Network
 ADAPTERS = ("ionet", "vast", "runpod", "lium", "prime", "clore")
 """The marketplaces that can be named without a description of one's own."""
+
+
+_SOCKET = "unix:"
+_SOCKET_PATH_BYTES = 100
+"""What every system takes (the shortest bound is 104, its end included)."""
 
 
 class Wrong(Exception):
@@ -45,6 +52,15 @@ def listen(value: Any) -> tuple[str, int]:
     if not separator or not host or not port.isdigit() or int(port) > 65535:
         raise Wrong('needs "host:port", for instance "127.0.0.1:8080"')
     return host.strip("[]"), int(port)
+
+
+def listen_or_socket(value: Any) -> tuple[str, int] | Path:
+    if not text(value).startswith(_SOCKET):
+        return listen(value)
+    path = Path(value.removeprefix(_SOCKET))
+    if not path.is_absolute() or len(os.fsencode(path)) > _SOCKET_PATH_BYTES:
+        raise Wrong(f'needs "unix:" and an absolute path of at most {_SOCKET_PATH_BYTES} bytes')
+    return path
 
 
 def number(least: int, most: int) -> Callable[[Any], int]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from ipaddress import ip_network
+from pathlib import Path
 
 from kycgate.config import readers as read
 from kycgate.config.readers import HOUR, Network, setting
@@ -30,11 +31,15 @@ class Gate:
     """addresses or networks of fronts before `listen`: their X-Forwarded-For is believed"""
     forward_auth: str | None = setting(read.one_of("nginx", "caddy", "traefik", "envoy"), None)
     """the contract of the front that asks before it forwards; none: no such listener"""
-    forward_auth_listen: tuple[str, int] = setting(read.listen, ("127.0.0.1", 8082))
+    forward_auth_listen: tuple[str, int] | Path = setting(
+        read.listen_or_socket, ("127.0.0.1", 8082)
+    )
+    """an address, or "unix:PATH": whoever the file system lets connect there is believed"""
     forward_auth_peers: tuple[Network, ...] = setting(
         read.many(read.peer), (ip_network("127.0.0.0/8"), ip_network("::1/128"))
     )
-    """addresses or networks of the fronts: whoever asks from there is believed"""
+    """addresses or networks of the fronts: whoever asks from there is believed; no say over a
+    socket"""
     forward_auth_routes: tuple[str, ...] = setting(
         read.many(read.one_of("read", "stop", "rent")), ("read", "stop")
     )

@@ -6,7 +6,8 @@ nor the marketplace's answer passes here, so routes that need one of them are re
 see `RequestView.only`) and belong on the proxy.
 
 One listener speaks one contract: a field that means something in another contract is the caller's
-own here. Whoever may connect can write every field, so only named peers are heard.
+own here. Whoever may connect can write every field, so only named peers are heard, and whoever the
+file system lets connect to a socket in it.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
 
+from kycgate.gateway.listening import LOCAL
 from kycgate.gateway.standing import QUESTION, StandingAnswers
 from kycgate.gateway.view import Forward, GatePort, Reply, RequestView
 from kycgate.gateway.watching import watching
@@ -101,7 +103,7 @@ class ForwardAuth:
         clock: Callable[[], float],
         threads: int = 16,
     ) -> None:
-        """`peers` may ask; `only` names the scopes of the routes that may pass here."""
+        """`peers` may ask over the network; `only` names the scopes of the routes that may pass."""
         self._gate = gate
         self._contract = contract
         self._peers = tuple(peers)
@@ -155,6 +157,8 @@ class ForwardAuth:
         return reply
 
     def _hears(self, address: str) -> bool:
+        if address == LOCAL:
+            return True  # the socket's own mode let it in
         peer = _address(address)
         return peer is not None and any(peer in network for network in self._peers)
 

@@ -251,18 +251,27 @@ class Gate:
     # -- 4. what is not decided ------------------------------------------------------------------
 
     def _upstream_key(self, passage: Passage, account: str, *, wait: bool) -> _UpstreamKey:
-        now = passage.view.now
+        now, lease = passage.view.now, passage.lease
+        until = now + self._parts.limits.memory_s
+        shared = self._parts.shared_upstream_key
+
+        def look() -> tuple[bool, int]:
+            return self._parts.own_keys(), until
 
         def load() -> tuple[_UpstreamKey, int]:
             own = self._parts.upstream_key(account)
-            key = self._parts.shared_upstream_key if own is None else own
+            key = shared if own is None else own
             if key is None:
                 raise Unavailable("There is no upstream credential for this account.")
-            return _UpstreamKey(key, own is not None), now + self._parts.limits.memory_s
+            return _UpstreamKey(key, own is not None), until
 
-        found = self._memory.recall(
-            ("upstream", account), load, now=now, wait=wait, lease=passage.lease
-        )
+        brief = wait or self._parts.store.brief_reads
+        if shared is not None and not self._memory.recall(
+            "own keys", look, now=now, wait=brief, lease=lease
+        ):
+            return _UpstreamKey(shared, False)
+        # Waits even beside a local file: the key that opens it may be a key service's.
+        found = self._memory.recall(("upstream", account), load, now=now, wait=wait, lease=lease)
         assert found is not None
         return found
 
@@ -279,8 +288,9 @@ class Gate:
             owner = self._parts.store.deployment_owner(deployment)
             return None if owner is None else (owner, now + self._parts.limits.memory_s)
 
+        brief = wait or self._parts.store.brief_reads
         owner = self._memory.recall(
-            ("owner", deployment), load, now=now, wait=wait, lease=passage.lease
+            ("owner", deployment), load, now=now, wait=brief, lease=passage.lease
         )
         if owner != caller.account.key and not (owner is None and upstream.own):
             raise NotFound("No such deployment of this account.", code=Code.NOT_OWNER)

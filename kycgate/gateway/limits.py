@@ -48,32 +48,34 @@ class Rates:
 class Bucket:
     """What one key has left."""
 
-    __slots__ = ("_at", "_left", "_monotonic", "_rate")
+    __slots__ = ("_at", "_burst", "_left", "_monotonic", "_per_s")
 
     def __init__(self, rate: Rate, monotonic: Callable[[], float]) -> None:
-        self._rate = rate
+        self._per_s = rate.per_s
+        self._burst = self._left = float(rate.burst)
         self._monotonic = monotonic
-        self._left = float(rate.burst)
         self._at = monotonic()
-
-    def _refill(self) -> float:
-        now = self._monotonic()
-        gained = max(0.0, now - self._at) * self._rate.per_s
-        self._left = min(float(self._rate.burst), self._left + gained)
-        self._at = now
-        return self._left
 
     def wait_s(self) -> int:
         """0 if there is one left; else whole seconds until there is."""
         left = self._refill()
-        return 0 if left >= 1 else max(1, ceil((1 - left) / self._rate.per_s))
+        return 0 if left >= 1 else max(1, ceil((1 - left) / self._per_s))
 
     def take(self) -> bool:
         """Takes one if there is one. What races for the last one may get it twice."""
-        if self._refill() < 1:
+        left = self._refill()
+        if left < 1:
             return False
-        self._left -= 1
+        self._left = left - 1
         return True
+
+    def _refill(self) -> float:
+        now = self._monotonic()
+        if now > self._at:
+            left = self._left + (now - self._at) * self._per_s
+            self._left = left if left < self._burst else self._burst
+            self._at = now
+        return self._left
 
 
 class Buckets:
@@ -134,8 +136,15 @@ def require(bucket: Bucket) -> None:
 
 def charging(buckets: Sequence[Bucket]) -> Callable[[], bool]:
     """Takes one from each of these; false if one of them had none."""
-    held = tuple(buckets)
-    return lambda: all(tuple(bucket.take() for bucket in held))
+    takes = tuple(bucket.take for bucket in buckets)
+
+    def charge() -> bool:
+        had = True
+        for take in takes:
+            had = take() and had
+        return had
+
+    return charge
 
 
 @lru_cache(maxsize=64)

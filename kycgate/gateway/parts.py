@@ -27,6 +27,8 @@ from kycgate.store.records.signin import Key
 class GateStore(Protocol):
     """The part of `store.base.Store` the gate uses, with the same promises."""
 
+    @property
+    def brief_reads(self) -> bool: ...
     def version(self) -> int: ...
     def claim_nonce(self, scope: str, nonce: str, *, expires_at: int, now: int) -> bool: ...
     def note_wallet_proof(self, account: str, *, at: int) -> None: ...
@@ -151,6 +153,8 @@ class GateParts:
     """(allow, job id, now) → permit on the wire; None where no settlement is configured."""
     upstream_key: Callable[[str], str | None]
     """Account key → that account's own upstream credential, or None."""
+    own_keys: Callable[[], bool]
+    """Whether any account has one: where nobody does, nobody's needs to be looked for."""
     shared_upstream_key: str | None
     """For accounts without their own; ownership of deployments is then ours to enforce."""
     asserter: Asserter | None

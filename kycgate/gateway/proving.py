@@ -126,9 +126,10 @@ class Prover:
 
         def load() -> tuple[tuple[Key, Caller], int] | None:
             first()
-            return self._load_key(digest, now)
+            return self._load_key(digest, now, wait=wait)
 
-        found = self._memory.recall(("key", digest), load, now=now, wait=wait, lease=lease)
+        brief = wait or self._parts.store.brief_reads
+        found = self._memory.recall(("key", digest), load, now=now, wait=brief, lease=lease)
         if found is None:
             raise Unauthenticated("This gate knows no such key.", code=Code.KEY_UNKNOWN)
         key, caller = found
@@ -139,13 +140,16 @@ class Prover:
         lease.ends(key.expires_at)
         return caller
 
-    def _load_key(self, digest: bytes, now: int) -> tuple[tuple[Key, Caller], int] | None:
+    def _load_key(
+        self, digest: bytes, now: int, *, wait: bool
+    ) -> tuple[tuple[Key, Caller], int] | None:
         key = self._parts.store.key_by_hash(digest)
         if key is None:
             return None
-        self._used[key.id] = now
-        if len(self._used) > _USES_HELD:
-            self.note_uses()
+        if key.use_is_news(now):
+            self._used[key.id] = now
+            if wait and len(self._used) > _USES_HELD:
+                self.note_uses()
         caller = Caller(Account.from_key(key.account), frozenset(key.scope), key.expires_at)
         return (key, caller), now + self._parts.limits.memory_s
 

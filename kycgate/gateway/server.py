@@ -21,6 +21,7 @@ import uvicorn
 from a2wsgi import WSGIMiddleware
 
 from kycgate.gateway.limits import Counts
+from kycgate.gateway.listening import Bind, listening, port
 from kycgate.gateway.standing import Answering, StandingProtocol
 from kycgate.gateway.strict import Limits, StrictConfig, StrictProtocol
 
@@ -29,13 +30,8 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 AsgiApp = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
 WsgiApp = Callable[..., Any]
-Bind = tuple[str, int]
-"""Host and port to listen on; port 0 takes a free one."""
-
 Beside = tuple[AsgiApp, Bind]
 """A further ASGI application and where it listens."""
-
-_BACKLOG = 1024
 
 
 class Running:
@@ -46,7 +42,7 @@ class Running:
         self._stopper = stopper
         self.gateway_port, self.control_port = ports[:2]
         self.beside_port = ports[2] if len(ports) > 2 else None
-        """Of `beside`, else of the first of `further`."""
+        """Of `beside`, else of the first of `further`; 0 where that is no port."""
         self.ports = tuple(ports)
         """All of them, in the order in which the applications were given."""
 
@@ -115,8 +111,8 @@ def run(
         await _serve(apps, control, sockets, limits, stop, lambda: started and started(*ports[:2]))
 
     apps, binds = _every(gateway, beside, further)
-    with _bound(gateway_at, control_at, *binds) as sockets:
-        ports = [_port(each) for each in sockets]
+    with listening(gateway_at, control_at, *binds) as sockets:
+        ports = [port(each) for each in sockets]
         _run(main)
 
 
@@ -148,8 +144,8 @@ def start_in_thread(
 
     def target() -> None:
         try:
-            with _bound(gateway_at, control_at, *binds) as sockets:
-                ports.set_result([_port(each) for each in sockets])
+            with listening(gateway_at, control_at, *binds) as sockets:
+                ports.set_result([port(each) for each in sockets])
                 _run(lambda: main(sockets))
         except BaseException as e:  # handed to the thread that waits in `up`
             if up.done():
@@ -230,25 +226,6 @@ def _config(app: Any, limits: Limits, neighbours: Counts, *, date: bool) -> Stri
     config.answers = answers
     config.neighbours = neighbours
     return config
-
-
-@contextlib.contextmanager
-def _bound(*binds: Bind) -> Iterator[list[socket.socket]]:
-    with contextlib.ExitStack() as stack:
-        yield [
-            stack.enter_context(
-                socket.create_server(
-                    (host, port),
-                    family=socket.AF_INET6 if ":" in host else socket.AF_INET,
-                    backlog=_BACKLOG,
-                )
-            )
-            for host, port in binds
-        ]
-
-
-def _port(sock: socket.socket) -> int:
-    return int(sock.getsockname()[1])
 
 
 def _run(main: Callable[[], Any]) -> None:

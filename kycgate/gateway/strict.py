@@ -30,6 +30,7 @@ from uvicorn.protocols.http.httptools_impl import (
 
 from kycgate.errors import Code
 from kycgate.gateway.limits import Counts, neighbourhood
+from kycgate.gateway.listening import LOCAL, is_local
 
 Network = IPv4Network | IPv6Network
 
@@ -106,6 +107,8 @@ class StrictProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        if self.client is None and is_local(transport.get_extra_info("socket")):
+            self.client = (LOCAL, 0)
         self._limits = self.config.limits
         self._counted: str | None = None
         self._fault: _Fault | None = None
@@ -126,7 +129,11 @@ class StrictProtocol(HttpToolsProtocol):
         self._await_header()
 
     def _has_room(self) -> bool:
-        if self.client is None or _is_front(self.client[0], self._limits.fronts):
+        if (
+            self.client is None
+            or self.client[0] == LOCAL
+            or _is_front(self.client[0], self._limits.fronts)
+        ):
             return True
         key = neighbourhood(self.client[0])
         if not self.config.neighbours.enter(key):
@@ -320,6 +327,8 @@ class StrictProtocol(HttpToolsProtocol):
 
 @lru_cache(maxsize=1024)
 def _is_front(address: str, fronts: tuple[Network, ...]) -> bool:
+    if address == LOCAL:
+        return True
     try:
         return any(ip_address(address) in network for network in fronts)
     except ValueError:

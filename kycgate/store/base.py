@@ -45,6 +45,11 @@ class Store(Protocol):
         """Rises with each revocation, key revocation, new attestation, case decision or change
         of an account's upstream key. Cheap."""
 
+    @property
+    def brief_reads(self) -> bool:
+        """Whether a read of one row takes microseconds and waits for nobody, as in a local file:
+        then it may be made on an event loop."""
+
     # -- nonces ----------------------------------------------------------------------------------
     def add_nonce(self, nonce: str, *, purpose: str, binding: bytes, expires_at: int) -> None: ...
     def spend_nonce(self, nonce: str, *, purpose: str, binding: bytes, now: int) -> bool:
@@ -96,6 +101,8 @@ class Store(Protocol):
     def wallet_proof_at(self, account: str) -> int | None: ...
     def set_upstream_key(self, account: str, sealed: bytes | None) -> None: ...
     def upstream_key(self, account: str) -> bytes | None: ...
+    def any_upstream_key(self) -> bool:
+        """Whether any account has one."""
 
     # -- subjects, cases, evidence ---------------------------------------------------------------
     def add_subject(self, subject: Subject) -> None: ...

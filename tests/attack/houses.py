@@ -255,15 +255,14 @@ def _front(name: str) -> Callable[[House], AbstractContextManager[None]]:
         )
         with _upstream(house) as upstream:
             proxy = Proxy(house.gate, upstream.url, clock=house.clock)
-            beside = (asked, ("127.0.0.1", 0))
-            with start_in_thread(proxy, no_control, beside=beside) as running:
-                assert running.beside_port is not None
+            at = fronts.asking(name, house.folder)
+            with start_in_thread(proxy, no_control, beside=(asked, at)) as running:
                 (port,) = fronts.free_ports(1)
-                ports = {8080: running.gateway_port, 8082: running.beside_port, 9000: upstream.port}
+                where = fronts.places(running, at, upstream.port)
                 # A caller's body that Caddy can't read is a bad gateway to it.
                 house.says = frozenset({502} if name == "caddy" else ())
                 starter = fronts.nginx if name == "nginx" else fronts.caddy
-                with starter(house.folder, ports, port):
+                with starter(house.folder, where, port):
                     house.port = port
                     yield
 

@@ -29,6 +29,7 @@ class _Churn(asyncio.Protocol):
         self._numbers = numbers
         self._most = most
         self._seen = seen
+        self.finished = False
         self.done = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -42,6 +43,7 @@ class _Churn(asyncio.Protocol):
     def _ask(self) -> None:
         n = next(self._numbers)
         if n >= self._most:
+            self.finished = True
             self._transport.close()
             return
         self._parser = httptools.HttpResponseParser(self)
@@ -65,13 +67,17 @@ async def _run(port: int, connections: int, most: int, key: str) -> Counter[str]
     seen: Counter[str] = Counter()
     numbers = itertools.count()
     loop = asyncio.get_running_loop()
-    made = [
-        await loop.create_connection(
-            lambda: _Churn(port, key, numbers, most, seen), "127.0.0.1", port
-        )
-        for _ in range(connections)
-    ]
-    await asyncio.gather(*(protocol.done for _, protocol in made))
+
+    async def ask() -> None:
+        finished = False
+        while not finished:  # nginx ends a connection after a thousand requests
+            _, asker = await loop.create_connection(
+                lambda: _Churn(port, key, numbers, most, seen), "127.0.0.1", port
+            )
+            await asker.done
+            finished = asker.finished
+
+    await asyncio.gather(*(ask() for _ in range(connections)))
     return seen
 
 

@@ -1,6 +1,6 @@
 """The gate that is measured: the real one on SQLite, with one renter it knows.
 
-Usage: python -m tests.bench.gate MARKET PROXY ASKED (ports; 0 takes a free one)
+Usage: python -m tests.bench.gate MARKET PROXY ASKED (two ports, then the path of a socket)
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from tests.gateway.wire import no_control
 
 
 def main() -> None:
-    market, proxy, asked = map(int, sys.argv[1:])
+    market, proxy = map(int, sys.argv[1:3])
+    asked = Path(sys.argv[3])
     upstream = f"http://127.0.0.1:{market}"
     with (
         tempfile.TemporaryDirectory() as folder,
@@ -40,7 +41,7 @@ def main() -> None:
             no_control,
             gateway_at=("127.0.0.1", proxy),
             control_at=("127.0.0.1", 0),
-            beside=(app, ("127.0.0.1", asked)),
+            beside=(app, asked),
         )
 
 

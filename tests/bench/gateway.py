@@ -20,6 +20,7 @@ from typing import Any
 
 from tests.bench import running, soak, yardstick
 from tests.bench.running import Load, Target
+from tests.gateway.fronts import SOCKET
 
 ROUNDS = 5
 BUSY = (32, 2.0)
@@ -34,7 +35,7 @@ GENERATOR_MOST = 3000
 """Requests a second the steady load generator keeps up with on a busy core; beyond, it would
 measure itself."""
 MEMORY_REQUESTS = 300_000
-"""The first 100,000 fill what is remembered; the rest is measured."""
+"""The first `soak.WARM` of them fill what is remembered; over the rest it must stay flat."""
 RENTER = "bench"
 GATE_KEY = f"kg_{hashlib.sha256(RENTER.encode()).hexdigest()}"
 """What `World.renter` gives a renter of this name."""
@@ -109,12 +110,13 @@ def _floor(folder: Path, market: int) -> Iterator[Target]:
 @contextlib.contextmanager
 def fronted(folder: Path, market: int) -> Iterator[dict[str, Target]]:
     """The gate, alone and behind nginx as the examples say, without and with their cache."""
-    proxy, asked, front, cached = running.free_ports(4)
+    proxy, front, cached = running.free_ports(3)
+    asked = folder / "decisions.sock"
     gate = [sys.executable, "-m", "tests.bench.gate", str(market), str(proxy), str(asked)]
     with contextlib.ExitStack() as stack:
         deciding = stack.enter_context(running.process(running.on_core(0, gate)))
-        running.wait_for(asked)
-        ports = {8080: proxy, 8082: asked, 9000: market}
+        running.wait_for(proxy)
+        ports = {8080: proxy, 9000: market}
         targets = {"proxy": Target(proxy, (deciding,), fields=KNOWN)}
         for name, example, port in (
             ("asked", "kycgate.conf", front),
@@ -122,17 +124,21 @@ def fronted(folder: Path, market: int) -> Iterator[dict[str, Target]]:
         ):
             if not (EXAMPLES / example).exists():
                 continue
-            process = stack.enter_context(_front(folder / name, example, {**ports, 8000: port}))
+            process = stack.enter_context(
+                _front(folder / name, example, {**ports, 8000: port}, asked)
+            )
             running.wait_for(port)
             targets[name] = Target(port, (deciding, process), fields=KNOWN)
         yield targets
 
 
 @contextlib.contextmanager
-def _front(folder: Path, example: str, ports: dict[int, int]) -> Iterator[subprocess.Popen[Any]]:
+def _front(
+    folder: Path, example: str, ports: dict[int, int], asked: Path
+) -> Iterator[subprocess.Popen[Any]]:
     assert running.NGINX is not None
     folder.mkdir()
-    text = (EXAMPLES / example).read_text()
+    text = (EXAMPLES / example).read_text().replace(SOCKET, f"unix:{asked}")
     for documented, ours in ports.items():
         text = text.replace(f":{documented}", f":{ours}")
     config = folder / "nginx.conf"

@@ -9,9 +9,11 @@ p50_ms, p99_ms. Usage: python -m tests.bench.load PORT CONNECTIONS SECONDS RATE 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import sys
 import time
+from functools import partial
 
 import httptools
 import uvicorn
@@ -25,17 +27,22 @@ class _Asker(asyncio.Protocol):
         self._due = first
         self._loop = asyncio.get_running_loop()
         self._parser = httptools.HttpResponseParser(self)
+        self.lost = self._loop.create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport
         self._next()
 
+    def connection_lost(self, exc: Exception | None) -> None:
+        if not self.lost.done():
+            self.lost.set_result(None)
+
     def _next(self) -> None:
         if not self._every:
-            self._ask(self._loop.time())
+            self._ask(time.perf_counter())
             return
         self._due += self._every
-        self._loop.call_later(max(0.0, self._due - self._loop.time()), self._ask, self._due)
+        self._loop.call_later(max(0.0, self._due - time.perf_counter()), self._ask, self._due)
 
     def _ask(self, due: float) -> None:
         self._asked = due
@@ -48,7 +55,7 @@ class _Asker(asyncio.Protocol):
     def on_message_complete(self) -> None:
         if self._parser.get_status_code() != 200:
             raise SystemExit(f"answered {self._parser.get_status_code()}")
-        self._times.append(self._loop.time() - self._asked)
+        self._times.append(time.perf_counter() - self._asked)
         self._next()
 
 
@@ -60,18 +67,23 @@ async def _load(
     times: list[float] = []
     loop = asyncio.get_running_loop()
     every = connections / rate if rate else 0.0
-    start = loop.time()
-    made = [
-        await loop.create_connection(
-            lambda n=n: _Asker(request, times, every, start + every * n / connections),  # type: ignore[misc]
-            "127.0.0.1",
-            port,
-        )
-        for n in range(connections)
-    ]
-    await asyncio.sleep(seconds)
-    for transport, _ in made:
-        transport.abort()
+    start = time.perf_counter()
+
+    async def ask(n: int) -> None:
+        begin = start + every * n / connections
+        while True:
+            transport, asker = await loop.create_connection(
+                partial(_Asker, request, times, every, begin), "127.0.0.1", port
+            )
+            try:
+                await asker.lost  # servers end a connection after so many requests
+            finally:
+                transport.abort()
+            begin = time.perf_counter()
+
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await asyncio.gather(*(ask(n) for n in range(connections)))
     return times
 
 

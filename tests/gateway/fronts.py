@@ -6,11 +6,16 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from kycgate.gateway.listening import Bind
+from kycgate.gateway.server import Running
 from tests.tools import REPO
+
+Places = Mapping[int, int | Path]
+"""Documented port → the port of this run, or the socket."""
 
 NGINX = shutil.which("nginx", path="/usr/sbin:/usr/bin:/usr/local/bin:/usr/local/sbin")
 CADDY = shutil.which("caddy")
@@ -24,33 +29,50 @@ def free_ports(count: int) -> list[int]:
     return ports
 
 
-def on_ports(text: str, ports: dict[int, int]) -> str:
-    """An example with its documented ports exchanged for those of this run."""
-    for documented, ours in ports.items():
-        assert f":{documented}" in text, documented
-        text = text.replace(f":{documented}", f":{ours}")
+SOCKET = "unix:/tmp/kycgate-nginx/decisions.sock"
+"""Where nginx's examples ask."""
+
+
+def asking(front: str, folder: Path) -> Bind:
+    """Where a gate listens for its front's questions, as the front's example has it."""
+    return folder / "asked.sock" if front == "nginx" else ("127.0.0.1", 0)
+
+
+def places(running: Running, asked: Bind, marketplace: int) -> Places:
+    """What stands where in this run, by its documented port."""
+    assert running.beside_port is not None
+    where = asked if isinstance(asked, Path) else running.beside_port
+    return {8080: running.gateway_port, 8082: where, 9000: marketplace}
+
+
+def put(text: str, places: Places) -> str:
+    """An example with its documented places exchanged for those of this run."""
+    for documented, ours in places.items():
+        there = SOCKET if isinstance(ours, Path) else f":{documented}"
+        assert there in text, documented
+        text = text.replace(there, f"unix:{ours}" if isinstance(ours, Path) else f":{ours}")
     return text
 
 
 @contextmanager
 def nginx(
-    folder: Path, ports: dict[int, int], front: int, *, example: str = "kycgate.conf"
+    folder: Path, where: Places, front: int, *, example: str = "kycgate.conf"
 ) -> Iterator[None]:
     assert NGINX is not None
     config = folder / "nginx.conf"
     text = (REPO / "examples" / "nginx" / example).read_text()
-    config.write_text(on_ports(text, {**ports, 8000: front}))
+    config.write_text(put(text, {**where, 8000: front}))
     options = "daemon off; master_process off;"
     with _running([NGINX, "-p", str(folder), "-c", str(config), "-g", options], folder, front):
         yield
 
 
 @contextmanager
-def caddy(folder: Path, ports: dict[int, int], front: int) -> Iterator[None]:
+def caddy(folder: Path, where: Places, front: int) -> Iterator[None]:
     assert CADDY is not None
     config = folder / "Caddyfile"
     example = (REPO / "examples" / "caddy" / "Caddyfile").read_text()
-    config.write_text(on_ports(example, {**ports, 8000: front}))
+    config.write_text(put(example, {**where, 8000: front}))
     command = [CADDY, "run", "--adapter", "caddyfile", "--config", str(config)]
     with _running(command, folder, front):
         yield

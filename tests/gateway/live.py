@@ -36,6 +36,7 @@ class LiveWorld(World):
                 self.parts,
                 store=self.store,
                 adapter=adapter or IoNet(fetch=self._fetch, token_decimals=6),
+                own_keys=self.store.any_upstream_key,
                 shared_upstream_key=OPERATOR_KEY,
                 clock=lambda: int(time.time()),
                 monotonic=time.monotonic,

@@ -141,7 +141,8 @@ def test_behind_a_real_front_the_callers_own_address_is_judged(
         pytest.skip("nginx or caddy is missing: make setup")
     with proxied(Fronts((ip_network("127.0.0.1/32"),))) as (gate, upstream, port):
         (public,) = fronts.free_ports(1)
-        ports = {8080: port, 8082: port, 9000: upstream.port}
+        nobody = tmp_path / "nobody.sock" if front is fronts.nginx else port
+        ports = {8080: port, 8082: nobody, 9000: upstream.port}
         with (
             front(tmp_path, ports, public),  # type: ignore[operator]
             socket.create_connection(

@@ -75,12 +75,11 @@ def fronted(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Fronted]
             only=frozenset({"read", "stop"}),
             clock=time.time,
         )
-        beside = (asked, ("127.0.0.1", 0))
-        with start_in_thread(Proxy(world.gate, market.url), no_control, beside=beside) as running:
-            assert running.beside_port is not None
+        at = fronts.asking(request.param, tmp_path)
+        proxy = Proxy(world.gate, market.url)
+        with start_in_thread(proxy, no_control, beside=(asked, at)) as running:
             (port,) = fronts.free_ports(1)
-            ports = {8080: running.gateway_port, 8082: running.beside_port, 9000: direct.port}
-            with start(tmp_path, ports, port):
+            with start(tmp_path, fronts.places(running, at, direct.port), port):
                 yield Fronted(request.param, port, world, market, direct, running)
 
 

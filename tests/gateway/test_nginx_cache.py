@@ -77,12 +77,13 @@ def cached(tmp_path: Path) -> Iterator[Cached]:
         closing(LiveWorld(tmp_path, market.url)) as world,
     ):
         app = Counting(world, asked)
-        beside = (app, ("127.0.0.1", 0))
-        with start_in_thread(Proxy(world.gate, market.url), no_control, beside=beside) as running:
-            assert running.beside_port is not None
+        at = fronts.asking("nginx", tmp_path)
+        with start_in_thread(
+            Proxy(world.gate, market.url), no_control, beside=(app, at)
+        ) as running:
             (port,) = fronts.free_ports(1)
-            ports = {8080: running.gateway_port, 8082: running.beside_port, 9000: direct.port}
-            with fronts.nginx(tmp_path, ports, port, example="kycgate-cache.conf"):
+            where = fronts.places(running, at, direct.port)
+            with fronts.nginx(tmp_path, where, port, example="kycgate-cache.conf"):
                 yield Cached(port, world, direct, asked)
 
 

@@ -192,6 +192,7 @@ class World:
             classify=GPUS.classify,
             permit_for=self._permit,
             upstream_key=self.upstream_keys.get,
+            own_keys=lambda: True,
             shared_upstream_key=SHARED_KEY,
             asserter=SignedAsserter(
                 f"https://{HOST}", UPSTREAM, ASSERTER.public, ASSERTER.sign, self._draw

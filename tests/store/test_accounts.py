@@ -33,12 +33,15 @@ def test_the_latest_wallet_proof_stands_whatever_arrives_last(store: Store) -> N
 
 def test_an_upstream_key_is_replaced_and_removed(store: Store) -> None:
     assert store.upstream_key(ALICE) is None
+    assert store.any_upstream_key() is False
     for sealed in (b"one", b"two"):
         store.set_upstream_key(ALICE, sealed)
         assert store.upstream_key(ALICE) == sealed
+        assert store.any_upstream_key() is True
     for _ in range(2):
         store.set_upstream_key(ALICE, None)
         assert store.upstream_key(ALICE) is None
+    assert store.any_upstream_key() is False
 
 
 def test_a_subject_comes_back_as_it_was_added(store: Store) -> None:

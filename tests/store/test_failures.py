@@ -59,6 +59,7 @@ CALLS: dict[str, Callable[[Store], object]] = {
     "wallet_proof_at": lambda s: s.wallet_proof_at(ALICE),
     "set_upstream_key": lambda s: s.set_upstream_key(ALICE, b"k"),
     "upstream_key": lambda s: s.upstream_key(ALICE),
+    "any_upstream_key": lambda s: s.any_upstream_key(),
     "add_subject": lambda s: s.add_subject(SUBJECT),
     "subject": lambda s: s.subject(SUBJECT.id),
     "subject_of": lambda s: s.subject_of(ALICE),
@@ -183,7 +184,8 @@ def answering(store: Store) -> list[str]:
 
 
 def test_every_method_of_the_store_is_called_here() -> None:
-    promised = {name for name in vars(Store) if not name.startswith("_")} - {"close"}
+    unasked = {"close", "brief_reads"}  # neither asks the database anything
+    promised = {name for name in vars(Store) if not name.startswith("_")} - unasked
     assert set(CALLS) == promised
 
 

@@ -7,6 +7,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+TOUCH_S = 60
+"""How old the last noted use of a key is before another is noted: a write to disk at each use would
+cost more than it tells."""
+
 
 @dataclass(frozen=True, slots=True)
 class Session:
@@ -53,6 +57,10 @@ class Key:
     expires_at: int
     revoked_at: int | None = None
     last_used_at: int | None = None
+
+    def use_is_news(self, at: int) -> bool:
+        """Whether a use then is worth writing down."""
+        return self.last_used_at is None or at >= self.last_used_at + TOUCH_S
 
 
 @dataclass(frozen=True, slots=True)

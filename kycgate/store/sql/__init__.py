@@ -52,6 +52,11 @@ class SqlStore(
         """Raises Unavailable unless the database answers."""
         self._db.rows(_PING)
 
+    @property
+    def brief_reads(self) -> bool:
+        """SQLite in WAL mode: readers wait for no writer."""
+        return self._db.is_sqlite
+
     def sweep(self, *, now: int) -> int:
         """What every part forgets by itself."""
         return SignIn.sweep(self, now=now) + Users.sweep(self, now=now)

@@ -62,6 +62,9 @@ class Accounts(Part):
         rows = self._db.hot(_UPSTREAM_KEY, account=account)
         return bytes(rows[0][0]) if rows else None
 
+    def any_upstream_key(self) -> bool:
+        return self._db.first(select(upstream_keys.c.account).limit(1)) is not None
+
     # -- subjects --------------------------------------------------------------------------------
 
     def add_subject(self, subject: Subject) -> None:

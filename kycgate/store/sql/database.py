@@ -84,6 +84,10 @@ class _Lease:
         self.connection = connection
         self._pid = os.getpid()
 
+    @property
+    def driver(self) -> Any:
+        return self.connection.connection.driver_connection
+
     def end(self) -> None:
         """Hand the connection back. In a forked child it is the parent's, and stays untouched."""
         if self._pid == os.getpid():
@@ -105,6 +109,7 @@ class Database:
         self._engine = _engine(url)
         self._dialect = self._engine.dialect
         self._driver_error: type[Exception] = self._dialect.loaded_dbapi.Error
+        self._known = (exc.SQLAlchemyError, self._driver_error, UnicodeEncodeError, OverflowError)
         self._closed = False
         self._start()
 
@@ -149,8 +154,7 @@ class Database:
         lease = self._held.lease
         if lease is None or lease.connection.invalidated:
             return True
-        driver: Any = lease.connection.connection.driver_connection
-        return self._dialect.is_disconnect(error, driver, None)  # type: ignore[arg-type]
+        return self._dialect.is_disconnect(error, lease.driver, None)  # type: ignore[arg-type]
 
     def close(self) -> None:
         """Close every thread's connection. Later calls are Unavailable."""
@@ -176,7 +180,7 @@ class Database:
 
     def rows(self, statement: Executable) -> Sequence[Any]:
         """Every row of a read."""
-        return self._read(lambda connection: connection.execute(statement).all())
+        return self._read(lambda lease: lease.connection.execute(statement).all())
 
     def first(self, statement: Executable) -> Any | None:
         """The first row of a read, or None when there truly is none."""
@@ -188,28 +192,24 @@ class Database:
         text = prepared.text(self._dialect)
         arguments = text.arguments(values)
 
-        def run(connection: Connection) -> Sequence[tuple[Any, ...]]:
-            driver: Any = connection.connection.driver_connection
-            # fetchall, always: a half-read statement would pin SQLite's snapshot.
-            rows: list[tuple[Any, ...]] = driver.execute(text.sql, arguments).fetchall()
-            return rows
+        # fetchall, always: a half-read statement would pin SQLite's snapshot.
+        return self._read(lambda lease: lease.driver.execute(text.sql, arguments).fetchall())
 
-        return self._read(run)
-
-    def _read(self, work: Callable[[Connection], Sequence[_T]]) -> Sequence[_T]:
+    def _read(self, work: Callable[[_Lease], Sequence[_T]]) -> Sequence[_T]:
         """Run a read. A connection that died while idle is replaced once.
 
         One that dies inside a write is closed thereby, and the write fails at its next statement.
         """
-        with self._translated():
-            lease = self._lease()
+        try:
             try:
-                return work(lease.connection)
+                return work(self._lease())
             except (exc.DBAPIError, self._driver_error) as error:
                 if not self._lost(error):
                     raise
             self._drop()
-            return work(self._lease().connection)
+            return work(self._lease())
+        except self._known as error:
+            raise _meaning(error) from error
 
     # -- writing -------------------------------------------------------------------------------
 
@@ -274,20 +274,17 @@ class Database:
     def _translated(self) -> Iterator[None]:
         try:
             yield
-        except exc.SQLAlchemyError as error:
-            raise _meaning(getattr(error, "orig", None) or error) from error
-        except self._driver_error as error:
+        except self._known as error:
             raise _meaning(error) from error
-        except (UnicodeEncodeError, OverflowError) as error:
-            raise Malformed("no database column can hold this value", field="value") from error
 
 
-def _meaning(error: BaseException) -> KycgateError:
+def _meaning(error: Exception) -> KycgateError:
     """What a driver's error means to us. PEP 249 names the classes alike in every driver."""
+    error = getattr(error, "orig", None) or error
     names = {kind.__name__ for kind in type(error).__mro__}
     if "IntegrityError" in names:
         return Conflict("the record exists already, or something it points to does not")
-    if "DataError" in names:
+    if names & {"DataError", "UnicodeEncodeError", "OverflowError"}:
         return Malformed("no database column can hold this value", field="value")
     # The driver's own words may name hosts and values: they stay in the chained exception.
     return Unavailable(f"the database did not answer ({type(error).__name__})")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam, or_
 
-from kycgate.store.records.signin import Key, Session
+from kycgate.store.records.signin import TOUCH_S, Key, Session
 from kycgate.store.sql.database import Prepared
 from kycgate.store.sql.part import Part
 from kycgate.store.sql.rows import pick, records, values
@@ -17,9 +17,6 @@ from kycgate.store.tables.visits import presentations
 
 GRACE_S = 3600
 """How long past its expiry a nonce is still remembered, should the clock be set back a little."""
-
-TOUCH_S = 60
-"""`last_used_at` is for people: a write to disk at each use would cost more than it tells."""
 
 _SESSION = Prepared(
     pick(Session, sessions)
@@ -118,18 +115,14 @@ class SignIn(Part):
         return revoked
 
     def touch_keys(self, used: Mapping[str, int]) -> None:
-        known = select(keys.c.id, keys.c.last_used_at).where(keys.c.id.in_(list(used)))
-        last: dict[str, int | None] = dict(map(tuple, self._db.rows(known)))
-        due = [
-            {"ident": ident, "at": used[ident]}
-            for ident, at in last.items()
-            if at is None or used[ident] >= at + TOUCH_S
-        ]
-        if not due:
-            return
-        touch = keys.update().where(keys.c.id == bindparam("ident"))
+        last, at = keys.c.last_used_at, bindparam("at", type_=keys.c.last_used_at.type)
+        touch = (
+            keys.update()
+            .where(keys.c.id == bindparam("ident"), or_(last.is_(None), last + TOUCH_S <= at))
+            .values(last_used_at=at)
+        )
         with self._db.write() as connection:
-            connection.execute(touch.values(last_used_at=bindparam("at")), due)
+            connection.execute(touch, [{"ident": key, "at": when} for key, when in used.items()])
 
 
 def _claim_digest(scope: str, nonce: str) -> bytes:
