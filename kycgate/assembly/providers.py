@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 
+from kycgate.assembly.ground import Ground
 from kycgate.chain import Chain
 from kycgate.config import Config, Import, Persona, Stripe, Sumsub
 from kycgate.core.claims import Level
@@ -22,23 +23,21 @@ from kycgate.issuer.providers.reading import Countries
 from kycgate.issuer.providers.service import Verifications
 from kycgate.issuer.providers.visit import Limits
 from kycgate.keys import load_token
-from kycgate.store import Store
 from kycgate.web.parts import Way
 
 RETURN_PATH = "/back"
 """Where a provider sends the renter back to."""
 
 
-def open_verifications(
-    config: Config, store: Store, office: Office, countries: Countries
-) -> Verifications | None:
+def open_verifications(ground: Ground, office: Office) -> Verifications | None:
     """Every provider the configuration names; None where it names none. Raises Misconfigured."""
-    providers = _providers(config, countries)
+    config = ground.config
+    providers = _providers(config, ground.countries)
     if not providers:
         return None
     try:
         return Verifications(
-            store,
+            ground.store,
             office,
             providers,
             return_url=config.gate.public_url + RETURN_PATH,

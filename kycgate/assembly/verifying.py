@@ -128,9 +128,9 @@ def open_verifying(ground: Ground, *, vault: Vault, identity: Identity) -> Verif
     Misconfigured."""
     config, store, countries = ground.config, ground.store, ground.countries
     environment = Environment(config.identity.environment)
-    presentations = open_presentations(config, store, identity, environment)
-    verifications = open_verifications(config, store, identity, countries)
-    retention = open_retention(config, store, ground.log, vault, identity.book, countries)
+    presentations = open_presentations(ground, identity, environment)
+    verifications = open_verifications(ground, identity)
+    retention = open_retention(ground, vault, identity.book)
     registers = live_registers(config)
     identity.book.owners = OwnershipDesk(
         store,
