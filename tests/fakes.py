@@ -26,6 +26,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
+from kycgate.audit.entry import canonical_body
 from kycgate.errors import Code, Conflict, NotFound, Unavailable
 from kycgate.store.records.attesting import IssuedAttestation, Revocations, Standing
 from kycgate.store.records.cases import (
@@ -1018,6 +1019,8 @@ class MemoryLog:
     def append(self, kind: str, body: dict[str, Any], *, now: int) -> None:
         if self._lost:
             raise Unavailable("the decision log can't be written")
+        # What the real log would not take is not taken here either.
+        canonical_body(kind, body)
         self.lines.append((kind, {"at": now, **body}))
 
 

@@ -24,9 +24,12 @@ from kycgate.core.assertion import JWKS_PATH, AssertionKeys
 from kycgate.core.claims import Account, checksum
 from kycgate.core.trust import TrustedIssuer, TrustList
 from kycgate.errors import Misconfigured, Refused, Unavailable
+from kycgate.gateway.hooks.linking import code_hash, draw_code
 from kycgate.gateway.server import start_in_thread
 from kycgate.gateway.view import Reply, RequestView
 from kycgate.keys import LocalSigner, load_assertion_signer, load_signer
+from kycgate.store.records.signin import UserLink
+from kycgate.web.parts import Scheduler
 from tests.operating import EAS, set_up
 
 ROOT = LocalSigner(b"\x42" * 31 + b"\x01")
@@ -270,6 +273,7 @@ def test_a_named_scheduler_is_answered_on_its_own_listener(config: Path) -> None
     entry = f"main:{hashlib.sha256(secret.encode()).hexdigest()}"
     with open_services(config) as services:
         assert services.hooks is None
+        assert services.web.schedulers == (), "and pages speak of no linked users"
     config.write_text(config.read_text() + f'\n[hooks]\ndstack = ["{entry}"]\n')
     spec = {"configuration": {"type": "task", "resources": {"gpu": {"name": ["H100"]}}}}
     with (
@@ -283,9 +287,18 @@ def test_a_named_scheduler_is_answered_on_its_own_listener(config: Path) -> None
         url = f"http://127.0.0.1:{running.ports[-1]}/apply_policies/on_run_apply"
         body = {"user": "ann", "project": "main", "spec": spec}
         answer = requests.post(url, json=body, auth=("main", secret), timeout=10)
+        code, now = draw_code(os.urandom), int(time.time())
+        account = Account(ROOT.address).key
+        services.store.add_user_code(UserLink("5c" * 8, account, code_hash(code), now + 900, now))
+        body["spec"] = spec | {"run_name": code}
+        shown = requests.post(url, json=body, auth=("main", secret), timeout=10)
+        assert services.web.schedulers == (Scheduler("main", "dstack"),)
+        (logged,) = [e for e in services.store.log_entries() if e.kind == "user_link"]
     assert answer.status_code == 200
     assert answer.json()["spec"] == spec
     assert "not linked" in answer.json()["error"]
+    assert "Linked" in shown.json()["error"]
+    assert json.loads(logged.body) == {"scheduler": "main", "account": account, "link": "5c" * 8}
 
 
 def test_pages_name_whom_renters_turn_to(config: Path) -> None:

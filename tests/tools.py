@@ -46,6 +46,12 @@ def anvil() -> Path | None:
     return found[0] if found else None
 
 
+def wheel_program(name: str) -> str | None:
+    """Traefik or Envoy, which come as wheels: KYCGATE_FRONTS, else <repo>/.fronts."""
+    path = Path(os.environ.get("KYCGATE_FRONTS", REPO / ".fronts")) / "bin" / name
+    return str(path) if path.is_file() else None
+
+
 def clients() -> Path | None:
     """The environment of the real marketplace clients: KYCGATE_CLIENTS, else <repo>/.clients."""
     path = Path(os.environ.get("KYCGATE_CLIENTS", REPO / ".clients"))

@@ -12,12 +12,13 @@ from typing import Any
 from kycgate.assembly.chains import Settling
 from kycgate.assembly.ground import Ground
 from kycgate.assembly.verifying import Verifying
+from kycgate.config import Config
 from kycgate.gateway.gate import Gate
 from kycgate.issuer.identity import Identity
 from kycgate.screening.backend import Screening
 from kycgate.settlement.revocations import Publishers
 from kycgate.web.desk import Desk
-from kycgate.web.parts import WebParts, Words
+from kycgate.web.parts import Scheduler, WebParts, Words
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,4 +81,12 @@ def web_parts(
         registers=verifying.registers,
         me=verifying.me,
         renewals=identity.renewals,
+        schedulers=_schedulers(config),
+    )
+
+
+def _schedulers(config: Config) -> tuple[Scheduler, ...]:
+    return (
+        *(Scheduler(name, "dstack") for name, _ in config.hooks.dstack),
+        *(Scheduler(name, "skypilot") for name, _ in config.hooks.skypilot),
     )

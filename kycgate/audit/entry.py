@@ -78,6 +78,9 @@ VOCABULARY: Final = frozenset(
         "items",
         "hold",
         "country",
+        # whose users rent as an account
+        "scheduler",
+        "link",
     }
 )
 

@@ -290,7 +290,7 @@ control_listen = "127.0.0.1:{ports[1]}"
 operators = ["demo:{hashlib.sha256(token.encode()).hexdigest()}"]
 
 [marketplace]
-name = "the demonstration's marketplace"
+name = "Demonstration Market"
 upstream = "{market.url}"
 upstream_key = "file:keys/upstream.key"
 

@@ -21,7 +21,7 @@ from kycgate.web.access import cookie_name
 from kycgate.web.api.routes import ROUTES, Route
 from kycgate.web.languages import chosen, language, preferred
 from kycgate.web.parts import WebParts
-from kycgate.web.problem import MEDIA_TYPE, problem, unexpected
+from kycgate.web.problem import MEDIA_TYPE, NOWHERE, problem, unexpected
 from kycgate.web.wire import BODY_LIMIT, Answer, Call, Cookie
 
 _log = logging.getLogger("kycgate.web")
@@ -189,7 +189,7 @@ def _explained(error: Exception) -> tuple[int, dict[str, object]]:
             "type": f"urn:kycgate:{code}",
             "title": error.name,
             "status": error.code,
-            "detail": "There is nothing at this address." if error.code == 404 else error.name,
+            "detail": NOWHERE if error.code == 404 else error.name,
             "code": code,
             "remedy": "see /v1/openapi.json",
         }

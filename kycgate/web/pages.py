@@ -13,16 +13,18 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import Any, Final
 
-from kycgate.errors import NotFound
+from kycgate.errors import Code, NotFound, outward
+from kycgate.gateway.hooks.linking import CODE_LIFE_S, LINK_LIFE_S
 from kycgate.screening.controls import load_countries, tables
 from kycgate.web.access import Caller, Means, visitor
-from kycgate.web.api import keys, me, status
+from kycgate.web.api import keys, me, status, users
 from kycgate.web.api.cases import REFUSAL_ID
 from kycgate.web.api.ways import offered
 from kycgate.web.assets import asset
-from kycgate.web.commands import AS_LONG, tabs
+from kycgate.web.commands import AS_LONG, CODE_PLACE, showings, tabs
 from kycgate.web.languages import NAMES, Language
 from kycgate.web.parts import WebParts
+from kycgate.web.problem import NOWHERE
 from kycgate.web.wire import Call, argument
 from kycgate.web.words import job_parts
 
@@ -39,6 +41,7 @@ CHAINS: Final = {
     11155111: "Sepolia",
 }
 """Names people know chains by; others are shown by number."""
+_UNLINKED: Final = outward(Code.USER_NOT_LINKED)
 _STATE_PAGES: Final = {
     "checking": "state.html",
     "refused": "state.html",
@@ -81,6 +84,7 @@ def refusal(parts: WebParts, call: Call, language: Language) -> tuple[str, dict[
         "marketplace": record.asked.get("marketplace") or parts.words.marketplace,
         "asked_at": _moment(record.created_at),
         "codes": record.codes,
+        "unlinked": bool(parts.schedulers) and _UNLINKED in record.codes,
         "commands": tabs(parts)[0].lines,
         "here": call.path,
     }
@@ -139,17 +143,29 @@ def account(parts: WebParts, call: Call, language: Language) -> tuple[str, dict[
     told = status.document(parts, who.account, now=call.now)
     return "account.html", _signed_in(who, call) | {
         "status": told,
+        "until": told["attestation"] and _until(told),
         "chains": _chains(parts),
         "keys": _live_keys(parts, who, call.now),
         "accounts": [each.key for each in parts.identity.accounts(who.account)],
         "uses": me.used(parts, who.account),
         "rights": parts.me is not None,
+        "showings": showings(parts),
+        "code_place": CODE_PLACE,
+        "code_life_s": CODE_LIFE_S,
+        "link_days": LINK_LIFE_S // 86_400,
+        "users": _live_users(parts, who, call.now),
     }
 
 
 def _live_keys(parts: WebParts, who: Caller, now: int) -> list[dict[str, Any]]:
     told = (keys.shown(key, now) for key in parts.store.keys_of(who.account.key))
     return [key for key in told if key["live"]]
+
+
+def _live_users(parts: WebParts, who: Caller, now: int) -> list[dict[str, Any]]:
+    links = parts.store.user_links_of(who.account.key)
+    told = (users.shown(link, now) for link in links if link.linked_at is not None)
+    return [user for user in told if user["live"]]
 
 
 def phone(parts: WebParts, call: Call, language: Language) -> tuple[str, dict[str, Any]]:
@@ -171,7 +187,13 @@ def problem(document: dict[str, Any], language: Language) -> dict[str, Any]:
     """What the page of an error says: the reader's language where we have the sentence."""
     status_ = document["status"]
     known = "problem." + ("404" if status_ == 404 else "503" if status_ == 503 else "other")
-    return {"problem": document, "title": language.say(known)}
+    detail = document["detail"]
+    return {
+        "problem": document,
+        "title": language.say(known),
+        # The title says it, in the reader's language.
+        "detail": "" if detail == NOWHERE else detail,
+    }
 
 
 def _connect(parts: WebParts, call: Call) -> tuple[str, dict[str, Any]]:
@@ -227,13 +249,20 @@ def _place(call: Call) -> dict[str, Any]:
 
 
 def _renting(parts: WebParts, told: dict[str, Any]) -> dict[str, Any]:
-    held = told["attestation"]
     return {
         "tabs": tabs(parts, AS_LONG),
+        "chains": _chains(parts),
         "placeholder": AS_LONG,
         "key_days": parts.lifetimes.key_days,
-        "until": told["case"]["valid_until"] or (held and held["expires_at"]),
+        "until": _until(told),
     }
+
+
+def _until(told: dict[str, Any]) -> int | None:
+    """How long an approval holds: an attestation ends daily, and is renewed by itself."""
+    held, case = told["attestation"], told["case"]
+    until: int | None = (case and case["valid_until"]) or (held and held["expires_at"])
+    return until
 
 
 def _chains(parts: WebParts) -> list[tuple[int, str]]:

@@ -283,6 +283,15 @@ class Words:
 
 
 @dataclass(frozen=True, slots=True)
+class Scheduler:
+    """One that asks this gate before it places work, and whose users can be linked to wallets."""
+
+    name: str
+    """what the operator calls it here"""
+    kind: Literal["dstack", "skypilot"]
+
+
+@dataclass(frozen=True, slots=True)
 class WebParts:
     """Everything `create_app` is given. `public_url` is the origin sign-in messages must name."""
 
@@ -319,6 +328,8 @@ class WebParts:
     """None: no register of owners is configured"""
     me: Me | None = None
     """None: nothing personal is kept here"""
+    schedulers: tuple[Scheduler, ...] = ()
+    """none: there is nobody to show a code to, and pages say nothing of linked users"""
 
     def __post_init__(self) -> None:
         problems = []

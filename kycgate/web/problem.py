@@ -36,6 +36,7 @@ class Decided(KycgateError):
 
 
 MEDIA_TYPE = "application/problem+json"
+NOWHERE = "There is nothing at this address."
 # Order matters: a subclass stands before its parent.
 _STATUSES: tuple[tuple[type[KycgateError], int, str], ...] = (
     (TooLarge, 413, "Too large"),

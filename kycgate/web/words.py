@@ -14,8 +14,9 @@ _REASONS = {
     "missing:higher_level": "This hardware needs a higher level of identity proof.",
     "missing:wallet_proof": "The request did not prove which account is asking.",
     "missing:fresh_wallet_proof": "The last wallet signature is too old: please sign in again.",
-    "missing:linked_user": "The scheduler's user is not linked to a wallet: sign in, then"
-    " `kycgate renter link` gives a code; apply a run (or task) with that code as its name.",
+    "missing:linked_user": "The scheduler's user is not linked to a wallet: draw a code on your"
+    " account page (or with `kycgate renter link`) and apply a run (or task) with that code as its"
+    " name.",
     "missing:identity_proof": "The account has to prove who stands behind it.",
     "proof_sandbox": "This proof of identity was made for trying things out, not for real use.",
     "proof_outdated": "This proof of identity, or the document behind it, is no longer valid.",

@@ -259,10 +259,9 @@ def _front(name: str) -> Callable[[House], AbstractContextManager[None]]:
             with start_in_thread(proxy, no_control, beside=(asked, at)) as running:
                 (port,) = fronts.free_ports(1)
                 where = fronts.places(running, at, upstream.port)
-                # A caller's body that Caddy can't read is a bad gateway to it.
-                house.says = frozenset({502} if name == "caddy" else ())
-                starter = fronts.nginx if name == "nginx" else fronts.caddy
-                with starter(house.folder, where, port):
+                # What a caller's body that can't be read is to them.
+                house.says = frozenset({"caddy": (502,), "traefik": (500,)}.get(name, ()))
+                with getattr(fronts, name)(house.folder, where, port):
                     house.port = port
                     yield
 
@@ -373,6 +372,8 @@ HOUSES: dict[str, Callable[[House], AbstractContextManager[None]]] = {
     "stand-alone": stand_alone,
     "nginx": _front("nginx"),
     "caddy": _front("caddy"),
+    "traefik": _front("traefik"),
+    "envoy": _front("envoy"),
     "wsgi gunicorn": wsgi_gunicorn,
     "wsgi waitress": wsgi_waitress,
     "asgi uvicorn httptools": _asgi_uvicorn("httptools"),
@@ -382,7 +383,12 @@ HOUSES: dict[str, Callable[[House], AbstractContextManager[None]]] = {
 """granian, uWSGI, bjoern and werkzeug's own server are left out: the documentation says never to
 run the gate under them, and why."""
 
-NEEDS = {"nginx": fronts.NGINX, "caddy": fronts.CADDY}
+NEEDS = {
+    "nginx": fronts.NGINX,
+    "caddy": fronts.CADDY,
+    "traefik": fronts.TRAEFIK,
+    "envoy": fronts.ENVOY,
+}
 """What a house can't stand without; None where it is missing."""
 
 

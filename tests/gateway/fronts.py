@@ -1,4 +1,4 @@
-"""The example configurations, run in the real nginx and Caddy on free ports."""
+"""The example configurations, run in the real programs on free ports."""
 
 from __future__ import annotations
 
@@ -12,13 +12,15 @@ from pathlib import Path
 
 from kycgate.gateway.listening import Bind
 from kycgate.gateway.server import Running
-from tests.tools import REPO
+from tests.tools import REPO, wheel_program
 
 Places = Mapping[int, int | Path]
 """Documented port → the port of this run, or the socket."""
 
 NGINX = shutil.which("nginx", path="/usr/sbin:/usr/bin:/usr/local/bin:/usr/local/sbin")
 CADDY = shutil.which("caddy")
+TRAEFIK = wheel_program("traefik")
+ENVOY = wheel_program("envoy")
 
 
 def free_ports(count: int) -> list[int]:
@@ -79,6 +81,33 @@ def caddy(folder: Path, where: Places, front: int) -> Iterator[None]:
 
 
 @contextmanager
+def traefik(folder: Path, where: Places, front: int) -> Iterator[None]:
+    assert TRAEFIK is not None
+    for name, there in (("traefik.yml", {8000: front}), ("routes.yml", where)):
+        example = (REPO / "examples" / "traefik" / name).read_text()
+        # It gathers changes for two seconds before it heeds the first; these never change.
+        soon = example.replace("providers:\n", "providers:\n  providersThrottleDuration: 50ms\n")
+        (folder / name).write_text(put(soon, there))
+    with _running([TRAEFIK, f"--configFile={folder / 'traefik.yml'}"], folder, front):
+        _await_routes(front)
+        yield
+
+
+@contextmanager
+def envoy(folder: Path, where: Places, front: int) -> Iterator[None]:
+    assert ENVOY is not None
+    config = folder / "envoy.yaml"
+    example = (REPO / "examples" / "envoy" / "envoy.yaml").read_text()
+    for documented, ours in {**where, 8000: front}.items():
+        assert f"port_value: {documented} " in example, documented
+        example = example.replace(f"port_value: {documented} ", f"port_value: {ours} ")
+    config.write_text(example)
+    options = ["--disable-hot-restart", "--concurrency", "1", "-l", "warn"]
+    with _running([ENVOY, "-c", str(config), *options], folder, front):
+        yield
+
+
+@contextmanager
 def _running(command: list[str], folder: Path, port: int) -> Iterator[None]:
     said = folder / "front.log"
     environment = {"PATH": "/usr/sbin:/usr/bin:/bin", "HOME": str(folder)}
@@ -90,6 +119,18 @@ def _running(command: list[str], folder: Path, port: int) -> Iterator[None]:
         finally:
             process.terminate()
             process.wait(timeout=20)
+
+
+def _await_routes(port: int) -> None:
+    """It listens before it has read where to send anything."""
+    end = time.monotonic() + 15
+    while time.monotonic() < end:
+        with socket.create_connection(("127.0.0.1", port), timeout=5) as asking:
+            asking.sendall(b"OPTIONS / HTTP/1.1\r\nHost: gate.test\r\nConnection: close\r\n\r\n")
+            if not asking.recv(64).startswith(b"HTTP/1.1 404 "):
+                return
+        time.sleep(0.02)
+    raise AssertionError("no route was ever read")
 
 
 def _await(port: int, process: subprocess.Popen[bytes], said: Path) -> None:

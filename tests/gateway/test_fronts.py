@@ -25,6 +25,8 @@ Starter = Callable[[Path, dict[int, int], int], AbstractContextManager[None]]
 FRONTS = {
     "nginx": (fronts.nginx, fronts.NGINX),
     "caddy": (fronts.caddy, fronts.CADDY),
+    "traefik": (fronts.traefik, fronts.TRAEFIK),
+    "envoy": (fronts.envoy, fronts.ENVOY),
 }
 
 
@@ -217,5 +219,6 @@ def test_a_double_key_is_refused_not_broken(fronted: Fronted) -> None:
 def test_without_the_gate_nothing_passes(fronted: Fronted) -> None:
     fronted.running.stop()
     answer = fronted.asks(None, "GET", f"{CAAS}/hardware")
-    assert status(answer) == (403 if fronted.name == "nginx" else 502)
+    says = {"nginx": 403, "caddy": 502, "traefik": 500, "envoy": 403}
+    assert status(answer) == says[fronted.name]
     assert fronted.direct.seen == []

@@ -6,9 +6,11 @@ import time
 from collections.abc import Awaitable, Callable
 
 from kycgate.core.claims import Account
+from kycgate.gateway.hooks.linking import code_hash
 from kycgate.issuer.cases import Need
 from kycgate.issuer.view import Standing
 from kycgate.store.records.jobs import Refusal
+from kycgate.store.records.signin import UserLink
 from tests.web import chromium
 from tests.web.browser import ALICE, Browser, key_of
 from tests.web.world import World
@@ -102,6 +104,27 @@ async def _more(page: chromium.Chromium, world: World) -> None:
     world.registrar.standings.clear()
 
 
+async def _account(page: chromium.Chromium, world: World) -> None:
+    now = int(time.time())
+    if not world.store.user_links_of(key_of(ALICE)):
+        digest = code_hash("kycgate-" + "a" * 24)
+        link = UserLink("5c" * 8, key_of(ALICE), digest, now + 900, now)
+        world.store.add_user_code(link)
+        world.store.claim_user_code(
+            digest,
+            scheduler="main",
+            user="ann.smith@corp.example",
+            expires_at=now + 86_400,
+            now=now,
+        )
+    await _page("/account")(page, world)
+
+
+async def _code(page: chromium.Chromium, world: World) -> None:
+    await page.click("#draw-code")
+    await page.until("document.querySelector('#user-code').checkVisibility()")
+
+
 async def _delete(page: chromium.Chromium, world: World) -> None:
     await page.click("#delete")
     await page.until("document.querySelector('#confirm-delete').open")
@@ -146,7 +169,8 @@ STATES: dict[str, Reach] = {
     "10-revoked": _decided("revoked"),
     "11-approved": _decided("approved"),
     "12-key": _key,
-    "13-account": _page("/account"),
+    "13-account": _account,
+    "13-user-code": _code,
     "13-delete": _delete,
     "14-nowhere": _page("/nowhere"),
     "15-phone-code": _page("/phone"),

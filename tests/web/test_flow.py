@@ -230,6 +230,7 @@ def test_an_organisation_tells_its_owners_and_the_companies_above_it(tmp_path: P
 
 def test_a_passport_is_sent_looked_at_line_by_line_and_kept(tmp_path: Path) -> None:
     lines = with_digits("L898902C3", "740812", "351231", "ERIKSSON<<ANNA<MARIA")
+    expired = with_digits("L898902C3", "740812", "120415", "ERIKSSON<<ANNA<MARIA")
     picture = tmp_path / "passport.jpg"
     picture.write_bytes(a_jpeg())
     script = tmp_path / "picture.svg"
@@ -258,6 +259,14 @@ def test_a_passport_is_sent_looked_at_line_by_line_and_kept(tmp_path: Path) -> N
             await page.choose("[name=mrz1]", lines[0])
             await page.choose("[name=mrz2]", wrong)
             await page.until("document.querySelector('[name=mrz2][aria-invalid=true]')")
+            whole = lines[1][:43] + ("0" if lines[1][43] != "0" else "1")
+            await page.choose("[name=mrz2]", whole)
+            await page.until("document.querySelector('[name=mrz2][aria-invalid=true]')")
+            first = "document.querySelector('[name=mrz1]').getAttribute('aria-invalid')"
+            assert await page.script(first) is None, "the last digit says nothing of line 1"
+            await page.choose("[name=mrz2]", expired[1])
+            await page.until("document.querySelector('.error')?.textContent.includes('expired')")
+            assert await page.script("document.querySelector('#mrz-right').hidden")
             await page.choose("[name=mrz2]", lines[1])
             await page.until("!document.querySelector('#mrz-right').hidden")
             # Left and come back to: what was sent is still there.

@@ -13,7 +13,7 @@ import pytest
 from kycgate.core.claims import Account
 from kycgate.store.records.jobs import Refusal
 from kycgate.web import assets
-from kycgate.web.languages import NAMES
+from kycgate.web.languages import NAMES, language
 from tests.web.browser import ALICE, Browser, key_of, signed_in
 from tests.web.world import GATE, T0, World
 
@@ -64,6 +64,15 @@ def test_a_refusals_page_has_one_clear_next_step(world: World) -> None:
     page = _refusal(world)
     assert page.count('class="button') == 1
     assert f'href="/?refusal={REFUSAL}"' in page
+
+
+def test_whose_user_is_not_linked_is_led_to_where_it_is_linked(world: World) -> None:
+    world.store.add_refusal(Refusal(REFUSAL, T0, {}, ("missing:linked_user",), "rent.test"))
+    page = Browser(world, origin=None).get(f"/r/{REFUSAL}").text
+    assert page.count('class="button') == 1
+    assert f'class="button wide" href="/account?refusal={REFUSAL}"' in page
+    assert "kycgate renter link --gate http://gate.test" in page
+    assert "IOCLOUD" not in page, "who rents through a scheduler needs no client's key"
 
 
 def test_the_next_commands_are_exact(world: World) -> None:
@@ -376,3 +385,11 @@ def test_the_package_ships_what_the_pages_need() -> None:
     assert "kycgate.web = templates/*, static/*, locales/*" in setup
     assert GATE
     assert Account
+
+
+def test_where_there_is_nothing_the_page_says_so_once_in_the_readers_language(
+    world: World,
+) -> None:
+    page = Browser(world, origin=None).get("/nowhere", **{"Accept-Language": "fr"}).text
+    assert "There is nothing at this address" not in page
+    assert page.count(language("fr").say("problem.404")) == 2, "title and heading"

@@ -324,6 +324,21 @@ def test_a_wrong_import_names_its_field(world: World, body: dict[str, Any], name
     assert (answer.status_code, answer.get_json()["field"]) == (400, named)
 
 
+def test_a_phone_brings_records_of_the_account_that_handed_off_and_of_no_other(
+    world: World, shelf: Shelf
+) -> None:
+    """Also when its owner had signed in there with a wallet of their own."""
+    made = signed_in(world).post("/v1/handoffs", {}).get_json()
+    phone = signed_in(world, MALLORY)
+    claim = {"code": made["code"], "match": made["match"]}
+    assert phone.post("/v1/handoffs/claim", claim).status_code == 201
+    for body in ({"uid": "0x" + "01" * 32}, {"attestation": {"version": 2}}, {}):
+        answer = phone.post("/v1/imports", body)
+        assert answer.status_code == 200
+        assert "says" not in answer.get_json()["records"][0]
+    assert {who for who, _ in shelf.asked} == {Account(ALICE.address).key}
+
+
 def test_an_import_is_the_accounts_own(world: World, shelf: Shelf) -> None:
     assert Browser(world).post("/v1/imports", {}).status_code == 401
     assert shelf.asked == []

@@ -11,7 +11,7 @@ from kycgate.issuer.images import UPLOAD_MOST
 from kycgate.issuer.retention import Erasure
 from kycgate.issuer.view import Standing
 from tests.issuer.pictures import a_jpeg
-from tests.issuer.test_mrz import TD3
+from tests.issuer.test_mrz import TD3, with_digits
 from tests.web.browser import ALICE, MALLORY, Browser, key_of, link, signed_in
 from tests.web.world import GATE, T0, World, a_job
 
@@ -94,6 +94,9 @@ def test_a_zone_is_read_as_typed_and_its_slip_is_named(world: World) -> None:
     renter = signed_in(world)
     told = renter.post(UPLOADS, {"mrz": list(TD3)}).get_json()
     assert told["mrz"]["format"] == "TD3"
+    assert told["mrz"]["expired"] is True
+    valid = renter.post(UPLOADS, {"mrz": list(with_digits("X12345678", "900401", "310415"))})
+    assert valid.get_json()["mrz"]["expired"] is False
     slip = renter.post(UPLOADS, {"mrz": [TD3[0], TD3[1].replace("7408122", "7408123")]})
     assert slip.status_code == 400
     assert slip.get_json()["field"] == "mrz.line2"

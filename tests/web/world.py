@@ -50,7 +50,7 @@ from kycgate.store.base import Store
 from kycgate.store.records.cases import Case, CaseEvent, Subject
 from kycgate.store.records.jobs import Job
 from kycgate.store.records.signin import UserLink
-from kycgate.web.parts import Ask, Way, WebParts, Words
+from kycgate.web.parts import Ask, Scheduler, Way, WebParts, Words
 
 T0 = 1_795_000_000
 GATE = "http://gate.test"
@@ -361,6 +361,7 @@ def build(store: Store, policy: Policy, **changes: Any) -> World:
         "words": words,
         "now": clock,
         "me": registrar,
+        "schedulers": (Scheduler("main", "dstack"), Scheduler("sky", "skypilot")),
     }
     return World(WebParts(**(given | changes)), store, clock, registrar, desk, lists, chain)
 

@@ -32,6 +32,7 @@ class LinkStore(Protocol):
     def claim_user_code(
         self, code_hash: bytes, *, scheduler: str, user: str, expires_at: int, now: int
     ) -> UserLink | None: ...
+    def end_user_link(self, account: str, link_id: str) -> bool: ...
 
 
 class Log(Protocol):
@@ -79,11 +80,13 @@ class Linking:
                 f" {CODE_LIFE_S // 60} minutes: get a new one at {self.public_url}/"
             )
         # No user name: the log outlives what a person may ask to have forgotten.
-        self.log.append(
-            "user_link",
-            {"scheduler": self.scheduler, "account": link.account, "link": link.id},
-            now=now,
-        )
+        said = {"scheduler": self.scheduler, "account": link.account, "link": link.id}
+        try:
+            self.log.append("user_link", said, now=now)
+        except Exception:
+            # Whatever kept it out of the log: nobody rents by a link that is not on record.
+            self.store.end_user_link(link.account, link.id)
+            raise
         account = Account.from_key(link.account)
         shown = account.caip10(1).rpartition(":")[2]
         return (

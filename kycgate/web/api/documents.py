@@ -7,6 +7,7 @@ reviewer looks at them elsewhere.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from typing import Any
 
 from werkzeug.sansio.multipart import (
@@ -74,6 +75,9 @@ def _typed(parts: WebParts, call: Call) -> Answer:
         answer["mrz"] = {
             "format": zone.format,
             "expires_on": zone.expires_on,
+            # Known at once, said at once: handed in, it would prove nothing.
+            "expired": date.fromisoformat(zone.expires_on)
+            < datetime.fromtimestamp(call.now, UTC).date(),
             "names_truncated": zone.names_truncated,
             "compared": typed.compared,
         }

@@ -76,7 +76,12 @@ def webhook(parts: WebParts, call: Call) -> Answer:
 
 
 def take_import(parts: WebParts, call: Call) -> Answer:
-    """POST /v1/imports: a record by its uid, a signed one, or whatever is indexed."""
+    """POST /v1/imports: a record by its uid, a signed one, or whatever is indexed.
+
+    A phone that was handed the proof may too: only records about the very account that handed off
+    are taken, as evidence that passes nobody, and what they say is not answered. Their issuers
+    made them; who brings them here gains nothing by it.
+    """
     who = prover(parts, call)
     fields = read_fields(call, ("uid", "attestation"))
     imports = _imports(parts)

@@ -34,7 +34,7 @@ def draw_user_code(parts: WebParts, call: Call) -> Answer:
         created_at=call.now,
     )
     parts.store.add_user_code(link)
-    return Answer(201, {"code": code, "expires_at": link.code_expires_at})
+    return Answer(201, {"id": link.id, "code": code, "expires_at": link.code_expires_at})
 
 
 def list_users(parts: WebParts, call: Call) -> Answer:

@@ -1,7 +1,8 @@
 // What is kept of the renter, and what they may do with it: wallets, keys, uses, export, deletion.
 import { api, day, say } from "./api.js";
 import { notice, on, swap, tell } from "./page.js";
-import { signed, wallets } from "./wallet.js";
+import { start as users } from "./users.js";
+import { chainsOf, inPerson, signed, wallets } from "./wallet.js";
 
 async function revoke(root, button) {
   await api("DELETE", `/v1/keys/${button.dataset.revoke}`);
@@ -11,10 +12,9 @@ async function revoke(root, button) {
   root.querySelector("#h-keys").focus();
 }
 
-async function link(root) {
+async function link(chains) {
   const [wallet] = wallets();
   if (!wallet) throw new Error(say("no_wallet"));
-  const chains = root.dataset.chains.split(" ").map((id) => [Number(id), id]);
   const mine = document.body.dataset.account.split(":").at(-1);
   const proof = await signed(wallet, chains, (asked) => {
     if (asked.account.toLowerCase() === mine) throw new Error(say("link_same"));
@@ -25,8 +25,8 @@ async function link(root) {
   tell(say("linked"));
 }
 
-async function erase(root) {
-  const told = await api("DELETE", "/v1/me");
+async function erase(root, chains) {
+  const told = await inPerson(chains, () => api("DELETE", "/v1/me"));
   sessionStorage.clear();
   // The session ends with it: what is said now stays on the screen until the person goes on.
   root.querySelectorAll("section, .actions, .state-line").forEach((part) => part.remove());
@@ -38,17 +38,19 @@ async function erase(root) {
 
 export function start(root) {
   const dialog = root.querySelector("#confirm-delete");
+  const chains = chainsOf(root);
   for (const button of root.querySelectorAll("[data-revoke]")) on(button, "click", () => revoke(root, button));
-  on(root.querySelector("#link-account"), "click", () => link(root));
+  on(root.querySelector("#link-account"), "click", () => inPerson(chains, () => link(chains)));
   on(root.querySelector("#delete"), "click", () => dialog.showModal());
   on(root.querySelector("#delete-no"), "click", () => dialog.close());
   on(root.querySelector("#delete-yes"), "click", async () => {
     dialog.close();
-    await erase(root);
+    await erase(root, chains);
   });
   on(root.querySelector("#sign-out"), "click", async () => {
     await api("DELETE", "/v1/session");
     sessionStorage.clear();
     location.assign("/");
   });
+  return users(root, chains);
 }

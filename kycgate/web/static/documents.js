@@ -1,5 +1,5 @@
 // Sends pictures of a document and the lines typed from it. Shows a slip while it can be mended.
-import { answer, api, Problem, say } from "./api.js";
+import { answer, api, day, Problem, say } from "./api.js";
 import { clear, complain } from "./fields.js";
 import { on, tell } from "./page.js";
 
@@ -75,12 +75,19 @@ export async function open({ root, state, done, fill }) {
     if (given === null) return false;
     if (given.join() === checked) return true;
     clear(form);
+    let told;
     try {
-      await api("POST", "/v1/documents", { mrz: given });
+      told = await api("POST", "/v1/documents", { mrz: given });
     } catch (error) {
       if (!(error instanceof Problem) || !error.field?.startsWith("mrz")) throw error;
-      const line = Number(error.field.match(/line(\d)/)?.[1] ?? 1);
-      complain(lines[line - 1], say("mrz_wrong"), { focus: false });
+      const line = Number(error.field.match(/line(\d)/)?.[1] ?? 0);
+      // The digit over the whole ends line 2, and covers nothing of a passport's line 1.
+      const words = line || given.length === 2 ? "mrz_wrong" : "mrz_either";
+      complain(lines[(line || 2) - 1], say(words), { focus: false });
+      return false;
+    }
+    if (told.mrz.expired) {
+      complain(lines[1], say("mrz_expired", { date: day(Date.parse(told.mrz.expires_on) / 1000) }), { focus: false });
       return false;
     }
     checked = given.join();

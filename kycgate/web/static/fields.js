@@ -5,13 +5,18 @@ let number = 0;
 
 export function clear(form) {
   for (const told of form.querySelectorAll(".error")) told.remove();
-  for (const field of form.querySelectorAll("[aria-invalid]")) {
-    field.removeAttribute("aria-invalid");
-    field.removeAttribute("aria-describedby");
-  }
+  for (const field of form.querySelectorAll("[aria-invalid]")) settle(field);
+}
+
+// Takes back what was said of one field.
+export function settle(field) {
+  document.getElementById(field.getAttribute("aria-describedby") ?? "")?.remove();
+  field.removeAttribute("aria-invalid");
+  field.removeAttribute("aria-describedby");
 }
 
 export function complain(field, text, { focus = true } = {}) {
+  settle(field);
   const told = document.createElement("span");
   told.className = "error";
   told.id = `error-${++number}`;

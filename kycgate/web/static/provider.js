@@ -12,7 +12,14 @@ const ENDED = ["refused", "expired", "failed"];
 
 export async function open({ root, way, state, done, fill }) {
   state(say("provider_starting"), true);
-  const begun = await api("POST", "/v1/verifications", { provider: way });
+  let begun;
+  try {
+    begun = await api("POST", "/v1/verifications", { provider: way });
+  } catch (error) {
+    // It said no before, and is not asked again: the code's own sentence speaks of rentals.
+    if (error.code !== "declined") throw error;
+    return state(say("provider_refused"));
+  }
   fill("#t-provider");
   const go = root.querySelector(".go");
   go.href = new URL(begun.url, location.href).protocol === "https:" ? begun.url : "#";
@@ -25,6 +32,8 @@ export async function open({ root, way, state, done, fill }) {
       await done();
       return true;
     }
+    // Where nothing is to be done there, the way there is not offered either.
+    for (const part of root.children) part.hidden = told.state === "checking" || ENDED.includes(told.state);
     if (SAID[told.state]) state(say(SAID[told.state], { note: told.note ?? "" }), told.state === "checking");
     return ENDED.includes(told.state);
   }, 3);

@@ -2,6 +2,7 @@
 import { api } from "./api.js";
 import { on } from "./page.js";
 import { accountsHeard } from "./prove.js";
+import { chainsOf, inPerson } from "./wallet.js";
 import { start as watch } from "./watch.js";
 
 function tabs(root) {
@@ -30,7 +31,8 @@ export function start(root) {
   tabs(root);
   const make = root.querySelector("#make-key");
   on(make, "click", async () => {
-    const key = await api("POST", "/v1/keys", { label: "cli", days: Number(make.dataset.days) });
+    const asked = { label: "cli", days: Number(make.dataset.days) };
+    const key = await inPerson(chainsOf(root), () => api("POST", "/v1/keys", asked));
     for (const lines of root.querySelectorAll(".tabs code")) {
       lines.textContent = lines.textContent.replaceAll(make.dataset.place, key.secret);
     }

@@ -49,6 +49,27 @@ export async function signIn(wallet, chains) {
   }
 }
 
+// The chains a page names by number alone.
+export const chainsOf = (root) => root.dataset.chains.split(" ").map((id) => [Number(id), id]);
+
+// Does what wants the wallet itself. Where the sign-in is too old, the same wallet signs in anew.
+export async function inPerson(chains, work) {
+  const [wallet] = wallets();
+  try {
+    return await work();
+  } catch (error) {
+    if (error.code !== "missing:fresh_wallet_proof" || !wallet) throw error;
+  }
+  const mine = document.body.dataset.account.split(":").at(-1);
+  const proof = await signed(wallet, chains, (asked) => {
+    // Else the page would go on as somebody else.
+    if (asked.account.toLowerCase() !== mine) throw new Error(say("wallet_other", { account: mine }));
+    return api("POST", "/v1/challenge", asked);
+  });
+  await api("POST", "/v1/session", { message: proof.message, signature: proof.signature });
+  return work();
+}
+
 // Tells when a wallet of this browser turns to another account. Returns what ends the watching.
 export function watchAccounts(changed) {
   const heard = wallets().filter(({ provider }) => typeof provider.on === "function");

@@ -193,6 +193,16 @@ def test_a_user_shows_a_code_and_rents_as_the_wallet(hooks: Hooks) -> None:
     assert hooks.world.log.lines[0][0] == "user_link"
 
 
+def test_a_link_that_can_not_be_recorded_is_none(hooks: Hooks) -> None:
+    alice = hooks.world.renter()
+    code = hooks.code(alice)
+    hooks.world.log.lose()
+    told = hooks.dstack(run() | {"spec": run()["spec"] | {"run_name": code}})
+    assert told is not None
+    assert "Linked" not in told
+    assert hooks.world.store.linked_user("main", "admin", now=hooks.world.now) is None
+
+
 def test_the_run_that_shows_a_code_never_starts(hooks: Hooks) -> None:
     """Whatever its verdict: its name is a code, and stands in nobody's list of runs."""
     alice = hooks.world.renter()

@@ -91,8 +91,12 @@ SCHEMAS: dict[str, Schema] = {
         {"keys": {"type": "array", "items": ref("Key")}}, example={"keys": [_KEY_EXAMPLE]}
     ),
     "UserCode": record(
-        {"code": TEXT, "expires_at": TIME},
-        example={"code": "kycgate-mfrggzdfmztwq2lknnwg23tp", "expires_at": SOME_TIME + 900},
+        {"id": TEXT, "code": TEXT, "expires_at": TIME},
+        example={
+            "id": "0f1e2d3c4b5a6978",
+            "code": "kycgate-mfrggzdfmztwq2lknnwg23tp",
+            "expires_at": SOME_TIME + 900,
+        },
     ),
     "UserLink": record(_USER_LINK_PROPERTIES, example=_USER_LINK_EXAMPLE),
     "UserLinks": record(

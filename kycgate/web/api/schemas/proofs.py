@@ -39,6 +39,7 @@ _DOCUMENT_EXAMPLE = {
 _ZONE_EXAMPLE = {
     "format": "TD3",
     "expires_on": "2031-04-15",
+    "expired": False,
     "names_truncated": False,
     "compared": {"name": "same", "birth_date": "same", "country": "same"},
 }
@@ -94,6 +95,7 @@ SCHEMAS: dict[str, Schema] = {
                     {
                         "format": {"enum": ["TD1", "TD2", "TD3", "MRV-A", "MRV-B"]},
                         "expires_on": {"type": "string", "format": "date"},
+                        "expired": {"type": "boolean"},
                         "names_truncated": {"type": "boolean"},
                         "compared": maybe({"type": "object"}),
                     },
