@@ -11,8 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from tests import tools
+
+# How long an example takes says something of the machine, and nothing of the claim.
+settings.register_profile("unhurried", deadline=None)
+settings.load_profile("unhurried")
 
 RunNode = Callable[[str, Any], Any]
 

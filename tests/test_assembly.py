@@ -30,39 +30,16 @@ from kycgate.gateway.view import Reply, RequestView
 from kycgate.keys import LocalSigner, load_assertion_signer, load_signer
 from kycgate.store.records.signin import UserLink
 from kycgate.web.parts import Scheduler
+from tests.operating import EAS, set_up
 
 ROOT = LocalSigner(b"\x42" * 31 + b"\x01")
-EAS = "0x4200000000000000000000000000000000000021"
 HOUR = 3600
 
 
 @pytest.fixture
 def config(tmp_path: Path) -> Path:
     """What an operator has after following the operating notes."""
-    assert main(["keys", "init", str(tmp_path / "keys")]) == 0
-    path = tmp_path / "kycgate.toml"
-    path.write_text(
-        f"""\
-[gate]
-public_url = "http://127.0.0.1:8081"
-gateway_url = "http://127.0.0.1:8080"
-
-[marketplace]
-upstream = "http://127.0.0.1:9"
-
-[keys]
-issuer = "file:keys/issuer.key"
-permit = "file:keys/permit.key"
-log = "file:keys/log.key"
-vault = "file:keys/vault.key"
-assertion = "file:keys/assertion.key"
-
-[issuer]
-chain_id = 8453
-eas = "{EAS}"
-"""
-    )
-    return path
+    return set_up(tmp_path, keys={"assertion": "file:keys/assertion.key"})
 
 
 def test_the_operating_notes_lead_to_a_sound_configuration(

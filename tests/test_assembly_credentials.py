@@ -29,6 +29,7 @@ from kycgate.errors import Misconfigured
 from kycgate.gateway.server import start_in_thread
 from kycgate.keys import LocalSigner
 from kycgate.store import open_store
+from tests.operating import set_up
 
 ALICE = LocalSigner(b"\x11" * 32)
 
@@ -43,47 +44,20 @@ def configured(folder: Path, *, environment: str = "test", **credentials: Any) -
     """What an operator has who pinned the trial issuer."""
     control = free_port()
     public_url = f"http://127.0.0.1:{control}"
-    assert main(["keys", "init", str(folder / "keys")]) == 0
     assert main(["trial", "issuer", str(folder / "trial"), "--gate", public_url]) == 0
-    given = {
-        "pid_roots": ["trial/root.pem"],
-        "mdl_roots": ["trial/root.pem"],
-        "certificate": "trial/client.pem",
-        "certificate_key": "file:trial/client.key",
-    } | credentials
-    lines = [f"{name} = {json.dumps(value)}" for name, value in given.items() if value is not None]
-    path = folder / "kycgate.toml"
-    path.write_text(
-        f"""\
-[gate]
-public_url = "{public_url}"
-gateway_url = "http://127.0.0.1:8080"
-control_listen = "127.0.0.1:{control}"
-
-[marketplace]
-upstream = "http://127.0.0.1:9"
-
-[keys]
-issuer = "file:keys/issuer.key"
-permit = "file:keys/permit.key"
-log = "file:keys/log.key"
-vault = "file:keys/vault.key"
-
-[issuer]
-chain_id = 8453
-eas = "0x4200000000000000000000000000000000000021"
-
-[identity]
-environment = "{environment}"
-
-[screening]
-max_age_s = {3 * 365 * 86_400}
-
-[credentials]
-"""
-        + "\n".join(lines)
+    return set_up(
+        folder,
+        gate={"public_url": public_url, "control_listen": f"127.0.0.1:{control}"},
+        identity={"environment": environment},
+        screening={"max_age_s": 3 * 365 * 86_400},
+        credentials={
+            "pid_roots": ["trial/root.pem"],
+            "mdl_roots": ["trial/root.pem"],
+            "certificate": "trial/client.pem",
+            "certificate_key": "file:trial/client.key",
+        }
+        | credentials,
     )
-    return path
 
 
 @contextmanager

@@ -13,42 +13,22 @@ import pytest
 import requests
 
 from kycgate.assembly import Services, control_app, gateway_app, open_services
-from kycgate.cli import main
 from kycgate.core.claims import Account, checksum
 from kycgate.core.typed import keccak, personal_digest
 from kycgate.gateway.server import start_in_thread
 from kycgate.keys import LocalSigner
 from tests.issuer.pictures import a_jpeg
 from tests.issuer.proofs import a_proof
+from tests.operating import set_up
 
 RENTERS = 100
 FULLY = 20
 """Every so many-th goes all the way: each write reaches the disk, and a test must end."""
-EAS = "0x4200000000000000000000000000000000000021"
 
 
 @pytest.fixture
 def services(tmp_path: Path) -> Iterator[Services]:
-    assert main(["keys", "init", str(tmp_path / "keys")]) == 0
-    path = tmp_path / "kycgate.toml"
-    names = ("issuer", "permit", "log", "vault")
-    keys = "\n".join(f'{name} = "file:keys/{name}.key"' for name in names)
-    path.write_text(
-        f"""\
-[gate]
-public_url = "http://127.0.0.1:8081"
-gateway_url = "http://127.0.0.1:8080"
-[marketplace]
-upstream = "http://127.0.0.1:9"
-[keys]
-{keys}
-[issuer]
-chain_id = 8453
-eas = "{EAS}"
-[screening]
-max_age_s = 315360000
-"""
-    )
+    path = set_up(tmp_path, screening={"max_age_s": 315360000})
     with open_services(path) as opened:
         yield opened
 

@@ -21,8 +21,8 @@ from kycgate.errors import Refused
 from kycgate.gateway.view import Forward, Reply, RequestView
 from kycgate.store.records.signin import Key
 from tests.gateway.world import CAAS, deploy
+from tests.operating import set_up
 from tests.screening.ownership.test_bods import entity, relationship, wire
-from tests.test_assembly import EAS
 
 YEARS = 10 * 365 * 86_400
 NAME = "Quellwater Rendering Pte. Ltd."
@@ -41,34 +41,14 @@ def market() -> Iterator[Marketplace]:
 
 
 def configured(folder: Path, market: Marketplace, more: str = "") -> Path:
-    assert main(["keys", "init", str(folder / "keys")]) == 0
-    (folder / "keys" / "upstream.key").write_text("upstream-key")
-    (folder / "keys" / "upstream.key").chmod(0o600)
-    path = folder / "kycgate.toml"
-    path.write_text(
-        f"""\
-[gate]
-public_url = "http://127.0.0.1:8081"
-gateway_url = "http://127.0.0.1:8080"
-[marketplace]
-upstream = "{market.url}"
-upstream_key = "file:keys/upstream.key"
-[keys]
-issuer = "file:keys/issuer.key"
-permit = "file:keys/permit.key"
-log = "file:keys/log.key"
-vault = "file:keys/vault.key"
-[issuer]
-chain_id = 8453
-eas = "{EAS}"
-[screening]
-max_age_s = {YEARS}
-[policy]
-rules = "standard"
-{more}
-"""
+    return set_up(
+        folder,
+        more,
+        secrets={"upstream": "upstream-key"},
+        marketplace={"upstream": market.url, "upstream_key": "file:keys/upstream.key"},
+        screening={"max_age_s": YEARS},
+        policy={"rules": "standard"},
     )
-    return path
 
 
 def registered(number: str, name: str = NAME, country: str = "SG") -> Any:

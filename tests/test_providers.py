@@ -13,7 +13,6 @@ import responses
 from werkzeug.test import Client
 
 from kycgate.assembly import Services, check_config, control_app, open_services
-from kycgate.cli import main
 from kycgate.core.claims import Account, Level
 from kycgate.errors import Misconfigured
 from kycgate.issuer.cases import State as CaseState
@@ -22,6 +21,7 @@ from kycgate.issuer.providers.named import Offered
 from kycgate.screening.controls import load_countries
 from tests.issuer.providers import stand_in
 from tests.issuer.providers.stand_in import ALICE, BOB, NAMES, MemoryOffice, World, event, signed
+from tests.operating import set_up
 
 NOW = 1_785_586_000
 """2026-08-01, a day after the shipped lists."""
@@ -65,33 +65,8 @@ indexer = "0x2c7eE1E5f416dfF40054c27A62f7B357C4E8619C"
 def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name, value in SECRETS.items():
         monkeypatch.setenv(name, value)
-    assert main(["keys", "init", str(tmp_path / "keys")]) == 0
-    path = tmp_path / "kycgate.toml"
-    path.write_text(
-        f"""\
-[gate]
-public_url = "http://127.0.0.1:8081"
-gateway_url = "http://127.0.0.1:8080"
-
-[marketplace]
-upstream = "http://127.0.0.1:9"
-
-[keys]
-issuer = "file:keys/issuer.key"
-permit = "file:keys/permit.key"
-log = "file:keys/log.key"
-vault = "file:keys/vault.key"
-
-[issuer]
-chain_id = 8453
-eas = "0x4200000000000000000000000000000000000021"
-
-[screening]
-max_age_s = 63072000
-alarm_age_s = 63072000
-{PROVIDERS}"""
-    )
-    return path
+    years = {"max_age_s": 63072000, "alarm_age_s": 63072000}
+    return set_up(tmp_path, PROVIDERS, screening=years)
 
 
 @dataclass

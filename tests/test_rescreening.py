@@ -10,10 +10,9 @@ from pathlib import Path
 import pytest
 
 from kycgate.assembly import open_services
-from kycgate.cli import main
 from kycgate.core.claims import Account, Address
 from kycgate.screening.sources.shipped import WALLETS
-from tests.test_assembly import EAS
+from tests.operating import set_up
 
 BOUND_S = 5.0
 ADA = Account(Address(bytes.fromhex("ad" * 20)))
@@ -22,28 +21,7 @@ YEARS = 10 * 365 * 86_400
 
 @pytest.fixture
 def config(tmp_path: Path) -> Path:
-    assert main(["keys", "init", str(tmp_path / "keys")]) == 0
-    path = tmp_path / "kycgate.toml"
-    path.write_text(
-        f"""\
-[gate]
-public_url = "http://127.0.0.1:8081"
-gateway_url = "http://127.0.0.1:8080"
-[marketplace]
-upstream = "http://127.0.0.1:9"
-[keys]
-issuer = "file:keys/issuer.key"
-permit = "file:keys/permit.key"
-log = "file:keys/log.key"
-vault = "file:keys/vault.key"
-[issuer]
-chain_id = 8453
-eas = "{EAS}"
-[screening]
-max_age_s = {YEARS}
-"""
-    )
-    return path
+    return set_up(tmp_path, screening={"max_age_s": YEARS})
 
 
 def approved(config: Path) -> None:

@@ -1,17 +1,18 @@
 """What a configuration says about chains and money, opened.
 
-Sends nothing by itself: the background does, round by round.
+Sends nothing before its round of work comes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from dataclasses import dataclass
 
 from kycgate.assembly.rules import open_signer
-from kycgate.chain import Chain
+from kycgate.assembly.ticks import attempt
+from kycgate.chain import Chain, ContractWallets
 from kycgate.config import Config
 from kycgate.core.claims import Digest
+from kycgate.core.decision import Allow
 from kycgate.core.permit import PermitDomain
 from kycgate.keys import Signer
 from kycgate.settlement.follower import Follower
@@ -21,12 +22,53 @@ from kycgate.settlement.sender import SendingRules
 from kycgate.store import Store
 
 
-def home_chain(config: Config) -> Chain | None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settling:
+    """Everything about chains and money. Each part is None where the configuration has none."""
+
+    chain: Chain | None
+    """the home chain, where contract wallets are asked and escrows stand"""
+    permits: Permits | None
+    revocations: Publishers | None
+    follower: Follower | None
+
+    @property
+    def contract_wallet(self) -> ContractWallets | None:
+        """Whether a contract account signed; None where no chain can be asked."""
+        return None if self.chain is None else ContractWallets({self.chain.chain_id: self.chain})
+
+    def permit(self, allow: Allow, job: bytes, now: int) -> bytes | None:
+        """The permit of an allowed job on the wire; None where nothing settles."""
+        if self.permits is None:
+            return None
+        return self.permits.issue(allow, job_id=Digest(job), now=now).to_wire()
+
+    def tick(self, now: int) -> None:
+        """One round of the work on chains, which may take seconds: publish, follow."""
+        publishers, follower = self.revocations, self.follower
+        if publishers is not None:
+            attempt(lambda: publishers.publish(now=now))
+        if follower is not None:
+            attempt(lambda: follower.follow(now=now))
+
+
+def open_settling(config: Config, store: Store, permit_key: Signer) -> Settling:
+    """Raises Misconfigured."""
+    chain = _home_chain(config)
+    return Settling(
+        chain=chain,
+        permits=_permit_office(config, store, permit_key),
+        revocations=_publishers(config, store, chain),
+        follower=_follower(config, store, chain),
+    )
+
+
+def _home_chain(config: Config) -> Chain | None:
     settlement = config.settlement
     return Chain(settlement.rpc, settlement.chain_id) if settlement.rpc else None
 
 
-def permit_office(config: Config, store: Store, signer: Signer) -> Permits | None:
+def _permit_office(config: Config, store: Store, signer: Signer) -> Permits | None:
     settlement = config.settlement
     if settlement.mode == "none":
         return None
@@ -45,13 +87,7 @@ def permit_office(config: Config, store: Store, signer: Signer) -> Permits | Non
     )
 
 
-def permit_port(permits: Permits | None) -> Callable[[Any, bytes, int], bytes | None]:
-    if permits is None:
-        return lambda allow, job, now: None
-    return lambda allow, job, now: permits.issue(allow, job_id=Digest(job), now=now).to_wire()
-
-
-def publishers(config: Config, store: Store, chain: Chain | None) -> Publishers | None:
+def _publishers(config: Config, store: Store, chain: Chain | None) -> Publishers | None:
     settlement = config.settlement
     if chain is None or settlement.mode == "none" or settlement.revoker_key is None:
         return None
@@ -80,7 +116,7 @@ def publishers(config: Config, store: Store, chain: Chain | None) -> Publishers 
     )
 
 
-def escrow_follower(config: Config, store: Store, chain: Chain | None) -> Follower | None:
+def _follower(config: Config, store: Store, chain: Chain | None) -> Follower | None:
     settlement = config.settlement
     if chain is None or settlement.escrow is None:
         return None

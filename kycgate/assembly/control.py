@@ -9,16 +9,14 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
+from kycgate.assembly.chains import Settling
+from kycgate.assembly.ground import Ground
 from kycgate.assembly.verifying import Verifying
-from kycgate.audit import DecisionLog
-from kycgate.chain import Chain, ContractWallets
 from kycgate.config import Config
 from kycgate.gateway.gate import Gate
 from kycgate.issuer.identity import Identity
 from kycgate.screening.backend import Screening
-from kycgate.settlement.permits import Permits
 from kycgate.settlement.revocations import Publishers
-from kycgate.store import Store
 from kycgate.web.desk import Desk
 from kycgate.web.parts import Scheduler, WebParts, Words
 
@@ -46,25 +44,18 @@ class _Publishing:
 
 
 def web_parts(
-    config: Config,
-    store: Store,
-    log: DecisionLog,
-    identity: Identity,
-    gate: Gate,
-    screener: Screening,
-    permits: Permits | None,
-    chain: Chain | None,
-    revocations: Publishers | None,
-    verifying: Verifying,
+    ground: Ground, identity: Identity, gate: Gate, settling: Settling, verifying: Verifying
 ) -> WebParts:
+    config, store = ground.config, ground.store
+    permits, revocations = settling.permits, settling.revocations
     chains = {config.issuer.chain_id, config.settlement.chain_id, 1}
     return WebParts(
         store=store,
         identity=identity,
         gate=gate,
-        permits=None if permits is None else Desk(gate, permits, store, log),
-        contract_wallet=None if chain is None else ContractWallets({chain.chain_id: chain}),
-        lists=_ListAges(screener, config.screening.alarm_age_s),
+        permits=None if permits is None else Desk(gate, permits, store, ground.log),
+        contract_wallet=settling.contract_wallet,
+        lists=_ListAges(ground.screener, config.screening.alarm_age_s),
         publishing=(
             None
             if revocations is None

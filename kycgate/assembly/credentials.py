@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from cryptography import x509
 
+from kycgate.assembly.ground import Ground
 from kycgate.config import Config
 from kycgate.core.claims import Level
 from kycgate.errors import Misconfigured
@@ -22,17 +23,17 @@ from kycgate.issuer.credentials.statuses import FetchedStatuses
 from kycgate.issuer.credentials.verdict import Environment
 from kycgate.issuer.proven import Means, Office
 from kycgate.keys import load_pem, load_secret
-from kycgate.store import Store
 from kycgate.web.parts import Way
 
 
 def open_presentations(
-    config: Config, store: Store, office: Office, environment: Environment
+    ground: Ground, office: Office, environment: Environment
 ) -> Presentations | None:
     """The verifier; None where no root is pinned, so that nothing can be presented.
 
     Raises Misconfigured, also for a test issuer's root in a live gate.
     """
+    config = ground.config
     trusts = _trusts(config, environment)
     if not trusts:
         return None
@@ -47,7 +48,7 @@ def open_presentations(
     statuses = FetchedStatuses(frozenset(given.status_hosts))
     also = tuple(load_secret(config.key(spec)) for spec in config.vault.also)
     safe = Safe(load_secret(config.key(config.keys.vault)), also=also)
-    return Presentations(store, office, statuses, settings, safe)
+    return Presentations(ground.store, office, statuses, settings, safe)
 
 
 def credential_ways(

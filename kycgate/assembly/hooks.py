@@ -8,8 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from kycgate.audit import DecisionLog
-from kycgate.config import Config
+from kycgate.assembly.ground import Ground
 from kycgate.gateway.hooks import HookCaller, HookDoor
 from kycgate.gateway.hooks.admission import Admissions
 from kycgate.gateway.hooks.asking import Classify, Scheduler
@@ -17,20 +16,20 @@ from kycgate.gateway.hooks.dstack import Dstack
 from kycgate.gateway.hooks.linking import Linking
 from kycgate.gateway.hooks.skypilot import SkyPilot
 from kycgate.gateway.parts import GateParts
-from kycgate.store import Store
 
 _KINDS: dict[str, Callable[[Classify], Scheduler]] = {"dstack": Dstack, "skypilot": SkyPilot}
 
 
-def hook_door(config: Config, parts: GateParts, store: Store, log: DecisionLog) -> HookDoor | None:
+def hook_door(ground: Ground, parts: GateParts) -> HookDoor | None:
     """None where no scheduler is named."""
+    config, store = ground.config, ground.store
     callers = [
         HookCaller(
             name=name,
             secret_hash=bytes.fromhex(digest),
             scheduler=made(parts.classify),
             admissions=Admissions(parts, store, name, kind),
-            linking=Linking(store, log, name, config.gate.public_url),
+            linking=Linking(store, ground.log, name, config.gate.public_url),
         )
         for kind, made in _KINDS.items()
         for name, digest in getattr(config.hooks, kind)

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import time
 
+from kycgate.assembly.ground import Ground
 from kycgate.chain import Chain
-from kycgate.config import Config, Import
+from kycgate.config import Config, Import, Persona, Stripe, Sumsub
 from kycgate.core.claims import Level
 from kycgate.errors import Malformed, Misconfigured
 from kycgate.issuer.casebook import CaseBook
@@ -16,29 +17,27 @@ from kycgate.issuer.foreign import Pinned
 from kycgate.issuer.imports import Imports, Source
 from kycgate.issuer.proven import Means, Office
 from kycgate.issuer.providers import persona, stripe, sumsub
-from kycgate.issuer.providers.base import Provider
+from kycgate.issuer.providers.base import ApiKeys, Provider
 from kycgate.issuer.providers.named import Offered, open_named
 from kycgate.issuer.providers.reading import Countries
 from kycgate.issuer.providers.service import Verifications
 from kycgate.issuer.providers.visit import Limits
 from kycgate.keys import load_token
-from kycgate.store import Store
 from kycgate.web.parts import Way
 
 RETURN_PATH = "/back"
 """Where a provider sends the renter back to."""
 
 
-def open_verifications(
-    config: Config, store: Store, office: Office, countries: Countries
-) -> Verifications | None:
+def open_verifications(ground: Ground, office: Office) -> Verifications | None:
     """Every provider the configuration names; None where it names none. Raises Misconfigured."""
-    providers = _providers(config, countries)
+    config = ground.config
+    providers = _providers(config, ground.countries)
     if not providers:
         return None
     try:
         return Verifications(
-            store,
+            ground.store,
             office,
             providers,
             return_url=config.gate.public_url + RETURN_PATH,
@@ -77,11 +76,11 @@ def _source(said: Import) -> Source:
 def _providers(config: Config, countries: Countries) -> list[Provider]:
     found: list[Provider] = []
     if config.sumsub is not None:
-        found.append(_sumsub(config, countries))
+        found.append(_sumsub(config, config.sumsub, countries))
     if config.persona is not None:
-        found.append(_persona(config, countries))
+        found.append(_persona(config, config.persona, countries))
     if config.stripe is not None:
-        found.append(_stripe(config, countries))
+        found.append(_stripe(config, config.stripe, countries))
     for each in config.providers:
         live, level = each.environment == "live", Level(each.level)
         opened = {name: _secret(config, spec) for name, spec in each.secrets}
@@ -90,9 +89,7 @@ def _providers(config: Config, countries: Countries) -> list[Provider]:
     return found
 
 
-def _sumsub(config: Config, countries: Countries) -> Provider:
-    said = config.sumsub
-    assert said is not None
+def _sumsub(config: Config, said: Sumsub, countries: Countries) -> Provider:
     keys = sumsub.SumsubKeys(
         app_token=_secret(config, said.app_token),
         secret=_secret(config, said.secret),
@@ -109,10 +106,8 @@ def _sumsub(config: Config, countries: Countries) -> Provider:
     )
 
 
-def _persona(config: Config, countries: Countries) -> Provider:
-    said = config.persona
-    assert said is not None
-    keys = persona.PersonaKeys(
+def _persona(config: Config, said: Persona, countries: Countries) -> Provider:
+    keys = ApiKeys(
         api_key=_secret(config, said.api_key),
         webhook_secrets=_secrets(config, said.webhook_secrets),
     )
@@ -127,10 +122,8 @@ def _persona(config: Config, countries: Countries) -> Provider:
     )
 
 
-def _stripe(config: Config, countries: Countries) -> Provider:
-    said = config.stripe
-    assert said is not None
-    keys = stripe.StripeKeys(
+def _stripe(config: Config, said: Stripe, countries: Countries) -> Provider:
+    keys = ApiKeys(
         api_key=_secret(config, said.api_key),
         webhook_secrets=_secrets(config, said.webhook_secrets),
     )

@@ -5,11 +5,11 @@ Takes no decision about anybody.
 
 from __future__ import annotations
 
+from kycgate.assembly.ground import Ground
 from kycgate.audit import DecisionLog
 from kycgate.config import Config
 from kycgate.errors import Malformed, Misconfigured
 from kycgate.issuer.casebook import CaseBook
-from kycgate.issuer.form import Countries
 from kycgate.issuer.retention import Duty, Retention, RetentionRules
 from kycgate.issuer.vault import Vault
 from kycgate.issuer.vaultkeys import FileKeys, KeySource, ManyKeys, ServiceKeys, open_service
@@ -33,24 +33,18 @@ def key_source(config: Config) -> KeySource:
     return ManyKeys(ServiceKeys(open_service(config.vault.keys, config.vault.address)), files)
 
 
-def open_retention(
-    config: Config,
-    store: Store,
-    log: DecisionLog,
-    vault: Vault,
-    book: CaseBook,
-    countries: Countries,
-) -> Retention:
-    """The calendar of the operator's duties."""
+def open_retention(ground: Ground, vault: Vault, book: CaseBook) -> Retention:
+    """The calendar of the operator's duties. Raises Misconfigured."""
+    config = ground.config
     own = config.vault
     default = Duty(own.retention_years, "records of transactions, the operator's default")
     by_country = {}
     for each in config.retention:
         try:
-            number = countries.numeric(each.country)
+            number = ground.countries.numeric(each.country)
         except Malformed as error:
             problem = f"retention.country: {each.country} is no country"
             raise Misconfigured((problem,)) from error
         by_country[number] = Duty(each.years, each.reason)
     rules = RetentionRules(default, by_country, own.draft_days)
-    return Retention(store, vault=vault, book=book, log=log, rules=rules)
+    return Retention(ground.store, vault=vault, book=book, log=ground.log, rules=rules)

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from kycgate.assembly.credentials import credential_ways, open_presentations
+from kycgate.assembly.ground import Ground
 from kycgate.assembly.ownership import live_registers, restricted
 from kycgate.assembly.providers import open_imports, open_verifications, provider_ways
 from kycgate.assembly.ticks import SWEEP_S, Tick, attempt
 from kycgate.assembly.vaulting import open_retention
-from kycgate.audit import DecisionLog
 from kycgate.config import Config
 from kycgate.core.claims import Account, Address
 from kycgate.errors import Misconfigured
@@ -29,8 +29,6 @@ from kycgate.issuer.providers.service import Verifications
 from kycgate.issuer.retention import Erasure, Retention
 from kycgate.issuer.rules import VerificationRules
 from kycgate.issuer.vault import Vault
-from kycgate.screening.backend import Screening
-from kycgate.screening.controls import CountryTable
 from kycgate.screening.ownership.live import LiveRegisters
 from kycgate.store import Store
 from kycgate.web.api.documents import documents_way
@@ -125,26 +123,18 @@ class Verifying:
             self.registers.close()
 
 
-def open_verifying(
-    config: Config,
-    store: Store,
-    log: DecisionLog,
-    *,
-    vault: Vault,
-    identity: Identity,
-    screener: Screening,
-    countries: CountryTable,
-) -> Verifying:
+def open_verifying(ground: Ground, *, vault: Vault, identity: Identity) -> Verifying:
     """Everything that proves and keeps; the casebook is given its desk of owners. Raises
     Misconfigured."""
+    config, store, countries = ground.config, ground.store, ground.countries
     environment = Environment(config.identity.environment)
-    presentations = open_presentations(config, store, identity, environment)
-    verifications = open_verifications(config, store, identity, countries)
-    retention = open_retention(config, store, log, vault, identity.book, countries)
+    presentations = open_presentations(ground, identity, environment)
+    verifications = open_verifications(ground, identity)
+    retention = open_retention(ground, vault, identity.book)
     registers = live_registers(config)
     identity.book.owners = OwnershipDesk(
         store,
-        screener=screener,
+        screener=ground.screener,
         countries=countries,
         blind=vault.blind,
         registers=registers,

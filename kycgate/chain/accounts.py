@@ -14,7 +14,7 @@ from eth_abi.exceptions import DecodingError
 from kycgate.chain.answers import Reverted
 from kycgate.chain.rpc import Chain
 from kycgate.core.claims import ZERO_ADDRESS, Account, Address
-from kycgate.core.signature import Invalid, Undecided, Valid
+from kycgate.core.signature import Invalid, Undecided, Valid, Verdict
 from kycgate.errors import Code, Reason, Unavailable
 
 SIGNATURE_MOST = 32 * 1024
@@ -46,9 +46,7 @@ class ContractWallets:
     def __init__(self, chains: Mapping[int, Chain]) -> None:
         self._chains = dict(chains)
 
-    def __call__(
-        self, account: Account, digest: bytes, signature: bytes
-    ) -> Valid | Invalid | Undecided:
+    def __call__(self, account: Account, digest: bytes, signature: bytes) -> Verdict:
         """Undecided as well on a chain that we have no connection to: silence proves nothing."""
         chain = self._chains.get(account.chain_id or 0)
         if chain is None:
@@ -58,7 +56,7 @@ class ContractWallets:
 
 def check_contract_signature(
     chain: Chain, address: Address, digest: bytes, signature: bytes
-) -> Valid | Invalid | Undecided:
+) -> Verdict:
     """Ask the account's own code, on this chain, whether it signed `digest`.
 
     One `eth_call` without a contract of ours on the chain (ERC-6492, deployless). Undecided when no
@@ -84,7 +82,7 @@ def _unwrap(signature: bytes) -> tuple[Address, bytes, bytes]:
     return Address(bytes.fromhex(factory[2:])), prepare, inner
 
 
-def _ask(chain: Chain, address: Address, question: bytes) -> Valid | Invalid | Undecided:
+def _ask(chain: Chain, address: Address, question: bytes) -> Verdict:
     try:
         answer = chain.call(None, question)
     except Reverted:

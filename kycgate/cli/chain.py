@@ -42,10 +42,10 @@ def _publishers(args: argparse.Namespace) -> Iterator[tuple[Publishers, int]]:
 
     config = load_config(args.config)
     with open_services(config) as services:
-        if services.revocations is None:
+        if services.settling.revocations is None:
             problem = 'settlement.revoker_key: is needed to publish, with mode = "escrow"'
             raise Misconfigured((problem,))
-        yield services.revocations, config.settlement.publish_bound_s
+        yield services.settling.revocations, config.settlement.publish_bound_s
 
 
 # -- status ----------------------------------------------------------------------------------------

@@ -1,4 +1,7 @@
-"""`kycgate config check`: says whether a configuration would start, with every problem at once."""
+"""`kycgate config check`: says whether a configuration would start, with every problem at once.
+
+Serves nothing.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""`kycgate demo`: tells the whole story with real parts, then stays up to be clicked through."""
+"""`kycgate demo`: tells the whole story with real parts, then stays up to be clicked through.
+
+Tells no story of its own: the steps are the demonstration's.
+"""
 
 from __future__ import annotations
 

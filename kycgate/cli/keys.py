@@ -203,7 +203,7 @@ def run_rotate(args: argparse.Namespace) -> int:
     from kycgate.assembly import open_services
 
     with open_services(args.config) as services:
-        done = services.vault.rotate(load_secret(args.new))
+        done = services.vault.keys.rotate(load_secret(args.new))
     text = f"{done} subjects rewrapped; now name the new key as keys.vault and start again"
     say(args, {"rewrapped": done}, text)
     return Exit.YES

@@ -19,7 +19,7 @@ from kycgate.errors import KycgateError, Malformed, Unavailable
 if TYPE_CHECKING:
     from kycgate.screening.ownership.graph import Explanation, OwnershipGraph
     from kycgate.screening.ownership.parties import Register
-    from kycgate.screening.ownership.sources import Source
+    from kycgate.screening.ownership.sources import Opened, Read, Source
 
 _WORTH_KEEPING = 4 << 20
 """Bytes of sources above which a register read for one question is kept for the next."""
@@ -200,19 +200,17 @@ def _register(source: Source) -> Register:
     from kycgate.assembly.ownership import country_of
     from kycgate.screening.ownership.sources import build, opened, read
 
-    found = opened(source)
+    found: Opened | Read | None = opened(source)
     if found is None and sum(size for _, size, _ in source.print()) > _WORTH_KEEPING:
         try:
             found = build(source, country_of=country_of, now=int(time.time()))
         except Unavailable as error:
             complain(f"{error.message}: it is read anew for each question")
-    if found is not None:
-        register, notes = found.register, found.notes
-    else:
-        register, _, notes, _ = read(source, country_of=country_of)
-    for note in notes:
+    if found is None:
+        found = read(source, country_of=country_of)
+    for note in found.notes:
         complain(note)
-    return register
+    return found.register
 
 
 def _told(explanation: Explanation) -> str:

@@ -1,4 +1,7 @@
-"""`kycgate serve`: runs the marketplace listener and the control plane until told to stop."""
+"""`kycgate serve`: runs the marketplace listener and the control plane until told to stop.
+
+Decides nothing: the assembly puts the doors together.
+"""
 
 from __future__ import annotations
 

@@ -52,8 +52,8 @@ def run_status(args: argparse.Namespace) -> int:
     from kycgate.assembly import open_services
 
     with open_services(args.config) as services:
-        counts = services.vault.wrapped_under()
-        current = services.vault.current_key
+        counts = services.vault.keys.wrapped_under()
+        current = services.vault.keys.current
     erased = counts.pop("", 0)
     lines = [f"today's key  {current}"]
     lines += [
@@ -71,9 +71,9 @@ def run_rotate(args: argparse.Namespace) -> int:
     from kycgate.keys import load_secret
 
     with open_services(args.config) as services:
-        vault = services.vault
-        done = vault.rotate(load_secret(args.new)) if args.new else vault.rewrap()
-        current = vault.current_key
+        keys = services.vault.keys
+        done = keys.rotate(load_secret(args.new)) if args.new else keys.rewrap()
+        current = keys.current
     text = f"{done} subjects' keys are wrapped under {current} now"
     if args.new:
         text += "; name that key as keys.vault, and start again"

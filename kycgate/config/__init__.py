@@ -11,104 +11,17 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Mapping
-from dataclasses import MISSING, Field, dataclass, fields
+from dataclasses import MISSING, Field, fields
 from pathlib import Path
 from typing import Any
 
 from kycgate.config.checks import Report, cross_check
 from kycgate.config.readers import Wrong
-from kycgate.config.sections import (
-    Elsewhere,
-    Gate,
-    Hooks,
-    Issuer,
-    Keys,
-    Limits,
-    Marketplace,
-    Ownership,
-    PolicyFile,
-    Screening,
-    Settlement,
-)
-from kycgate.config.tables import CHAINS, OFFERED, REPEATED, SECTIONS
-from kycgate.config.verifying import (
-    Credentials,
-    FurtherProvider,
-    Identity,
-    Import,
-    Persona,
-    RetentionElsewhere,
-    Stripe,
-    Sumsub,
-    VaultSettings,
-    Verifications,
-)
+from kycgate.config.verifying import Import, Persona, Stripe, Sumsub
+from kycgate.config.whole import OFFERED, REPEATED, SECTIONS, Config
 from kycgate.errors import Misconfigured
 
-__all__ = ["Config", "Import", "load_config"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Config:
-    """Everything the operator decides. `directory` is where relative paths start."""
-
-    directory: Path
-    gate: Gate
-    marketplace: Marketplace
-    keys: Keys
-    issuer: Issuer
-    settlement: Settlement
-    chains: tuple[Elsewhere, ...]
-    screening: Screening
-    ownership: Ownership
-    policy: PolicyFile
-    hooks: Hooks
-    limits: Limits
-    identity: Identity
-    credentials: Credentials
-    verifications: Verifications
-    sumsub: Sumsub | None
-    persona: Persona | None
-    stripe: Stripe | None
-    providers: tuple[FurtherProvider, ...]
-    imports: tuple[Import, ...]
-    vault: VaultSettings
-    retention: tuple[RetentionElsewhere, ...]
-
-    def path(self, text: str) -> Path:
-        return self.directory / text
-
-    def key(self, spec: str) -> str:
-        """A key spec with its path made absolute."""
-        scheme, _, rest = spec.partition(":")
-        return f"file:{self.path(rest)}" if scheme == "file" else spec
-
-    @property
-    def lists_dir(self) -> Path:
-        """Where the versions of the screening lists are kept."""
-        if self.screening.lists_dir is not None:
-            return self.path(self.screening.lists_dir)
-        return self._beside_store / "kycgate-lists"
-
-    @property
-    def ownership_dir(self) -> Path:
-        """Where registers of owners are kept once they are read."""
-        if self.ownership.kept is not None:
-            return self.path(self.ownership.kept)
-        return self._beside_store / "kycgate-ownership"
-
-    @property
-    def _beside_store(self) -> Path:
-        scheme, _, file = self.store_url.partition(":///")
-        return Path(file).parent if scheme == "sqlite" else self.directory
-
-    @property
-    def store_url(self) -> str:
-        """The database URL, a relative SQLite path starting at the configuration's folder."""
-        scheme, _, rest = self.gate.database.partition(":///")
-        if scheme == "sqlite" and rest and not rest.startswith("/"):
-            return f"sqlite:///{self.path(rest)}"
-        return self.gate.database
+__all__ = ["Config", "Import", "Persona", "Stripe", "Sumsub", "load_config"]
 
 
 def load_config(path: str | Path, *, environ: Mapping[str, str] | None = None) -> Config:
@@ -133,33 +46,26 @@ def load_config(path: str | Path, *, environ: Mapping[str, str] | None = None) -
 
 
 def _build(raw: dict[str, Any], report: Report, source: Path, environ: Mapping[str, str]) -> Config:
+    repeated = [table for table, _ in REPEATED.values()]
     for name in raw:
-        if name not in (*SECTIONS, *OFFERED, *REPEATED):
+        if name not in (*SECTIONS, *OFFERED, *repeated):
             known = ", ".join((*SECTIONS, *OFFERED))
             report.add(name, None, f"unknown section; there are {known}")
-    repeated = {
-        name: tuple(_section(name, kind, table, report, {}) for table in _tables(name, raw, report))
-        for name, kind in REPEATED.items()
-    }
-    sections = {
-        name: _section(name, kind, raw.get(name, {}), report, environ)
-        for name, kind in SECTIONS.items()
-    }
+    values: dict[str, Any] = {}
+    for name, (table, kind) in REPEATED.items():
+        rows = _tables(table, raw, report)
+        values[name] = tuple(_section(table, kind, row, report, {}) for row in rows)
+    for name, kind in SECTIONS.items():
+        values[name] = _section(name, kind, raw.get(name, {}), report, environ)
     for name, kind in OFFERED.items():
         there = name in raw
-        sections[name] = _section(name, kind, raw[name], report, environ) if there else None
+        values[name] = _section(name, kind, raw[name], report, environ) if there else None
     if not report.problems:
-        cross_check(sections, repeated, report)
+        config = Config(directory=source.parent.resolve(), **values)
+        cross_check(config, report)
     if report.problems:
         raise Misconfigured(tuple(report.problems))
-    return Config(
-        directory=source.parent.resolve(),
-        chains=repeated[CHAINS],
-        providers=repeated["provider"],
-        imports=repeated["import"],
-        retention=repeated["retention"],
-        **sections,
-    )
+    return config
 
 
 def _tables(name: str, raw: dict[str, Any], report: Report) -> list[Any]:

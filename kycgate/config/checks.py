@@ -8,11 +8,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from kycgate.config.sections import Elsewhere, Hooks
-from kycgate.config.tables import CHAINS, OFFERED
-from kycgate.config.verifying import FurtherProvider, Import, RetentionElsewhere
+from kycgate.config.sections import Gate, Hooks
+from kycgate.config.verifying import Import, RetentionElsewhere
+from kycgate.config.whole import OFFERED, Config
 
 
 @dataclass(slots=True)
@@ -40,55 +39,69 @@ class Report:
         return max(inside, 1)
 
 
-def cross_check(
-    sections: dict[str, Any], repeated: dict[str, tuple[Any, ...]], report: Report
-) -> None:
+def cross_check(config: Config, report: Report) -> None:
     """Report everything that does not go together; every section is there and sound by itself."""
-    _check_sections(sections, repeated[CHAINS], report)
-    _check_providers(sections, repeated["provider"], report)
-    _check_imports(repeated["import"], report)
-    _check_retention(repeated["retention"], report)
+    _check_settlement(config, report)
+    _check_gate(config.gate, report)
+    _check_hooks(config.hooks, report)
+    _check_listeners(config.gate, config.hooks, report)
+    _check_chains(config, report)
+    _check_lists(config, report)
+    _check_secrets(config, report)
+    _check_providers(config, report)
+    _check_imports(config.imports, report)
+    _check_retention(config.retention, report)
 
 
-def _check_sections(
-    sections: dict[str, Any], chains: tuple[Elsewhere, ...], report: Report
-) -> None:
-    settlement, keys = sections["settlement"], sections["keys"]
+def _check_settlement(config: Config, report: Report) -> None:
+    settlement = config.settlement
     if settlement.mode == "escrow":
         for key in ("escrow", "revoker", "token", "provider"):
             if getattr(settlement, key) is None:
                 report.add("settlement", key, 'is needed when mode = "escrow"')
         if not settlement.rpc:
             report.add("settlement", "rpc", 'is needed when mode = "escrow"')
-    if sections["gate"].forward_auth and "rent" in sections["gate"].forward_auth_routes:
+
+
+def _check_gate(gate: Gate, report: Report) -> None:
+    if gate.forward_auth and "rent" in gate.forward_auth_routes:
         report.add(
             "gate",
             "forward_auth_routes",
-            f"{sections['gate'].forward_auth} shows the gate neither the body nor the answer of a"
+            f"{gate.forward_auth} shows the gate neither the body nor the answer of a"
             ' renting request: take "rent" out, and send these routes to gate.listen',
         )
-    _check_hooks(sections["hooks"], report)
-    _check_listeners(sections, report)
-    ids = [settlement.chain_id, *(chain.id for chain in chains)]
+
+
+def _check_chains(config: Config, report: Report) -> None:
+    ids = [config.settlement.chain_id, *(chain.id for chain in config.chains)]
     if len(set(ids)) != len(ids):
-        report.add(CHAINS, "id", "names a chain twice, or the settlement's own")
-    if chains and settlement.mode != "escrow":
-        report.add(CHAINS, None, 'needs [settlement] mode = "escrow"')
-    if sections["issuer"].trust_list and sections["issuer"].root is None:
+        report.add("chain", "id", "names a chain twice, or the settlement's own")
+    if config.chains and config.settlement.mode != "escrow":
+        report.add("chain", None, 'needs [settlement] mode = "escrow"')
+
+
+def _check_lists(config: Config, report: Report) -> None:
+    issuer, screening = config.issuer, config.screening
+    if issuer.trust_list and issuer.root is None:
         report.add("issuer", "root", "is needed with trust_list: the address of the offline root")
-    if sections["screening"].alarm_age_s > sections["screening"].max_age_s:
+    if screening.alarm_age_s > screening.max_age_s:
         report.add("screening", "alarm_age_s", "must not exceed max_age_s")
-    if sections["screening"].backend == "yente" and sections["screening"].yente_url is None:
+    if screening.backend == "yente" and screening.yente_url is None:
         report.add("screening", "yente_url", 'is needed when backend = "yente"')
-    credentials = sections["credentials"]
+
+
+def _check_secrets(config: Config, report: Report) -> None:
+    """A key without its other half is of no use, and one key has one use."""
+    credentials, vault = config.credentials, config.vault
     if (credentials.certificate is None) != (credentials.certificate_key is None):
         text = "needs certificate and certificate_key, both or neither"
         report.add("credentials", "certificate", text)
-    if sections["vault"].keys != "file" and sections["vault"].address == "none":
-        report.add("vault", "address", f'is needed with keys = "{sections["vault"].keys}"')
+    if vault.keys != "file" and vault.address == "none":
+        report.add("vault", "address", f'is needed with keys = "{vault.keys}"')
     used: dict[str, str] = {}
     for key in ("issuer", "permit", "log", "vault", "assertion"):
-        spec = getattr(keys, key)
+        spec = getattr(config.keys, key)
         if spec is None:
             continue
         if spec in used:
@@ -96,13 +109,11 @@ def _check_sections(
         used.setdefault(spec, key)
 
 
-def _check_providers(
-    sections: dict[str, Any], further: tuple[FurtherProvider, ...], report: Report
-) -> None:
+def _check_providers(config: Config, report: Report) -> None:
     """A sandbox in a live gate could mint a live attestation."""
-    environment = sections["identity"].environment
+    environment = config.identity.environment
     for name in OFFERED:
-        offered = sections[name]
+        offered = getattr(config, name)
         if offered is None:
             continue
         if offered.environment != environment:
@@ -112,7 +123,7 @@ def _check_providers(
         if not offered.webhook_secrets:
             report.add(name, "webhook_secrets", "needs at least one: unsigned messages are refused")
     names = [*OFFERED, "credential", "documents"]
-    for each in further:
+    for each in config.providers:
         if each.environment != environment:
             report.add("provider", "environment", f'is not that of [identity], "{environment}"')
         if each.name in names or not re.fullmatch(r"[a-z][a-z0-9_-]{0,31}", each.name):
@@ -139,9 +150,8 @@ def _check_hooks(hooks: Hooks, report: Report) -> None:
         report.add("hooks", None, "gives two schedulers one secret: each needs its own")
 
 
-def _check_listeners(sections: dict[str, Any], report: Report) -> None:
+def _check_listeners(gate: Gate, hooks: Hooks, report: Report) -> None:
     """Two doors at one address: the second would fail at start, or answer for the first."""
-    gate, hooks = sections["gate"], sections["hooks"]
     taken: dict[tuple[str, int] | Path, str] = {gate.listen: "gate.listen"}
     doors: list[tuple[str, str, tuple[str, int] | Path]] = [
         ("gate", "control_listen", gate.control_listen)

@@ -255,8 +255,8 @@ def _revoke(stage: Stage) -> str:
     if refused(told) != "refused":
         return told.last
     end = time.monotonic() + _BOUND_S
-    assert world.services.revocations is not None
-    [publishing] = world.services.revocations.chains
+    assert world.services.settling.revocations is not None
+    [publishing] = world.services.settling.revocations.chains
     while time.monotonic() < end and not publishing.published_at(stage.ada.signer.address, 0):
         time.sleep(0.1)
     stage.note(f"published on chain {time.monotonic() - revoked:.1f} s after the command")

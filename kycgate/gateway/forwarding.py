@@ -22,7 +22,8 @@ from kycgate.gateway.onward import (
     with_origin,
 )
 from kycgate.gateway.parts import GateParts
-from kycgate.gateway.records import Passage, Records
+from kycgate.gateway.passage import Passage
+from kycgate.gateway.records import Records
 from kycgate.gateway.view import Forward, Headers, Identity, Reply
 from kycgate.store.records.jobs import Job
 

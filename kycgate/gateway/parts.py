@@ -13,7 +13,7 @@ from kycgate.core.attestation import SignedAttestation
 from kycgate.core.claims import Account
 from kycgate.core.decision import Allow
 from kycgate.core.policy import GpuClass, ListedShare, ListVersion, Policy, Region
-from kycgate.core.signature import Invalid, Undecided, Valid
+from kycgate.core.signature import Verdict
 from kycgate.core.trust import TrustList
 from kycgate.gateway.adapters.base import Adapter
 from kycgate.gateway.limits import Rates
@@ -87,7 +87,7 @@ class Ownership:
 NOT_FOLLOWED: Final = Ownership(None, "owners are not followed here", frozenset(), None)
 """Where there is no database of cases, as in middleware that decides on its own."""
 
-ContractWallet = Callable[[Account, bytes, bytes], Valid | Invalid | Undecided]
+ContractWallet = Callable[[Account, bytes, bytes], Verdict]
 """(contract account, digest, signature) → whether the contract accepts it, asked on its chain."""
 
 

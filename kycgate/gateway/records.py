@@ -1,4 +1,4 @@
-"""What of a request is written down, where, and what its caller is told for it.
+"""What becomes of a request's job, and what a caller who is refused is told.
 
 Decides nothing. Before a renting request leaves, its decision and its job are on disk; what becomes
 of it is added when the upstream has answered.
@@ -7,34 +7,30 @@ of it is added when the upstream has answered.
 from __future__ import annotations
 
 import base64
-import hashlib
 import json
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
-import rfc8785
-
 from kycgate.core.claims import Action, JobRequest
-from kycgate.core.decision import Allow, Decision, Deny, Evidence, explain
+from kycgate.core.decision import Allow, Deny
 from kycgate.core.permit import job_id
-from kycgate.core.policy import ListVersion, Policy
 from kycgate.errors import Busy, Code, KycgateError, Malformed, Reason
 from kycgate.gateway import refusing
 from kycgate.gateway.adapters.base import ACTIONS, Kind, Route
-from kycgate.gateway.canonical import CleanRequest, answer_fields
-from kycgate.gateway.limits import Bucket
-from kycgate.gateway.memory import Lease, WouldWait
+from kycgate.gateway.canonical import answer_fields
+from kycgate.gateway.journal import Journal
+from kycgate.gateway.memory import WouldWait
 from kycgate.gateway.parts import GateParts
+from kycgate.gateway.passage import Passage
 from kycgate.gateway.proving import Caller
 from kycgate.gateway.repeats import fingerprint, job_number
 from kycgate.gateway.view import Headers, Reply, RequestView
-from kycgate.store.records.jobs import DecisionFacts, Job, Refusal
+from kycgate.store.records.jobs import Job, Refusal
+
+__all__ = ["JOBS_LOOKED_AT", "Passage", "Records", "recorded_answer", "request_of"]
 
 JOBS_LOOKED_AT = 1000
 """How many of an account's latest jobs are searched for the one a deployment stands on."""
-_TALLY_S = 60
 
 _SILENT = frozenset({Code.MALFORMED, Code.AMBIGUOUS_REQUEST, Code.TOO_LARGE})
 # Nothing on the renter page would help with these.
@@ -46,40 +42,12 @@ _NO_LINK = _SILENT | {
 _log = logging.getLogger(__name__)
 
 
-@dataclass(slots=True)
-class Passage:
-    """One request on its way through the gate, and what has been learned about it so far."""
-
-    view: RequestView
-    request: CleanRequest | None = None
-    route: Route | None = None
-    caller: Caller | None = None
-    rental: bytes | None = None
-    """Id of the job that rented the deployment concerned."""
-    job: JobRequest | None = None
-    policy: Policy | None = None
-    evidence: Evidence | None = None
-    decision: Decision | None = None
-    decision_id: str | None = None
-    facts: str | None = None
-    """Digest of what was kept of the decision, once it is."""
-    lease: Lease = field(default_factory=Lease)
-    charged: list[Bucket] = field(default_factory=list)
-    """What this request is taken from once it has its answer."""
-
-    def clean(self) -> CleanRequest:
-        assert self.request is not None
-        return self.request
-
-
 class Records:
-    """Writes jobs, decisions, refusals; tells callers no."""
+    """Writes jobs and refusals; tells callers no. The lines of the log are the journal's."""
 
     def __init__(self, parts: GateParts) -> None:
         self._parts = parts
-        self._strangers = refusing.Budget(burst=60, every_s=1)
-        self._accounts = refusing.Budget(burst=30, every_s=2)
-        self._tally = refusing.Tally(every_s=_TALLY_S)
+        self._journal = Journal(parts)
 
     # -- a job starts ----------------------------------------------------------------------------
 
@@ -98,7 +66,7 @@ class Records:
             fingerprint=fingerprint(account.key, request, passage.view.body or b""),
             idempotency_key=key,
             state="decided",
-            decision_id=self._name(passage),
+            decision_id=self._journal.name(passage),
             request=passage.job.canonical(),
             created_at=passage.view.now,
             updated_at=passage.view.now,
@@ -107,7 +75,7 @@ class Records:
     def started(self, passage: Passage, job: Job) -> None:
         """Decision and job are durable when this returns: only then may the request leave."""
         try:
-            self._decision(passage, granted=isinstance(passage.decision, Allow), job=job)
+            self._journal.decision(passage, granted=isinstance(passage.decision, Allow), job=job)
             self._parts.store.mark_forwarded(job.id, at=passage.view.now)
         except KycgateError as error:
             self._abandon(passage, job, error)
@@ -234,51 +202,22 @@ class Records:
             return self._tell(passage, reasons, link=None)
         if isinstance(error, Busy):
             # Whoever asks too much is not worth a write: counted, and logged with the others.
-            self._tally.note(code, passage.view.now)
+            self._journal.note(code, passage.view.now)
             return self._tell(passage, reasons, link=None, retry_after_s=error.retry_after_s)
         if not wait:
             raise WouldWait
-        may_write = self._may_write(passage)
-        decided = passage.decision is not None and not isinstance(passage.decision, Allow)
-        if decided and may_write:
-            self._attempt(lambda: self._decision(passage, granted=False))
-        else:
-            self._count(code, passage.view.now)
+        may_write = self._journal.may_write(passage)
+        self._journal.refused(passage, code, write=may_write)
         link = None if code in _NO_LINK else self._link(passage, reasons, write=may_write)
         return self._tell(passage, reasons, link=link)
 
     def observed(self, passage: Passage, reason: Reason) -> None:
         """An unproven caller that enforcement would have refused; it goes on as it came."""
-        if self._may_write(passage):
-            self._attempt(lambda: self._decision(passage, granted=False, unproven=reason))
-        else:
-            self._count(reason.code, passage.view.now)
-
-    def _may_write(self, passage: Passage) -> bool:
-        now = passage.view.now
-        if passage.caller is None:
-            return self._strangers.take("", now)
-        return self._accounts.take(passage.caller.account.key, now)
+        self._journal.observed(passage, reason)
 
     def flush(self, now: int) -> None:
         """Log what was only counted, if it is time."""
-        self._log_counts(self._tally.due(now), now)
-
-    def _count(self, code: Code, now: int) -> None:
-        self._log_counts(self._tally.add(code, now), now)
-
-    def _log_counts(self, due: dict[str, Any] | None, now: int) -> None:
-        if due is not None:
-            self._attempt(lambda: self._parts.log.append("refusals", due, now=now))
-
-    def _attempt(self, write: Callable[[], object]) -> bool:
-        """A refusal stands whether or not it can be written down."""
-        try:
-            write()
-        except KycgateError as error:
-            _log.error("a refusal could not be recorded: %s", error.message)
-            return False
-        return True
+        self._journal.flush(now)
 
     def _link(self, passage: Passage, reasons: tuple[Reason, ...], *, write: bool) -> str:
         """Where the caller can do something about it. Beyond the budget: the front page."""
@@ -292,7 +231,7 @@ class Records:
             codes=refusing.outward_codes(reasons, denied=isinstance(passage.decision, Deny)),
             host=passage.view.authority,
         )
-        if not self._attempt(lambda: self._parts.store.add_refusal(refusal)):
+        if not self._journal.attempt(lambda: self._parts.store.add_refusal(refusal)):
             return front
         return f"{self._parts.public_url}/r/{refusal.id}"
 
@@ -332,71 +271,13 @@ class Records:
         said = refusing.Refusing(
             reasons=reasons,
             codes=refusing.outward_codes(reasons, denied=isinstance(passage.decision, Deny)),
-            request_id=self._name(passage),
+            request_id=self._journal.name(passage),
             link=link,
             problem=_wants_problem(passage.view),
             realm=self._parts.public_url,
             retry_after_s=retry_after_s,
         )
         return refusing.reply(self._parts.adapter, said)
-
-    # -- the log ---------------------------------------------------------------------------------
-
-    def _name(self, passage: Passage) -> str:
-        """The id by which log, upstream and caller speak of this request."""
-        if passage.decision_id is None:
-            passage.decision_id = self._parts.draw(16).hex()
-        return passage.decision_id
-
-    def _decision(
-        self,
-        passage: Passage,
-        *,
-        granted: bool,
-        unproven: Reason | None = None,
-        job: Job | None = None,
-    ) -> None:
-        """One line of the decision log: digests and pseudonymous ids, never names."""
-        evidence, route = passage.evidence, passage.route
-        reasons = () if passage.decision is None else passage.decision.reasons
-        if unproven is not None:
-            reasons = (unproven,)
-        body: dict[str, Any] = {
-            "door": passage.view.door,
-            "action": None if route is None else route.kind.value,
-            "granted": granted,
-            "mode": self._mode(passage),
-            "account": None if passage.caller is None else passage.caller.account.key,
-            "reason_codes": [str(reason.code) for reason in reasons],
-            "rules": sorted({reason.rule for reason in reasons if reason.rule is not None}),
-            "notes": sorted({str(note.code) for note in _notes(passage)}),
-            "policy": None if passage.policy is None else passage.policy.digest.hex(),
-            "lists": [] if evidence is None else [_list(entry) for entry in evidence.lists],
-            "attestation": _attestation(evidence),
-            "request": None if passage.job is None else passage.job.digest().hex(),
-            "job": None if job is None else job.id.hex(),
-            "decision": self._name(passage),
-            "ownership": None if evidence is None else evidence.owners,
-            "facts": self._facts(passage),
-            "deployment": None if route is None else route.resource,
-        }
-        self._parts.log.append("decision", body, now=passage.view.now)
-
-    def _facts(self, passage: Passage) -> str | None:
-        """Keep what the decision stood on, so that it can be replayed; its digest for the log.
-
-        Salted, so that nobody who holds the log alone can try out what the facts were.
-        """
-        if passage.decision is None or passage.facts is not None:
-            return passage.facts
-        salt = self._parts.draw(16).hex()
-        body = rfc8785.dumps({"salt": salt, "told": explain(passage.decision)})
-        self._parts.store.add_facts(DecisionFacts(self._name(passage), passage.view.now, body))
-        passage.facts = hashlib.sha256(body).hexdigest()
-        return passage.facts
-
-    def _mode(self, passage: Passage) -> str:
-        return str((passage.policy or self._parts.policy()).mode)
 
 
 def recorded_answer(job: Job) -> Reply:
@@ -426,17 +307,3 @@ def _wants_problem(view: RequestView) -> bool:
         name.lower() == "accept" and "application/problem+json" in value.lower()
         for name, value in view.headers
     )
-
-
-def _list(entry: ListVersion) -> dict[str, Any]:
-    return {"name": entry.name, "version": entry.version, "as_of": entry.as_of}
-
-
-def _attestation(evidence: Evidence | None) -> str | None:
-    found = None if evidence is None else evidence.attestation
-    return None if found is None or found.uid is None else found.uid.hex()
-
-
-def _notes(passage: Passage) -> tuple[Reason, ...]:
-    """What was not known or asked, and bore on no verdict."""
-    return () if passage.decision is None else passage.decision.notes

@@ -1,4 +1,4 @@
-"""Countries as passports write them: three letters, ISO 3166-1 alpha-3 and what ICAO adds.
+"""Countries as passports, and so providers, write them: ISO 3166-1 alpha-3, and what ICAO adds.
 
 Pure. A code that names no country (the United Nations, a stateless person) has no number here.
 """
@@ -29,7 +29,8 @@ TKM795 TLS626 TON776 TTO780 TUN788 TUR792 TUV798 TWN158 TZA834 UGA800 UKR804 UMI
 USA840 UZB860 VAT336 VCT670 VEN862 VGB092 VIR850 VNM704 VUT548 WLF876 WSM882 YEM887 ZAF710
 ZMB894 ZWE716
 """
-_NUMERIC: Final = {each[:3]: int(each[3:]) for each in _ISO.split()} | {
+_NUMERIC: Final = {each[:3]: int(each[3:]) for each in _ISO.split()}
+_IN_ZONES: Final = _NUMERIC | {
     # ICAO Doc 9303 part 3, section 5: Germany, and the kinds of British nationality
     "D": 276,
     "GBD": 826,
@@ -42,5 +43,10 @@ _NUMERIC: Final = {each[:3]: int(each[3:]) for each in _ISO.split()} | {
 
 
 def numeric(code: str) -> int:
-    """ISO 3166-1 numeric of the letters in a machine-readable zone; 0 where they name none."""
+    """ISO 3166-1 numeric of ISO's own three letters; 0 where they name none."""
     return _NUMERIC.get(code, 0)
+
+
+def in_zone(letters: str) -> int:
+    """The same of the letters in a machine-readable zone, which may be ICAO's."""
+    return _IN_ZONES.get(letters, 0)

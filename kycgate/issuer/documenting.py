@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from kycgate.core.claims import Account, Level
 from kycgate.errors import Code, Conflict, Malformed
-from kycgate.issuer.alpha3 import numeric
+from kycgate.issuer.alpha3 import in_zone
 from kycgate.issuer.cases import State
 from kycgate.issuer.details import Details, Person
 from kycgate.issuer.images import MEDIA, redraw
@@ -155,10 +155,10 @@ class Documenting(Proving):
             live=self.rules.live,
             name=zone.name if zone else own,
             birth_date=zone.birth_date if zone else born,
-            country=numeric(zone.nationality) if zone else 0,
+            country=in_zone(zone.nationality) if zone else 0,
             proven_at=now,
             valid_until=_end_of(zone.expires_on) if zone else None,
-            document_number=numbered(numeric(zone.issuing), zone.number) if zone else None,
+            document_number=numbered(in_zone(zone.issuing), zone.number) if zone else None,
             document={"mrz": zone.document()} if zone else {},
         )
 

@@ -2,7 +2,7 @@
 
 Decides nothing about a rental. Each part stands in a file of its own: `opening` (the renter),
 `proving` (proofs of identity), `documenting` (uploads), `linking` (more wallets), `deciding`
-(rules), `judging` (reviewers), `renewing` (time).
+(rules), `judging` (reviewers), `owned` (owners), `renewing` (time).
 
 The order of effects is always the same, so that a crash or a race can lose an answer but never let
 somebody through: first the decision is in the log, then the case has moved, then something is

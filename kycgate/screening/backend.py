@@ -1,4 +1,4 @@
-"""The seam behind which names and wallets are screened: our own engine today, a larger one later.
+"""The seam behind which names and wallets are screened: our own engine, or a larger one's service.
 
 Knows no engine and no case. One suite of tests holds every engine to what is promised here.
 """

@@ -21,8 +21,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.attack.corpus import CORPUS, DEPLOY, HARDWARE, Attack, Kit
+from tests.attack.corpus import CORPUS
 from tests.attack.houses import HOUSES, NEEDS, Arrived, House, Judged, secret_of
+from tests.attack.kit import DEPLOY, HARDWARE, Attack, Kit
 from tests.gateway.wire import body_of, status
 from tests.gateway.world import SHARED_KEY
 

@@ -16,6 +16,7 @@ from kycgate.core.typed import keccak
 from kycgate.settlement.revocations import KIND
 from kycgate.store import open_store
 from tests.chain_world import CHAIN_ID, Anvil, free_port, shared_anvil
+from tests.operating import set_up
 from tests.settlement.conftest import KEYS, World, standing
 
 __all__ = ["shared_anvil"]
@@ -32,42 +33,22 @@ def world(shared_anvil: Anvil) -> Iterator[World]:
 
 def configure(folder: Path, world: World, rpc: str) -> Path:
     """A configuration that settles on this chain."""
-    assert main(["keys", "init", str(folder / "keys")]) == 0
-    secret = folder / "keys" / "revoker.key"
-    secret.write_text(keccak(b"publisher").hex())
-    secret.chmod(0o600)
-    at, path = world.at, folder / "kycgate.toml"
-    path.write_text(
-        f"""\
-[gate]
-public_url = "http://127.0.0.1:8081"
-gateway_url = "http://127.0.0.1:8080"
-
-[marketplace]
-upstream = "http://127.0.0.1:9"
-
-[keys]
-issuer = "file:keys/issuer.key"
-permit = "file:keys/permit.key"
-log = "file:keys/log.key"
-vault = "file:keys/vault.key"
-
-[issuer]
-chain_id = {CHAIN_ID}
-eas = "{checksum(at.eas)}"
-
-[settlement]
-mode = "escrow"
-rpc = ["{rpc}"]
-chain_id = {CHAIN_ID}
-escrow = "{checksum(at.escrow)}"
-revoker = "{checksum(at.revoker)}"
-revoker_key = "file:keys/revoker.key"
-token = "{checksum(at.token)}"
-provider = "{checksum(KEYS["provider"].address)}"
-"""
+    at = world.at
+    return set_up(
+        folder,
+        secrets={"revoker": keccak(b"publisher").hex()},
+        issuer={"chain_id": CHAIN_ID, "eas": checksum(at.eas)},
+        settlement={
+            "mode": "escrow",
+            "rpc": [rpc],
+            "chain_id": CHAIN_ID,
+            "escrow": checksum(at.escrow),
+            "revoker": checksum(at.revoker),
+            "revoker_key": "file:keys/revoker.key",
+            "token": checksum(at.token),
+            "provider": checksum(KEYS["provider"].address),
+        },
     )
-    return path
 
 
 @pytest.fixture

@@ -14,33 +14,14 @@ from kycgate.cli import main
 from kycgate.core.claims import Account, Address
 from kycgate.errors import Misconfigured
 from tests.issuer.proofs import a_proof
+from tests.operating import set_up
 
 ADA = Account(Address(b"\xad" * 20))
 
 
 @pytest.fixture
 def config(tmp_path: Path) -> Path:
-    assert main(["keys", "init", str(tmp_path / "keys")]) == 0
-    path = tmp_path / "kycgate.toml"
-    names = ("issuer", "permit", "log", "vault")
-    keys = "\n".join(f'{name} = "file:keys/{name}.key"' for name in names)
-    path.write_text(
-        f"""\
-[gate]
-public_url = "http://127.0.0.1:8081"
-gateway_url = "http://127.0.0.1:8080"
-[marketplace]
-upstream = "http://127.0.0.1:9"
-[keys]
-{keys}
-[issuer]
-chain_id = 8453
-eas = "0x4200000000000000000000000000000000000021"
-[screening]
-max_age_s = 315360000
-"""
-    )
-    return path
+    return set_up(tmp_path, screening={"max_age_s": 315360000})
 
 
 def proven(config: Path, **changes: Any) -> str:

@@ -40,7 +40,7 @@ def test_a_good_file_reads_as_it_says() -> None:
     assert (policy.id, policy.mode, rule.effect) == ("good", Mode.ENFORCE, Effect.DENY)
     assert rule.starts == 1_704_067_200
     assert rule.ends is None
-    assert policy.citations() == {"one": "house rule"}
+    assert {rule.id: rule.citation for rule in policy.rules} == {"one": "house rule"}
 
 
 def test_the_default_is_enforcing_with_seven_days_and_72_hours() -> None:

@@ -103,7 +103,7 @@ OWN_WORDS = {
     "screening/ownership/streams.py": "measures depth as it reads",
     "screening/sources/shipped.py": "shipped with the package",
     "settlement/follower.py": "our own cursor, from the store",
-    "store/tables.py": "our own columns",
+    "store/tables/columns.py": "our own columns",
     "web/languages.py": "shipped with the package",
 }
 

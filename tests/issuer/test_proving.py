@@ -308,7 +308,7 @@ def test_the_database_alone_does_not_tell_document_numbers(office: Office) -> No
     (kept,) = office.store.proofs_of(case.id)
     assert kept.document is not None
     assert len(kept.document) == 32
-    office.vault.rotate(bytes(range(32, 64)))
+    office.vault.keys.rotate(bytes(range(32, 64)))
     assert prove(office, EVE, reference="p2").reason_codes == ("document_shared",)
 
 
@@ -319,7 +319,7 @@ def test_a_rotation_leaves_the_operators_secret_readable_under_the_new_key_alone
 
     digest = office.vault.document_digest("250:1")
     new = bytes(range(32, 64))
-    office.vault.rotate(new)
+    office.vault.keys.rotate(new)
     assert Vault(store, new, log=office.log).document_digest("250:1") == digest
 
 

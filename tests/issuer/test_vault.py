@@ -139,7 +139,7 @@ def test_rotation_leaves_no_moment_without_a_reader(store: Store, vault: Vault, 
     evidence = [seal(vault, each, f"c{number}") for number, each in enumerate(subjects)]
     another_process = Vault(store, KEK, log=log, also_opens=(OTHER_KEK,))
 
-    assert vault.rotate(OTHER_KEK) == 3
+    assert vault.keys.rotate(OTHER_KEK) == 3
 
     for reader in (vault, another_process, Vault(store, OTHER_KEK, log=log)):
         assert [reader.open(each, reader="mara", now=NOW) for each in evidence] == [DOCUMENT] * 3
@@ -171,9 +171,9 @@ def test_a_rotation_cut_short_is_finished_by_repeating_it(
     evidence = [seal(vault, each, f"c{number}") for number, each in enumerate(subjects)]
     dying = Vault(cast(Store, DyingStore(store, 1)), KEK, log=log)
     with pytest.raises(Unavailable):
-        dying.rotate(OTHER_KEK)
-    assert vault.rotate(OTHER_KEK) == 2
-    assert vault.rotate(OTHER_KEK) == 0
+        dying.keys.rotate(OTHER_KEK)
+    assert vault.keys.rotate(OTHER_KEK) == 2
+    assert vault.keys.rotate(OTHER_KEK) == 0
     rotated = Vault(store, OTHER_KEK, log=log)
     assert [rotated.open(each, reader="mara", now=NOW) for each in evidence] == [DOCUMENT] * 3
 
@@ -198,8 +198,8 @@ def test_a_rotation_going_on_does_not_bring_a_shredded_subject_back(
     vault.shred(subject.id, now=NOW)
     # As if the rotation had read the subject before it was shredded.
     store.rewrap_subject_key(subject.id, subject.wrapped_key)
-    assert vault.rotate(OTHER_KEK) == 0
-    assert vault.rotate(THIRD_KEK) == 0
+    assert vault.keys.rotate(OTHER_KEK) == 0
+    assert vault.keys.rotate(THIRD_KEK) == 0
     with pytest.raises(NotFound):
         vault.open(evidence, reader="mara", now=NOW)
 
@@ -243,7 +243,7 @@ def test_a_credential_survives_rotation_and_dies_with_its_subject(
 ) -> None:
     subject = a_case(store, vault, "c1")
     sealed = vault.seal_credential(subject.id, "0xaa", "io-v2-secret")
-    vault.rotate(OTHER_KEK)
+    vault.keys.rotate(OTHER_KEK)
     assert vault.open_credential(subject.id, "0xaa", sealed) == "io-v2-secret"
     vault.shred(subject.id, now=NOW)
     with pytest.raises(NotFound):

@@ -80,7 +80,7 @@ def test_a_service_wraps_and_opens_without_its_key_ever_being_here(
     evidence = vault.seal(subject.id, "details", DOCUMENT, case_id="c1", now=NOW)
     assert vault.open(evidence, reader="mara", now=NOW) == DOCUMENT
     assert wrapped_under(subject.wrapped_key) == "alias/kyc/1"
-    assert vault.wrapped_under() == {"alias/kyc/1": 1}
+    assert vault.keys.wrapped_under() == {"alias/kyc/1": 1}
     kms.down = True
     with pytest.raises(Unavailable):
         vault.open(evidence, reader="mara", now=NOW)
@@ -106,8 +106,8 @@ def test_moving_from_a_file_to_a_service_keeps_everything_readable_throughout(
     kms = Kms()
     both = Vault(store, ManyKeys(ServiceKeys(kms), FileKeys(KEK)), log=log)
     assert both.open(evidence, reader="mara", now=NOW) == DOCUMENT
-    assert both.rewrap() == 1
-    assert both.rewrap() == 0
+    assert both.keys.rewrap() == 1
+    assert both.keys.rewrap() == 0
     alone = Vault(store, ServiceKeys(kms), log=log)
     assert alone.open(evidence, reader="mara", now=NOW) == DOCUMENT
     assert alone.document_digest("250:1") == digest
@@ -120,9 +120,9 @@ def test_a_services_own_new_key_is_taken_up_by_rewrapping(store: Store, log: Lin
     vault = Vault(store, ServiceKeys(kms), log=log)
     a_case(store, vault)
     kms.keys["alias/kyc/2"] = b"\x02" * 32
-    assert vault.rewrap() == 1
+    assert vault.keys.rewrap() == 1
     del kms.keys["alias/kyc/1"]
-    assert vault.wrapped_under() == {"alias/kyc/2": 1}
+    assert vault.keys.wrapped_under() == {"alias/kyc/2": 1}
     vault.attestation_salt(store.subjects_after("", limit=1)[0].id, b"a" * 32)
 
 

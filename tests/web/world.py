@@ -34,7 +34,7 @@ from kycgate.core.claims import (
 from kycgate.core.decision import Allow, Decision, Deny, Evidence, Review, decide
 from kycgate.core.permit import Permit, PermitDomain, SignedPermit, Terms, job_id
 from kycgate.core.policy import Eccn, GpuClass, ListVersion, Policy
-from kycgate.core.signature import Invalid, Undecided, Valid
+from kycgate.core.signature import Invalid, Undecided, Valid, Verdict
 from kycgate.core.trust import TrustedIssuer, TrustList
 from kycgate.core.typed import keccak
 from kycgate.errors import Code, Conflict, Malformed, Reason, Unavailable
@@ -288,9 +288,7 @@ class ContractWallets:
 
     accepts: dict[str, bytes] | None = field(default_factory=dict)
 
-    def __call__(
-        self, account: Account, digest: bytes, signature: bytes
-    ) -> Valid | Invalid | Undecided:
+    def __call__(self, account: Account, digest: bytes, signature: bytes) -> Verdict:
         if self.accepts is None:
             return Undecided("the chain")
         if self.accepts.get(account.key) == signature:

@@ -260,10 +260,6 @@ class Policy:
         """The rule of that id."""
         return next((rule for rule in self.rules if rule.id == rule_id), None)
 
-    def citations(self) -> dict[str, str]:
-        """Rule id → the clause it stands on, for operators only."""
-        return {rule.id: rule.citation for rule in self.rules}
-
     def with_limits(self, limits: Limits) -> Policy:
         """Under the gate's configured bounds; where the file states its own, the stricter holds."""
         bounds = {

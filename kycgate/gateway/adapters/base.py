@@ -241,6 +241,20 @@ def without_keys(headers: Headers) -> Headers:
     )  # fmt: skip
 
 
+def bearer(fields: dict[str, str]) -> str | None:
+    """The Bearer token a client shows; None for none, or an empty one."""
+    said = fields.get("authorization", "")
+    return (said[7:].strip() or None) if said[:7].lower() == "bearer " else None
+
+
+def with_key_in(field: str, value: str | None, headers: Headers) -> Headers:
+    """`headers` with the key in this field, in place of those the client's own may stand in."""
+    kept = tuple(
+        each for each in headers if each[0].lower() not in ("x-api-key", "authorization", "cookie")
+    )
+    return kept if value is None else (*kept, (field, value))
+
+
 def entry(method: str, pattern: str, kind: Kind, name: str) -> Entry:
     """A line for a path given as a regular expression: its groups are shown as `{name}`."""
     shown = re.sub(r"\(\?P<(\w+)>(?:[^()]|\([^()]*\))*\)", r"{\1}", pattern)

@@ -244,7 +244,7 @@ def _check_members(spec: RouteSpec, members: dict[str, Any]) -> None:
         only(inside, known)
 
 
-def _wrong(spec: RouteSpec, expression: Expression, needed: str) -> NoReturn:
+def _wrong(expression: Expression, needed: str) -> NoReturn:
     raise Malformed(f"{expression.text} must be {needed}.", field=expression.text, remedy=needed)
 
 
@@ -256,7 +256,7 @@ def _model(spec: RouteSpec, context: Mapping[str, Any]) -> str | None:
     model = model_of(found)
     if model is None:
         assert spec.model is not None
-        _wrong(spec, spec.model, "the name of a GPU")
+        _wrong(spec.model, "the name of a GPU")
     return model
 
 
@@ -267,7 +267,7 @@ def _count(spec: RouteSpec, context: Mapping[str, Any]) -> int | None:
         found = each.value(context)
         number = whole_of(found, least=1, most=MAX_GPUS)
         if found is not None and number is None:
-            _wrong(spec, each, f"a whole number from 1 to {MAX_GPUS}")
+            _wrong(each, f"a whole number from 1 to {MAX_GPUS}")
         factors.append(number)
     if not factors or None in factors:
         return None
@@ -282,7 +282,7 @@ def _hours(spec: RouteSpec, context: Mapping[str, Any]) -> int | None:
     most = _MAX_HOURS * 3600 // spec.unit
     number = whole_of(found, least=1, most=most)
     if number is None:
-        _wrong(spec, spec.duration, f"a whole number from 1 to {most}")
+        _wrong(spec.duration, f"a whole number from 1 to {most}")
     return -(-number * spec.unit // 3600)
 
 

@@ -52,7 +52,7 @@ _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _DEPLOYMENT = "deployment"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RouteSpec:
     """One entry of the route table."""
 
@@ -78,7 +78,7 @@ class RouteSpec:
     long_lived: bool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CatalogueSpec:
     """Where the gate itself learns what an offer holds."""
 
@@ -99,7 +99,7 @@ class StopSpec:
     body: Mapping[str, Any] | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Description:
     """A marketplace, described."""
 
@@ -171,9 +171,20 @@ def _market(top: Table) -> Description | None:
     assert refusal is not None
     assert deployment is not None
     return Description(
-        name, key_field, scheme or "", refusal, accepted, deployment, FORMS[ids[_DEPLOYMENT]],
-        rows or (), row_id, keep, catalogue, stops, routes,
-    )  # fmt: skip
+        name=name,
+        key_field=key_field,
+        key_scheme=scheme or "",
+        refusal=refusal,
+        accepted=accepted,
+        deployment=deployment,
+        form=FORMS[ids[_DEPLOYMENT]],
+        rows=rows or (),
+        row_id=row_id,
+        keep=keep,
+        catalogue=catalogue,
+        stops=stops,
+        routes=routes,
+    )
 
 
 def _key(table: Table | None, top: Table) -> tuple[str | None, str | None]:
@@ -212,7 +223,16 @@ def _catalogue(table: Table | None) -> CatalogueSpec | None:
         table.wrong("question", 'goes with method = "POST", and only with it')
     if method is None or path is None or rows is None or row_id is None or model is None:
         return None
-    return CatalogueSpec(method, path, question, rows, row_id, model, count, price)
+    return CatalogueSpec(
+        method=method,
+        path=path,
+        question=question,
+        rows=rows,
+        id=row_id,
+        model=model,
+        count=count,
+        price=price,
+    )
 
 
 def _stop(table: Table) -> StopSpec | None:
@@ -251,11 +271,26 @@ def _route(table: Table, ids: Mapping[str, str]) -> RouteSpec | None:
     if name is None or method is None or path is None or kind is None or pattern is None:
         return None
     return RouteSpec(
-        name, method, path, pattern, kind, members or frozenset(), inside or {}, resource,
-        exactly, refused, offer, ask or {}, model, count or (), duration, UNITS[unit or "hours"],
-        price, per or PER[0],
-        long_lived,
-    )  # fmt: skip
+        name=name,
+        method=method,
+        path=path,
+        pattern=pattern,
+        kind=kind,
+        members=members or frozenset(),
+        inside=inside or {},
+        resource=resource,
+        exactly=exactly,
+        refused=refused,
+        offer=offer,
+        ask=ask or {},
+        model=model,
+        count=count or (),
+        duration=duration,
+        unit=UNITS[unit or "hours"],
+        price=price,
+        per=per or PER[0],
+        long_lived=long_lived,
+    )
 
 
 def _pattern(table: Table, path: str, ids: Mapping[str, str]) -> re.Pattern[str] | None:

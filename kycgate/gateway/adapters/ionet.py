@@ -29,6 +29,7 @@ from kycgate.gateway.adapters.base import (
     succeeded,
     text_of,
     whole,
+    with_key_in,
 )
 from kycgate.gateway.view import Headers
 
@@ -294,12 +295,7 @@ class IoNet:
         return key or token
 
     def with_key(self, headers: Headers, key: str | None) -> Headers:
-        kept = tuple(
-            field
-            for field in headers
-            if field[0].lower() not in ("x-api-key", "authorization", "cookie")
-        )
-        return kept if key is None else (*kept, ("x-api-key", key))
+        return with_key_in("x-api-key", key, headers)
 
     def refusal(self, message: str, code: str) -> tuple[Headers, bytes]:
         body = json.dumps({"status": "failed", "error": message}).encode()

@@ -21,10 +21,12 @@ from kycgate.gateway.adapters.base import (
     Entry,
     Kind,
     Route,
+    bearer,
     decode_object,
     entry,
     only,
     succeeded,
+    with_key_in,
 )
 from kycgate.gateway.adapters.runpod_fields import REST_PATCH_MEMBERS, REST_POD_MEMBERS
 from kycgate.gateway.adapters.runpod_graphql import (
@@ -161,16 +163,11 @@ class RunPod:
 
     def credential(self, fields: dict[str, str]) -> str | None:
         """The Bearer token: the only way the client shows its key."""
-        bearer = fields.get("authorization", "")
-        return (bearer[7:].strip() or None) if bearer[:7].lower() == "bearer " else None
+        return bearer(fields)
 
     def with_key(self, headers: Headers, key: str | None) -> Headers:
-        kept = tuple(
-            field
-            for field in headers
-            if field[0].lower() not in ("x-api-key", "authorization", "cookie")
-        )
-        return kept if key is None else (*kept, ("Authorization", f"Bearer {key}"))
+        said = None if key is None else f"Bearer {key}"
+        return with_key_in("Authorization", said, headers)
 
     def refusal(self, message: str, code: str) -> tuple[Headers, bytes]:
         """The GraphQL error body; `title` and `detail` are where REST clients look."""

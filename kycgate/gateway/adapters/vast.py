@@ -22,11 +22,13 @@ from kycgate.gateway.adapters.base import (
     Kind,
     Route,
     Search,
+    bearer,
     decode_object,
     entry,
     only,
     succeeded,
     text_of,
+    with_key_in,
 )
 from kycgate.gateway.view import Headers
 
@@ -304,16 +306,11 @@ class Vast:
 
     def credential(self, fields: dict[str, str]) -> str | None:
         """The Bearer token: the only way the client shows its key."""
-        bearer = fields.get("authorization", "")
-        return (bearer[7:].strip() or None) if bearer[:7].lower() == "bearer " else None
+        return bearer(fields)
 
     def with_key(self, headers: Headers, key: str | None) -> Headers:
-        kept = tuple(
-            field
-            for field in headers
-            if field[0].lower() not in ("x-api-key", "authorization", "cookie")
-        )
-        return kept if key is None else (*kept, ("Authorization", f"Bearer {key}"))
+        said = None if key is None else f"Bearer {key}"
+        return with_key_in("Authorization", said, headers)
 
     def refusal(self, message: str, code: str) -> tuple[Headers, bytes]:
         body = json.dumps({"success": False, "error": code, "msg": message}).encode()

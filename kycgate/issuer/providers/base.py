@@ -6,13 +6,13 @@ weighs what it answers. A provider learns a random id of ours, never an account 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final, Protocol
 
 from kycgate.core.claims import Level
-from kycgate.errors import Code, Reason, Refused, Unauthenticated
+from kycgate.errors import Code, Conflict, Misconfigured, Reason, Refused, Unauthenticated
 
 BODY_MOST: Final = 256 * 1024
 """Bytes of a webhook's body."""
@@ -86,6 +86,14 @@ class Result:
     claimed: Claimed | None = field(default=None, repr=False)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiKeys:
+    """What an operator gets from a provider's dashboard. Secrets never appear in a repr."""
+
+    api_key: str = field(repr=False)
+    webhook_secrets: tuple[str, ...] = field(repr=False)
+
+
 class Provider(Protocol):
     """One hosted provider. Thread-safe; every call ends within seconds.
 
@@ -145,3 +153,19 @@ def other_environment(name: str, *, live: bool) -> Refused:
         " live gate" if live else " test gate"
     )
     return Refused(text, reasons=(Reason(Code.PROOF_SANDBOX, text),))
+
+
+def require_own_key(setting: str, key: str, beginnings: Sequence[str]) -> None:
+    """Raises Misconfigured for a key of the provider's other environment."""
+    if not key.startswith(tuple(beginnings)):
+        wanted = " or ".join(map(repr, beginnings))
+        raise Misconfigured(
+            (f"{setting}: begins with {wanted} in this environment, and no other way",)
+        )
+
+
+def goes_on(outcome: Outcome) -> bool:
+    """Whether the renter may open this visit again. Raises Conflict where it is not their turn."""
+    if outcome in (Outcome.CHECKING, Outcome.PASSED):
+        raise Conflict("the provider is looking at what was handed in: nothing to do now")
+    return outcome not in (Outcome.REFUSED, Outcome.GONE)

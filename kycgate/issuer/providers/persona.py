@@ -12,15 +12,14 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass, field
 from typing import Any, Final
 
 from kycgate.core import wire
 from kycgate.core.claims import Level
-from kycgate.errors import Conflict, Misconfigured
 from kycgate.issuer.providers import reading, signatures
 from kycgate.issuer.providers.base import (
     BODY_MOST,
+    ApiKeys,
     Claimed,
     Event,
     Headers,
@@ -28,6 +27,8 @@ from kycgate.issuer.providers.base import (
     Outcome,
     Result,
     forged,
+    goes_on,
+    require_own_key,
 )
 from kycgate.issuer.providers.http import Ask, Http
 
@@ -56,14 +57,6 @@ _FAILED: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PersonaKeys:
-    """What an operator gets from Persona's dashboard. Secrets never appear in a repr."""
-
-    api_key: str = field(repr=False)
-    webhook_secrets: tuple[str, ...] = field(repr=False)
-
-
 class Persona:
     """One API key, which belongs to one environment and sees nothing of the other."""
 
@@ -73,7 +66,7 @@ class Persona:
 
     def __init__(
         self,
-        keys: PersonaKeys,
+        keys: ApiKeys,
         *,
         template: str,
         live: bool,
@@ -88,10 +81,7 @@ class Persona:
         passed) is the last word. Raises Misconfigured for a key of the other environment.
         """
         wanted = "persona_production_" if live else "persona_sandbox_"
-        if not keys.api_key.startswith(wanted):
-            raise Misconfigured(
-                (f"persona.api_key: begins with {wanted!r} in this environment, and no other way",)
-            )
+        require_own_key("persona.api_key", keys.api_key, (wanted,))
         self._keys = keys
         self._template = template
         self._countries = countries
@@ -121,10 +111,7 @@ class Persona:
         """A one-time link into the same inquiry, resumed first where it had expired."""
         found = self._get(f"/api/v1/inquiries/{reference}")
         status = reading.member(found, "data", "attributes", "status")
-        outcome = self._outcome(status)
-        if outcome in (Outcome.CHECKING, Outcome.PASSED):
-            raise Conflict("the provider is looking at what was handed in: nothing to do now")
-        if outcome is not Outcome.OPEN:
+        if not goes_on(self._outcome(status)):
             return None
         if status == "expired":
             self._post(f"/api/v1/inquiries/{reference}/resume", {})
@@ -143,11 +130,8 @@ class Persona:
         if not signatures.stamped(self._keys.webhook_secrets, body, header, now=now):
             raise forged()
         said = wire.read_object(body, limit=BODY_MOST, field="body")
-        event_id = reading.member(said, "data", "id")
         about = reading.member(said, "data", "attributes", "payload", "data", "id")
-        named = isinstance(event_id, str) and _EVENT.fullmatch(event_id)
-        ours = isinstance(about, str) and _ID.fullmatch(about)
-        return Event(str(event_id) if named else "", about if named and ours else None)
+        return reading.event(reading.member(said, "data", "id"), _EVENT, about, _ID)
 
     # -- the result ------------------------------------------------------------------------------
 
@@ -182,22 +166,20 @@ class Persona:
         )
         if name is None:
             return None
-        issuer = reading.country(reading.member(document, "country-code"), self._countries)
-        home = reading.country(reading.member(document, "address-country-code"), self._countries)
-        number = reading.member(document, "identification-number")
-        ends = reading.day(reading.member(document, "expiration-date"))
-        return Claimed(
+        home, issuer = (
+            reading.country(reading.member(document, each), self._countries)
+            for each in ("address-country-code", "country-code")
+        )
+        return reading.claimed(
+            self._countries,
             name=name,
             birth_date=reading.day(reading.member(document, "birthdate")),
-            country=home or issuer,
-            document_number=reading.document_number(number, issuer),
-            valid_until=reading.last_second(ends),
-            document={
-                "document_type": reading.text(reading.member(document, "id-class"), 40),
-                "document_country": self._countries.alpha2(issuer) if issuer else None,
-                "document_expires": ends,
-                "reused": reading.member(document, "from-reusable-persona") is True,
-            },
+            home=home,
+            issuer=issuer,
+            kind=reading.member(document, "id-class"),
+            number=reading.member(document, "identification-number"),
+            ends=reading.day(reading.member(document, "expiration-date")),
+            reused=reading.member(document, "from-reusable-persona") is True,
         )
 
     # -- requests --------------------------------------------------------------------------------

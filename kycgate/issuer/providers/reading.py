@@ -7,37 +7,19 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from typing import Any, Final, Protocol
 
 from kycgate.errors import Malformed, Unavailable
+from kycgate.issuer.alpha3 import numeric
 from kycgate.issuer.proven import numbered
-from kycgate.issuer.providers.base import NOTE_MOST
+from kycgate.issuer.providers.base import NOTE_MOST, Claimed, Event
 
 _NAME_MOST: Final = 400
 _NUMBER_MOST: Final = 64
 
-# ISO 3166-1: alpha-2 and alpha-3 side by side; passports, and so providers, write the latter.
-_ALPHA3: Final = """
-ADAND AEARE AFAFG AGATG AIAIA ALALB AMARM AOAGO AQATA ARARG ASASM ATAUT AUAUS AWABW AXALA AZAZE
-BABIH BBBRB BDBGD BEBEL BFBFA BGBGR BHBHR BIBDI BJBEN BLBLM BMBMU BNBRN BOBOL BQBES BRBRA BSBHS
-BTBTN BVBVT BWBWA BYBLR BZBLZ CACAN CCCCK CDCOD CFCAF CGCOG CHCHE CICIV CKCOK CLCHL CMCMR CNCHN
-COCOL CRCRI CUCUB CVCPV CWCUW CXCXR CYCYP CZCZE DEDEU DJDJI DKDNK DMDMA DODOM DZDZA ECECU EEEST
-EGEGY EHESH ERERI ESESP ETETH FIFIN FJFJI FKFLK FMFSM FOFRO FRFRA GAGAB GBGBR GDGRD GEGEO GFGUF
-GGGGY GHGHA GIGIB GLGRL GMGMB GNGIN GPGLP GQGNQ GRGRC GSSGS GTGTM GUGUM GWGNB GYGUY HKHKG HMHMD
-HNHND HRHRV HTHTI HUHUN IDIDN IEIRL ILISR IMIMN ININD IOIOT IQIRQ IRIRN ISISL ITITA JEJEY JMJAM
-JOJOR JPJPN KEKEN KGKGZ KHKHM KIKIR KMCOM KNKNA KPPRK KRKOR KWKWT KYCYM KZKAZ LALAO LBLBN LCLCA
-LILIE LKLKA LRLBR LSLSO LTLTU LULUX LVLVA LYLBY MAMAR MCMCO MDMDA MEMNE MFMAF MGMDG MHMHL MKMKD
-MLMLI MMMMR MNMNG MOMAC MPMNP MQMTQ MRMRT MSMSR MTMLT MUMUS MVMDV MWMWI MXMEX MYMYS MZMOZ NANAM
-NCNCL NENER NFNFK NGNGA NINIC NLNLD NONOR NPNPL NRNRU NUNIU NZNZL OMOMN PAPAN PEPER PFPYF PGPNG
-PHPHL PKPAK PLPOL PMSPM PNPCN PRPRI PSPSE PTPRT PWPLW PYPRY QAQAT REREU ROROU RSSRB RURUS RWRWA
-SASAU SBSLB SCSYC SDSDN SESWE SGSGP SHSHN SISVN SJSJM SKSVK SLSLE SMSMR SNSEN SOSOM SRSUR SSSSD
-STSTP SVSLV SXSXM SYSYR SZSWZ TCTCA TDTCD TFATF TGTGO THTHA TJTJK TKTKL TLTLS TMTKM TNTUN TOTON
-TRTUR TTTTO TVTUV TWTWN TZTZA UAUKR UGUGA UMUMI USUSA UYURY UZUZB VAVAT VCVCT VEVEN VGVGB VIVIR
-VNVNM VUVUT WFWLF WSWSM XKXKX XKRKS YEYEM YTMYT ZAZAF ZMZMB ZWZWE
-"""
-ALPHA2: Final[Mapping[str, str]] = {pair[2:]: pair[:2] for pair in _ALPHA3.split()}
+_KOSOVO: Final = frozenset({"XKX", "RKS"})
+"""Three letters in use for XK, which are no code of ISO's."""
 
 
 class Countries(Protocol):
@@ -86,9 +68,9 @@ def country(value: object, countries: Countries) -> int:
     """ISO 3166-1 numeric of a two- or three-letter code; 0 for what is none."""
     if not isinstance(value, str):
         return 0
-    code = ALPHA2.get(value.upper(), value.upper())
+    code = value.upper()
     try:
-        return countries.numeric(code)
+        return numeric(code) or countries.numeric("XK" if code in _KOSOVO else code)
     except Malformed:
         return 0
 
@@ -146,3 +128,42 @@ def required(value: object, pattern: re.Pattern[str], what: str) -> str:
     if isinstance(value, str) and pattern.fullmatch(value):
         return value
     raise Unavailable(f"{what} is not in the documented shape")
+
+
+def event(event_id: object, names: re.Pattern[str], about: object, ids: re.Pattern[str]) -> Event:
+    """A proven message. One about nothing of ours is acknowledged, whatever it is called."""
+    named = isinstance(event_id, str) and names.fullmatch(event_id)
+    ours = isinstance(about, str) and ids.fullmatch(about)
+    return Event(str(event_id) if named else "", str(about) if named and ours else None)
+
+
+def claimed(
+    countries: Countries,
+    *,
+    name: str,
+    birth_date: str | None,
+    home: int,
+    issuer: int,
+    kind: object,
+    number: object,
+    ends: str | None,
+    **further: Any,
+) -> Claimed:
+    """A person and their document: its `kind`, `number`, last day and issuing country.
+
+    Countries are numeric, 0 unknown; who names no `home` lives where the document is from.
+    `further` is what one provider alone tells of a document.
+    """
+    return Claimed(
+        name=name,
+        birth_date=birth_date,
+        country=home or issuer,
+        document_number=document_number(number, issuer),
+        valid_until=last_second(ends),
+        document={
+            "document_type": text(kind, 40),
+            "document_country": countries.alpha2(issuer) if issuer else None,
+            "document_expires": ends,
+            **further,
+        },
+    )

@@ -11,16 +11,16 @@ sealed in the case like everything else, and an attestation says no more than th
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import urlencode
 
 from kycgate.core import wire
 from kycgate.core.claims import Level
-from kycgate.errors import Conflict, Misconfigured
+from kycgate.errors import Conflict
 from kycgate.issuer.providers import reading, signatures
 from kycgate.issuer.providers.base import (
     BODY_MOST,
+    ApiKeys,
     Claimed,
     Event,
     Headers,
@@ -28,7 +28,9 @@ from kycgate.issuer.providers.base import (
     Outcome,
     Result,
     forged,
+    goes_on,
     other_environment,
+    require_own_key,
 )
 from kycgate.issuer.providers.http import Ask, Http
 
@@ -76,14 +78,6 @@ _NOTES: Final = {
 _OTHER_NOTE: Final = "Something could not be confirmed: open the check again."
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StripeKeys:
-    """What an operator gets from Stripe's dashboard. Secrets never appear in a repr."""
-
-    api_key: str = field(repr=False)
-    webhook_secrets: tuple[str, ...] = field(repr=False)
-
-
 class StripeIdentity:
     """One key, of live or of test mode. Test mode checks nobody."""
 
@@ -93,7 +87,7 @@ class StripeIdentity:
 
     def __init__(
         self,
-        keys: StripeKeys,
+        keys: ApiKeys,
         *,
         live: bool,
         countries: reading.Countries,
@@ -107,13 +101,7 @@ class StripeIdentity:
         Raises Misconfigured for a key of the other mode.
         """
         mode = "live" if live else "test"
-        if not keys.api_key.startswith((f"sk_{mode}_", f"rk_{mode}_")):
-            raise Misconfigured(
-                (
-                    f"stripe.api_key: begins with 'rk_{mode}_' or 'sk_{mode}_' in this"
-                    " environment, and no other way",
-                )
-            )
+        require_own_key("stripe.api_key", keys.api_key, (f"rk_{mode}_", f"sk_{mode}_"))
         self._keys = keys
         self._countries = countries
         self._flow = flow
@@ -149,10 +137,7 @@ class StripeIdentity:
     ) -> Link | None:
         """Retrieved again, a session that still requires input has a fresh url."""
         found = self._get(f"{_SESSIONS}/{reference}")
-        outcome = _outcome(found)
-        if outcome in (Outcome.CHECKING, Outcome.PASSED):
-            raise Conflict("the provider is looking at what was handed in: nothing to do now")
-        if outcome in (Outcome.REFUSED, Outcome.GONE):
+        if not goes_on(_outcome(found)):
             return None
         return Link(reference, self._http.hosted(found.get("url"), _DOMAINS), now + LINK_S)
 
@@ -166,10 +151,9 @@ class StripeIdentity:
         said = wire.read_object(body, limit=BODY_MOST, field="body")
         if said.get("livemode") is not self.live:
             raise other_environment(self.name, live=self.live)
-        event_id, about = said.get("id"), reading.member(said, "data", "object", "id")
-        named = isinstance(event_id, str) and _EVENT.fullmatch(event_id)
-        ours = isinstance(about, str) and _ID.fullmatch(about)
-        return Event(str(event_id) if named else "", about if named and ours else None)
+        return reading.event(
+            said.get("id"), _EVENT, reading.member(said, "data", "object", "id"), _ID
+        )
 
     # -- the result ------------------------------------------------------------------------------
 
@@ -204,21 +188,16 @@ class StripeIdentity:
         )
         if name is None:
             return None
-        issuer = reading.country(reading.member(document, "issuing_country"), self._countries)
-        home = reading.country(reading.member(outputs, "address", "country"), self._countries)
-        ends = reading.parts_day(reading.member(document, "expiration_date"))
-        number = reading.member(document, "number")
-        return Claimed(
+        home = reading.member(outputs, "address", "country")
+        return reading.claimed(
+            self._countries,
             name=name,
             birth_date=reading.parts_day(reading.member(outputs, "dob")),
-            country=home or issuer,
-            document_number=reading.document_number(number, issuer),
-            valid_until=reading.last_second(ends),
-            document={
-                "document_type": reading.text(reading.member(document, "type"), 40),
-                "document_country": self._countries.alpha2(issuer) if issuer else None,
-                "document_expires": ends,
-            },
+            home=reading.country(home, self._countries),
+            issuer=reading.country(reading.member(document, "issuing_country"), self._countries),
+            kind=reading.member(document, "type"),
+            number=reading.member(document, "number"),
+            ends=reading.parts_day(reading.member(document, "expiration_date")),
         )
 
     # -- requests --------------------------------------------------------------------------------

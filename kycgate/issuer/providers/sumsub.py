@@ -20,7 +20,7 @@ from urllib.parse import quote
 
 from kycgate.core import wire
 from kycgate.core.claims import Level
-from kycgate.errors import Conflict, Misconfigured
+from kycgate.errors import Conflict
 from kycgate.issuer.providers import reading, signatures
 from kycgate.issuer.providers.base import (
     BODY_MOST,
@@ -31,7 +31,9 @@ from kycgate.issuer.providers.base import (
     Outcome,
     Result,
     forged,
+    goes_on,
     other_environment,
+    require_own_key,
 )
 from kycgate.issuer.providers.http import Ask, Http
 
@@ -76,10 +78,7 @@ class Sumsub:
         Raises Misconfigured for a token of the other environment.
         """
         wanted = "prd:" if live else "sbx:"
-        if not keys.app_token.startswith(wanted):
-            raise Misconfigured(
-                (f"sumsub.app_token: begins with {wanted!r} in this environment, and no other way",)
-            )
+        require_own_key("sumsub.app_token", keys.app_token, (wanted,))
         self._keys = keys
         self._level_name = level_name
         self._countries = countries
@@ -106,10 +105,7 @@ class Sumsub:
         self, reference: str, verification_id: str, *, return_url: str, now: int
     ) -> Link | None:
         """Another link for the same applicant: what was accepted is not asked again."""
-        outcome = self.fetch(reference, now=now).outcome
-        if outcome in (Outcome.CHECKING, Outcome.PASSED):
-            raise Conflict("the provider is looking at what was handed in: nothing to do now")
-        if outcome in (Outcome.REFUSED, Outcome.GONE):
+        if not goes_on(self.fetch(reference, now=now).outcome):
             return None
         return self._link(reference, verification_id, return_url, now)
 
@@ -187,25 +183,20 @@ class Sumsub:
             return None
         issuer = reading.country(reading.member(document, "country"), self._countries)
         where = (reading.member(info, "country"), reading.member(info, "nationality"))
-        lives = next(filter(None, (reading.country(e, self._countries) for e in where)), issuer)
-        number = reading.member(document, "number")
-        ends = reading.day(reading.member(document, "validUntil"))
-        kind = reading.text(reading.member(document, "idDocType"), 40)
+        lives = next(filter(None, (reading.country(e, self._countries) for e in where)), 0)
         native = reading.name_of(
             *(reading.member(info, each) for each in ("firstName", "middleName", "lastName"))
         )
-        return Claimed(
+        return reading.claimed(
+            self._countries,
             name=name,
             birth_date=reading.day(reading.member(info, "dob")),
-            country=lives,
-            document_number=reading.document_number(number, issuer),
-            valid_until=reading.last_second(ends),
-            document={
-                "document_type": kind,
-                "document_country": self._countries.alpha2(issuer) if issuer else None,
-                "document_expires": ends,
-                "name_as_written": native,
-            },
+            home=lives,
+            issuer=issuer,
+            kind=reading.member(document, "idDocType"),
+            number=reading.member(document, "number"),
+            ends=reading.day(reading.member(document, "validUntil")),
+            name_as_written=native,
         )
 
     # -- signed requests -------------------------------------------------------------------------

@@ -68,6 +68,17 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
+class Read:
+    """A register as its files have it today. `version` is a digest of their contents."""
+
+    register: LeiRegister | MemoryRegister
+    counts: dict[str, int]
+    notes: tuple[str, ...]
+    """what was left out"""
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
 class Opened:
     """A register in use, and what it was made of. `version` is a digest of its files' contents."""
 
@@ -119,23 +130,21 @@ def build(
             return found
         before = head_of(source.kept)
         print_ = source.print()
-        register, counts, notes, version = read(source, country_of=country_of)
+        now_read = read(source, country_of=country_of)
         if print_ != source.print():
             raise Unavailable("the ownership data changed while it was read: read it again")
         if before is not None and not accept_shrunk:
-            _require_whole(counts, before["counts"])
-        _keep(source, register, print_, counts, notes, version, now)
+            _require_whole(now_read.counts, before["counts"])
+        _keep(source, now_read, print_, now)
     return last_good(source)
 
 
-def read(
-    source: Source, *, country_of: CountryOf
-) -> tuple[LeiRegister | MemoryRegister, dict[str, int], tuple[str, ...], str]:
-    """The register, its counts, what was left out, and its version; nothing is kept."""
+def read(source: Source, *, country_of: CountryOf) -> Read:
+    """What the files say; nothing is kept."""
     if source.kind == "gleif":
         leis, reader = read_directory(source.files[0], country_of=country_of)
         version = _version(reader.digests)
-        return leis, dict(reader.counts), tuple(reader.notes), version
+        return Read(leis, dict(reader.counts), tuple(reader.notes), version)
     digests = dict[str, str]()
     statements = (
         statement
@@ -144,7 +153,7 @@ def read(
     )
     declared = register_of(statements, country_of=country_of)
     counts = {"parties": len(declared), "stakes": sum(1 for _ in declared.held)}
-    return declared, counts, (), _version(digests)
+    return Read(declared, counts, (), _version(digests))
 
 
 def why(error: KycgateError) -> str:
@@ -171,24 +180,17 @@ def failure(source: Source) -> dict[str, Any] | None:
     return {"at": found.get("at"), "message": found["message"]} if known else None
 
 
-def _keep(
-    source: Source,
-    register: LeiRegister | MemoryRegister,
-    print_: Print,
-    counts: dict[str, int],
-    notes: tuple[str, ...],
-    version: str,
-    now: int,
-) -> None:
+def _keep(source: Source, found: Read, print_: Print, now: int) -> None:
     head = {
         "kind": source.kind,
         "print": print_,
-        "counts": counts,
-        "notes": list(notes),
-        "version": version,
+        "counts": found.counts,
+        "notes": list(found.notes),
+        "version": found.version,
         "made_at": now,
     }
     columns: dict[str, tuple[str, Buffer]]
+    register = found.register
     if isinstance(register, LeiRegister):
         columns = register.columns()
         columns["facts"] = ("B", json.dumps(register.facts()).encode())

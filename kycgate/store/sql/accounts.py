@@ -10,7 +10,7 @@ from kycgate.store.records.cases import Case, CaseEvent, Clearance, SealedEviden
 from kycgate.store.sql.database import Prepared
 from kycgate.store.sql.part import Part
 from kycgate.store.sql.rows import pick, record, records, values
-from kycgate.store.tables import (
+from kycgate.store.tables.cases import (
     account_links,
     case_events,
     cases,

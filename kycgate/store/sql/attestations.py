@@ -9,13 +9,13 @@ from kycgate.store.records.attesting import IssuedAttestation, Revocations
 from kycgate.store.sql.database import Prepared
 from kycgate.store.sql.part import VERSION, Part
 from kycgate.store.sql.rows import pick, values
-from kycgate.store.tables import (
+from kycgate.store.tables.attesting import (
     attestations,
-    counters,
     epochs,
     revoked_attestations,
     revoked_issuers,
 )
+from kycgate.store.tables.log import counters
 
 _VERSION = Prepared(select(counters.c.value).where(counters.c.name == bindparam("name")))
 _CURRENT = Prepared(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from kycgate.store.records.signin import Handoff, Session
 from kycgate.store.sql.part import Part
 from kycgate.store.sql.rows import pick, records, values
-from kycgate.store.tables import handoffs, sessions
+from kycgate.store.tables.signin import handoffs, sessions
 
 _OPEN = handoffs.c.claimed_at.is_(None)
 

@@ -12,7 +12,7 @@ from kycgate.store.records.jobs import Begun, Job, Refusal
 from kycgate.store.sql.database import Prepared
 from kycgate.store.sql.part import Part
 from kycgate.store.sql.rows import pick, record, records, values
-from kycgate.store.tables import deployments, jobs, refusals
+from kycgate.store.tables.jobs import deployments, jobs, refusals
 
 _UNANSWERED = ("decided", "forwarded", "unknown")
 _OWNER = Prepared(

@@ -8,8 +8,8 @@ from kycgate.errors import NotFound
 from kycgate.store.records.cases import Hold, SealedBlob, Subject
 from kycgate.store.sql.part import Part
 from kycgate.store.sql.rows import pick, record, records, values
-from kycgate.store.tables import account_links, holds, subjects
-from kycgate.store.tables import blobs as kept
+from kycgate.store.tables.cases import account_links, holds, subjects
+from kycgate.store.tables.cases import blobs as kept
 
 
 class Keeping(Part):

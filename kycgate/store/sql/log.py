@@ -10,7 +10,7 @@ from kycgate.store.records.log import LOG_GENESIS, LogEntry
 from kycgate.store.sql.database import Prepared
 from kycgate.store.sql.part import Part
 from kycgate.store.sql.rows import pick, values
-from kycgate.store.tables import log
+from kycgate.store.tables.log import log
 
 _HEAD = Prepared(pick(LogEntry, log).order_by(log.c.seq.desc()).limit(1))
 _ENTRIES = Prepared(

@@ -9,7 +9,7 @@ from sqlalchemy import select
 from kycgate.store.records.settling import OutboxItem
 from kycgate.store.sql.part import Part
 from kycgate.store.sql.rows import pick, records
-from kycgate.store.tables import outbox, settings
+from kycgate.store.tables.log import outbox, settings
 
 
 class Outbox(Part):

@@ -8,7 +8,7 @@ from kycgate.store.records.attesting import Standing
 from kycgate.store.records.jobs import DecisionFacts
 from kycgate.store.sql.part import Part
 from kycgate.store.sql.rows import pick, record, values
-from kycgate.store.tables import decision_facts, standings
+from kycgate.store.tables.owners import decision_facts, standings
 
 
 class Owners(Part):

@@ -8,7 +8,7 @@ from __future__ import annotations
 from sqlalchemy import Connection
 
 from kycgate.store.sql.database import Database
-from kycgate.store.tables import counters
+from kycgate.store.tables.log import counters
 
 VERSION = "version"
 

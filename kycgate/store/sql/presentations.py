@@ -8,7 +8,7 @@ from kycgate.errors import Conflict
 from kycgate.store.records.visits import Presentation
 from kycgate.store.sql.part import Part
 from kycgate.store.sql.rows import pick, record, records, values
-from kycgate.store.tables import presentations as kept
+from kycgate.store.tables.visits import presentations as kept
 
 
 class Presentations(Part):

@@ -10,7 +10,7 @@ from kycgate.errors import NotFound
 from kycgate.store.records.cases import KeptProof
 from kycgate.store.sql.part import Part
 from kycgate.store.sql.rows import pick, record, records, values
-from kycgate.store.tables import proofs
+from kycgate.store.tables.cases import proofs
 
 
 class Proving(Part):

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from kycgate.store.records.settling import RentalState, SentTransaction
 from kycgate.store.sql.part import Part
 from kycgate.store.sql.rows import pick, record, records, values
-from kycgate.store.tables import rentals as kept
-from kycgate.store.tables import sent_transactions
+from kycgate.store.tables.settling import rentals as kept
+from kycgate.store.tables.settling import sent_transactions
 
 
 class Settling(Part):

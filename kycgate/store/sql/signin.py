@@ -11,15 +11,9 @@ from kycgate.store.records.signin import TOUCH_S, Key, Session
 from kycgate.store.sql.database import Prepared
 from kycgate.store.sql.part import Part
 from kycgate.store.sql.rows import pick, records, values
-from kycgate.store.tables import (
-    claimed_nonces,
-    handoffs,
-    keys,
-    nonces,
-    presentations,
-    read_words,
-    sessions,
-)
+from kycgate.store.tables.columns import read_words
+from kycgate.store.tables.signin import claimed_nonces, handoffs, keys, nonces, sessions
+from kycgate.store.tables.visits import presentations
 
 GRACE_S = 3600
 """How long past its expiry a nonce is still remembered, should the clock be set back a little."""

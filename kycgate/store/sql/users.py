@@ -7,7 +7,7 @@ from sqlalchemy import and_, or_
 from kycgate.store.records.signin import UserLink
 from kycgate.store.sql.part import Part
 from kycgate.store.sql.rows import pick, record, records, values
-from kycgate.store.tables import user_links as links
+from kycgate.store.tables.signin import user_links as links
 
 FORGOTTEN_S = 3600
 """How long past its expiry a code or link is kept, as with nonces."""

@@ -10,7 +10,8 @@ from kycgate.errors import NotFound
 from kycgate.store.records.visits import ProviderEvent, Verification
 from kycgate.store.sql.part import Part
 from kycgate.store.sql.rows import pick, record, records, values
-from kycgate.store.tables import outbox, provider_events, verifications
+from kycgate.store.tables.log import outbox
+from kycgate.store.tables.visits import provider_events, verifications
 
 _V = verifications.c
 

@@ -20,37 +20,16 @@ from kycgate.gateway.view import Reply, RequestView
 from tests.gateway.adapters.market import VastMarket
 from tests.gateway.adapters.market_declared import CloreMarket
 from tests.gateway.adapters.market_runpod import RunPodMarket
+from tests.operating import set_up
 
 
 def written(folder: Path, adapter: str, upstream: str) -> Path:
-    assert main(["keys", "init", str(folder / "keys")]) == 0
-    token = folder / "keys" / "upstream.key"
-    token.write_text("operator")
-    token.chmod(0o600)
-    path = folder / "kycgate.toml"
-    path.write_text(
-        f"""\
-[gate]
-public_url = "http://127.0.0.1:8081"
-gateway_url = "http://127.0.0.1:8080"
-
-[marketplace]
-adapter = "{adapter}"
-upstream = "{upstream}"
-upstream_key = "file:keys/upstream.key"
-
-[keys]
-issuer = "file:keys/issuer.key"
-permit = "file:keys/permit.key"
-log = "file:keys/log.key"
-vault = "file:keys/vault.key"
-
-[issuer]
-chain_id = 8453
-eas = "0x4200000000000000000000000000000000000021"
-"""
+    key = "file:keys/upstream.key"
+    return set_up(
+        folder,
+        secrets={"upstream": "operator"},
+        marketplace={"adapter": adapter, "upstream": upstream, "upstream_key": key},
     )
-    return path
 
 
 @pytest.mark.parametrize("name", PRESETS)

@@ -21,10 +21,10 @@ import responses
 from kycgate.core.claims import Account, Address
 from kycgate.errors import Code
 from kycgate.issuer.proven import Proven
-from kycgate.issuer.providers.base import Provider
-from kycgate.issuer.providers.persona import Persona, PersonaKeys
+from kycgate.issuer.providers.base import ApiKeys, Provider
+from kycgate.issuer.providers.persona import Persona
 from kycgate.issuer.providers.service import Verifications
-from kycgate.issuer.providers.stripe import StripeIdentity, StripeKeys
+from kycgate.issuer.providers.stripe import StripeIdentity
 from kycgate.issuer.providers.sumsub import Sumsub, SumsubKeys
 from kycgate.issuer.providers.visit import Limits
 from kycgate.screening.controls import load_countries
@@ -74,14 +74,14 @@ def make(name: str, *, live: bool = True, secrets: tuple[str, ...] = (SECRET,)) 
     if name == "persona":
         key = "persona_production_k" if live else "persona_sandbox_k"
         return Persona(
-            PersonaKeys(api_key=key, webhook_secrets=secrets),
+            ApiKeys(api_key=key, webhook_secrets=secrets),
             template="itmpl_Renter1",
             live=live,
             countries=countries,
         )
     key = "rk_live_k" if live else "rk_test_k"
     return StripeIdentity(
-        StripeKeys(api_key=key, webhook_secrets=secrets), live=live, countries=countries
+        ApiKeys(api_key=key, webhook_secrets=secrets), live=live, countries=countries
     )
 
 

@@ -12,9 +12,10 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from kycgate.errors import Unavailable
+from kycgate.issuer.providers.base import ApiKeys
 from kycgate.issuer.providers.http import Ask, Http
 from kycgate.issuer.providers.service import Verifications
-from kycgate.issuer.providers.stripe import StripeIdentity, StripeKeys
+from kycgate.issuer.providers.stripe import StripeIdentity
 from kycgate.issuer.providers.visit import Limits
 from kycgate.screening.controls import load_countries
 from tests.fakes import MemoryStore
@@ -101,7 +102,7 @@ def machine() -> Iterator[str]:
 
 
 def stripe_at(origin: str) -> StripeIdentity:
-    keys = StripeKeys(api_key="rk_test_k", webhook_secrets=(SECRET,))
+    keys = ApiKeys(api_key="rk_test_k", webhook_secrets=(SECRET,))
     return StripeIdentity(keys, live=False, countries=load_countries(), origin=origin)
 
 

@@ -11,10 +11,10 @@ import responses
 
 from kycgate.core.claims import Level
 from kycgate.errors import Conflict, Misconfigured, NotFound, Unavailable
-from kycgate.issuer.providers.base import Claimed, Outcome
+from kycgate.issuer.providers.base import ApiKeys, Claimed, Outcome
 from kycgate.issuer.providers.http import Ask, Http
-from kycgate.issuer.providers.persona import Persona, PersonaKeys
-from kycgate.issuer.providers.stripe import StripeIdentity, StripeKeys
+from kycgate.issuer.providers.persona import Persona
+from kycgate.issuer.providers.stripe import StripeIdentity
 from kycgate.issuer.providers.sumsub import Sumsub, SumsubKeys
 from kycgate.screening.controls import load_countries
 from tests.issuer.providers.stand_in import NAMES, NOW, REFERENCES, RETURN, World, mac, make
@@ -134,7 +134,7 @@ def test_completed_passes_only_where_the_operator_says_so(world: World) -> None:
     world.state["persona"]["data"]["attributes"]["status"] = "completed"
     assert make("persona").fetch(REFERENCES["persona"], now=NOW).outcome is Outcome.CHECKING
     last_word = Persona(
-        PersonaKeys(api_key="persona_production_k", webhook_secrets=()),
+        ApiKeys(api_key="persona_production_k", webhook_secrets=()),
         template="itmpl_Renter1",
         live=True,
         countries=load_countries(),
@@ -174,14 +174,12 @@ def test_a_key_of_the_other_environment_is_refused_at_the_start() -> None:
         with pytest.raises(Misconfigured, match="app_token"):
             Sumsub(keys, level_name="l", live=True, countries=countries, clock=lambda: 0)
     for key in ("persona_sandbox_x", "x", ""):
-        persona = PersonaKeys(api_key=key, webhook_secrets=())
+        persona = ApiKeys(api_key=key, webhook_secrets=())
         with pytest.raises(Misconfigured, match="api_key"):
             Persona(persona, template="t", live=True, countries=countries)
     for key in ("sk_test_x", "rk_test_x", "pk_live_x", ""):
         with pytest.raises(Misconfigured, match="api_key"):
-            StripeIdentity(
-                StripeKeys(api_key=key, webhook_secrets=()), live=True, countries=countries
-            )
+            StripeIdentity(ApiKeys(api_key=key, webhook_secrets=()), live=True, countries=countries)
 
 
 @pytest.mark.parametrize("where", ["session", "report"])

@@ -49,24 +49,24 @@ def told(graph: OwnershipGraph, entity: str) -> object:
 
 
 def test_a_gleif_register_recalled_says_what_the_one_read_says(gleif: Source) -> None:
-    fresh = OwnershipGraph(read(gleif, country_of=country_of)[0])
+    fresh = OwnershipGraph(read(gleif, country_of=country_of).register)
     kept = made(gleif)
     assert len(kept.register) == len(fresh.register) > 10  # type: ignore[arg-type]
     for row in range(len(fresh.register)):  # type: ignore[arg-type]
-        lei = fresh.register._leis[row].decode()  # type: ignore[attr-defined]
+        lei = fresh.register.companies.leis[row].decode()  # type: ignore[attr-defined]
         assert told(kept, lei) == told(fresh, lei)
     assert kept.register.find("DENTSU INTERNATIONAL LIMITED") == [DENTSU]
 
 
 def test_a_declared_register_recalled_says_what_the_one_read_says(bods: Source) -> None:
-    fresh = OwnershipGraph(read(bods, country_of=country_of)[0])
+    fresh = OwnershipGraph(read(bods, country_of=country_of).register)
     assert told(made(bods), "sub") == told(fresh, "sub")
 
 
 @pytest.mark.parametrize("example", sorted((DATA / "bods").glob("*.json")), ids=lambda p: p.stem)
 def test_every_published_example_survives_being_kept(example: Path, tmp_path: Path) -> None:
     source = Source("bods", (example,), tmp_path / "kept.register")
-    fresh = read(source, country_of=country_of)[0]
+    fresh = read(source, country_of=country_of).register
     kept = build(source, country_of=country_of, now=NOW).register
     for party in fresh.described:  # type: ignore[union-attr]
         assert kept.party(party.id, AT) == fresh.party(party.id, AT)
