@@ -6,6 +6,7 @@ Decides nothing. Remembers answers of the store only, never refusals, and nothin
 from __future__ import annotations
 
 import threading
+from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
@@ -53,7 +54,7 @@ class Memory:
         self._most = entries
         self._monotonic = monotonic
         self._lock = threading.Lock()
-        self._held: dict[Hashable, tuple[Any, int]] = {}
+        self._held: OrderedDict[Hashable, tuple[Any, int]] = OrderedDict()
         self._seen: int | None = None
         self._mark = object()
         self._polled_at = float("-inf")
@@ -87,7 +88,7 @@ class Memory:
             return
         with self._lock:
             if version != self._seen:
-                self._held = {}
+                self._held = OrderedDict()
                 self._mark = object()
                 self._seen = version
             self._polled_at = max(self._polled_at, looked_at)
@@ -124,6 +125,6 @@ class Memory:
             if mark is self._mark and now < loaded[1]:
                 if len(self._held) >= self._most:
                     # Oldest first: a flood of new callers may cost a look-up, never memory.
-                    self._held.pop(next(iter(self._held)), None)
+                    self._held.popitem(last=False)
                 self._held[key] = loaded
         return loaded[0]

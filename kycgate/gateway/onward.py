@@ -6,6 +6,7 @@ Decides nothing and sends nothing.
 from __future__ import annotations
 
 import hashlib
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from threading import Lock
@@ -24,14 +25,14 @@ _SAID_MOST = 4096
 class _Said:
     """Assertions about reads, to be said again while they are young."""
 
-    held: dict[tuple[str, str, bytes], tuple[str, int]] = field(default_factory=dict)
+    held: OrderedDict[tuple[str, str, bytes], tuple[str, int]] = field(default_factory=OrderedDict)
     lock: Lock = field(default_factory=Lock)
 
     def keep(self, key: tuple[str, str, bytes], token: str, now: int) -> None:
         with self.lock:
             self.held.pop(key, None)
             if len(self.held) >= _SAID_MOST:
-                del self.held[next(iter(self.held))]
+                self.held.popitem(last=False)
             self.held[key] = (token, now)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import signal
 import socket
 import threading
@@ -108,6 +109,9 @@ def run(
         loop = asyncio.get_running_loop()
         for name in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(name, stop.set)
+        # What was made for the start stays to the end: no collection need walk it again.
+        gc.collect()
+        gc.freeze()
         await _serve(apps, control, sockets, limits, stop, lambda: started and started(*ports[:2]))
 
     apps, binds = _every(gateway, beside, further)

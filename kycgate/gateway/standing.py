@@ -8,6 +8,7 @@ the end the gate gave the answer (keys, ownership, credentials, the assertion in
 from __future__ import annotations
 
 from asyncio import Transport
+from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from typing import Generic, Protocol, TypeVar, runtime_checkable
 
@@ -28,7 +29,7 @@ class Standing(Generic[K, V]):
         """`mark` is the gate's."""
         self._mark = mark
         self._clock = clock
-        self._held: dict[K, tuple[V, int, int, Callable[[], bool]]] = {}
+        self._held: OrderedDict[K, tuple[V, int, int, Callable[[], bool]]] = OrderedDict()
         self._under: object | None = None
 
     def get(self, question: K) -> V | None:
@@ -63,7 +64,7 @@ class Standing(Generic[K, V]):
             self._under = mark
         self._held.pop(question, None)
         if len(self._held) >= _ENTRIES:
-            del self._held[next(iter(self._held))]
+            self._held.popitem(last=False)
         self._held[question] = (answer, since, until, charge)
 
 

@@ -216,7 +216,10 @@ class Store(Protocol):
 
     # -- gate API keys ---------------------------------------------------------------------------
     def add_key(self, key: Key) -> None: ...
-    def key_by_hash(self, secret_hash: bytes) -> Key | None: ...
+    def key_by_hash(self, secret_hash: bytes) -> Key | None:
+        """Asked by every caller's first request: a file that went away may be noticed a tenth of
+        a second later than elsewhere."""
+
     def keys_of(self, account: str) -> list[Key]: ...
     def revoke_key(self, account: str, key_id: str, *, at: int) -> bool:
         """True if it was this account's and not revoked before."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
+import time
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -43,6 +44,21 @@ _POSTGRES_OPTIONS = (
 )
 
 
+LOOK_EVERY_S = 0.1
+"""How long the read of a caller's key may rely on the last look at SQLite's file."""
+
+_forks = 0
+"""How often this process was forked off, counted in the child: cheaper to ask than its number."""
+
+
+def _count_fork() -> None:
+    global _forks
+    _forks += 1
+
+
+os.register_at_fork(after_in_child=_count_fork)
+
+
 @dataclass(frozen=True, slots=True)
 class _DriverText:
     """A statement as one driver wants it: its text, and its arguments by position or by name."""
@@ -52,7 +68,7 @@ class _DriverText:
     fixed: dict[str, Any]
 
     def arguments(self, values: dict[str, Any]) -> Any:
-        named = {**self.fixed, **values}
+        named = {**self.fixed, **values} if self.fixed else values
         return named if self.order is None else [named[name] for name in self.order]
 
 
@@ -82,7 +98,7 @@ class _Lease:
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
-        self._pid = os.getpid()
+        self._forks = _forks
 
     @property
     def driver(self) -> Any:
@@ -90,7 +106,7 @@ class _Lease:
 
     def end(self) -> None:
         """Hand the connection back. In a forked child it is the parent's, and stays untouched."""
-        if self._pid == os.getpid():
+        if self._forks == _forks:
             self.connection.close()
 
     __del__ = end
@@ -114,7 +130,7 @@ class Database:
         self._start()
 
     def _start(self) -> None:
-        self._pid = os.getpid()
+        self._forks = _forks
         self._held = _Held()
         self._leases: weakref.WeakSet[_Lease] = weakref.WeakSet()
         self._leasing = threading.Lock()
@@ -123,16 +139,16 @@ class Database:
 
     # -- connections ---------------------------------------------------------------------------
 
-    def _lease(self) -> _Lease:
-        """This thread's lease, opened at its first use."""
+    def _lease(self, *, look: bool = True) -> _Lease:
+        """This thread's lease, opened at its first use; `look`: at SQLite's file, in any case."""
         if self._closed:
             raise Unavailable("the store is closed")
-        if self._pid != os.getpid():
+        if self._forks != _forks:
             # After a fork: the parent's connections must be neither used nor closed here.
             self._inherited = (self._held, list(self._leases))
             self._engine.dispose(close=False)
             self._start()
-        if self._file is not None:
+        if self._file is not None and (look or self._file.is_due()):
             self._file.check()
         if self._held.lease is None:
             self._held.lease = _Lease(self._engine.connect())
@@ -187,22 +203,27 @@ class Database:
         rows = self.rows(statement)
         return rows[0] if rows else None
 
-    def hot(self, prepared: Prepared, **values: Any) -> Sequence[tuple[Any, ...]]:
-        """Every row of a prepared read, at little more than the driver's own cost."""
+    def hot(self, prepared: Prepared, *, look: bool = True, **values: Any) -> Sequence[Any]:
+        """Every row of a prepared read, at little more than the driver's own cost.
+
+        Without `look`, SQLite's file is looked at only if the last look is too old.
+        """
         text = prepared.text(self._dialect)
         arguments = text.arguments(values)
 
         # fetchall, always: a half-read statement would pin SQLite's snapshot.
-        return self._read(lambda lease: lease.driver.execute(text.sql, arguments).fetchall())
+        return self._read(
+            lambda lease: lease.driver.execute(text.sql, arguments).fetchall(), look=look
+        )
 
-    def _read(self, work: Callable[[_Lease], Sequence[_T]]) -> Sequence[_T]:
+    def _read(self, work: Callable[[_Lease], Sequence[_T]], *, look: bool = True) -> Sequence[_T]:
         """Run a read. A connection that died while idle is replaced once.
 
         One that dies inside a write is closed thereby, and the write fails at its next statement.
         """
         try:
             try:
-                return work(self._lease())
+                return work(self._lease(look=look))
             except (exc.DBAPIError, self._driver_error) as error:
                 if not self._lost(error):
                     raise
@@ -295,6 +316,7 @@ class _DatabaseFile:
 
     def __init__(self, path: str) -> None:
         self._path = path
+        self._looked_at = float("-inf")
         try:
             # SQLite gives its journal files the mode of this one.
             os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
@@ -310,6 +332,10 @@ class _DatabaseFile:
         found = os.stat(self._path)
         return found.st_dev, found.st_ino
 
+    def is_due(self) -> bool:
+        """Whether the last look is too old for anybody."""
+        return time.monotonic() - self._looked_at >= LOOK_EVERY_S
+
     def check(self) -> None:
         """Raises Unavailable unless the path still leads to the file we opened."""
         try:
@@ -318,6 +344,7 @@ class _DatabaseFile:
             raise Unavailable("the database file is gone") from error
         if not same:
             raise Unavailable("the database file was replaced while in use; start again")
+        self._looked_at = time.monotonic()
 
 
 def _engine(url: URL) -> Engine:

@@ -91,7 +91,7 @@ class SignIn(Part):
             connection.execute(keys.insert().values(values(key)))
 
     def key_by_hash(self, secret_hash: bytes) -> Key | None:
-        rows = self._db.hot(_KEY_BY_HASH, secret_hash=secret_hash)
+        rows = self._db.hot(_KEY_BY_HASH, look=False, secret_hash=secret_hash)
         if not rows:
             return None
         ident, hashed, account, label, scope, *rest = rows[0]
