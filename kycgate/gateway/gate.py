@@ -38,8 +38,9 @@ from kycgate.gateway.limits import Bucket, Turns, require
 from kycgate.gateway.memory import Memory, WouldWait
 from kycgate.gateway.onward import json_body
 from kycgate.gateway.parts import GateParts
+from kycgate.gateway.passage import Passage
 from kycgate.gateway.proving import SCOPES, Caller, Prover, Proves
-from kycgate.gateway.records import Passage, Records
+from kycgate.gateway.records import Records
 from kycgate.gateway.repeats import Repeats
 from kycgate.gateway.view import Forward, Identity, Reply, RequestView
 

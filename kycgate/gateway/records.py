@@ -27,7 +27,7 @@ from kycgate.gateway.repeats import fingerprint, job_number
 from kycgate.gateway.view import Headers, Reply, RequestView
 from kycgate.store.records.jobs import Job, Refusal
 
-__all__ = ["JOBS_LOOKED_AT", "Passage", "Records", "recorded_answer", "request_of"]
+__all__ = ["JOBS_LOOKED_AT", "Records", "recorded_answer", "request_of"]
 
 JOBS_LOOKED_AT = 1000
 """How many of an account's latest jobs are searched for the one a deployment stands on."""
