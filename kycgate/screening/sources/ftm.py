@@ -88,7 +88,8 @@ def _lines(path: Path) -> Iterator[bytes]:
 
 def _is_listed(entity: Mapping[str, Any]) -> bool:
     """By its topics; an entity that has none is listed by standing in the operator's file."""
-    if entity.get("schema") not in _TYPES:
+    schema = entity.get("schema")
+    if not isinstance(schema, str) or schema not in _TYPES:
         return False
     topics = _values(entity, "topics")
     if not topics:
@@ -98,7 +99,7 @@ def _is_listed(entity: Mapping[str, Any]) -> bool:
 
 def _add(into: Reading, entity: Mapping[str, Any]) -> None:
     type_ = _TYPES[entity["schema"]]
-    datasets = [str(each) for each in entity.get("datasets") or ()]
+    datasets = entity.get("datasets")
     into.add(
         "FTM",
         str(entity.get("id", "")),
@@ -113,7 +114,7 @@ def _add(into: Reading, entity: Mapping[str, Any]) -> None:
         ],
         addresses=_values(entity, "address"),
         programmes=[*_values(entity, "program"), *_values(entity, "topics")],
-        citation=", ".join(datasets),
+        citation=", ".join(map(str, datasets)) if isinstance(datasets, list) else "",
         url=next(iter(_values(entity, "sourceUrl")), ""),
     )
 

@@ -84,7 +84,8 @@ def _read_json(path: Path, text: str, into: Reading) -> None:
     if isinstance(stamp := document.get("search_performed_at"), str):
         into.as_of = moment(stamp, field=f"{path.name} search_performed_at")
     for number, row in enumerate(rows, 1):
-        if not isinstance(row, dict) or not row.get("source") or "name" not in row:
+        said = [row.get(key) for key in ("source", "name")] if isinstance(row, dict) else [None]
+        if not (said[0] and all(isinstance(each, str) for each in said)):
             raise Malformed(f"entry {number} has no source or name", field=path.name)
         row = {key: value for key, value in row.items() if value is not None}
         places = _objects(row.get("addresses"))
@@ -170,13 +171,17 @@ def _split(text: str) -> list[str]:
 
 
 def _strings(value: Any) -> list[str]:
-    if isinstance(value, str):
-        return _split(value)
-    return [str(each) for each in value or () if each]
+    return _split(value) if isinstance(value, str) else [str(each) for each in _list(value) if each]
 
 
 def _objects(value: Any) -> list[dict[str, Any]]:
-    return [each for each in value or () if isinstance(each, dict)]
+    return [each for each in _list(value) if isinstance(each, dict)]
+
+
+def _list(value: Any) -> list[Any]:
+    if value is not None and not isinstance(value, list):
+        raise Malformed("has something else where an entry lists several", field=_FILE)
+    return value or []
 
 
 def _join(place: Mapping[str, Any]) -> str:

@@ -6,7 +6,9 @@ import gzip
 import json
 import time
 import tracemalloc
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -233,6 +235,49 @@ def test_control_and_direction_marks_do_not_reach_the_screen(
     line = {"id": "1", "schema": "Person", "properties": {"name": [written]}}
     (entry,) = read("opensanctions", json.dumps(line).encode()).entries
     assert entry.name == kept
+
+
+ODD = (None, True, 7, 1.5, "text", [], [[]], {}, {"a": []}, [None, 7, {"b": 1}])
+
+
+def _altered(value: Any) -> Iterator[Any]:
+    """The value with each of its members, at any depth, turned into each odd one."""
+    if not isinstance(value, dict | list):
+        return
+    for key, member in list(value.items() if isinstance(value, dict) else enumerate(value)):
+        for other in (*ODD, *_altered(member)):
+            copy = dict(value) if isinstance(value, dict) else list(value)
+            copy[key] = other
+            yield copy
+
+
+CSL = {
+    "results": [
+        {
+            "id": "1", "source": "Entity List (EL) - Bureau of Industry and Security",
+            "name": "ACME", "type": "Entity", "entity_number": 7, "programs": ["EAR"],
+            "alt_names": ["Acme Ltd"], "dates_of_birth": ["1980-01-01"], "remarks": "",
+            "addresses": [{"address": "x", "city": "y", "country": "RU"}],
+            "ids": [{"type": "Passport", "number": "1", "country": "RU"}],
+            "source_list_url": "https://list.example",
+        }
+    ]
+}  # fmt: skip
+FTM = json.loads(SAMPLES["opensanctions"].read_bytes().splitlines()[0])
+
+
+@pytest.mark.parametrize("name, document", [("opensanctions", FTM), ("us-csl", CSL)])
+def test_no_member_of_a_document_can_be_of_a_kind_that_breaks_the_reader(
+    name: str, document: Any, tmp_path: Path
+) -> None:
+    path, tried = tmp_path / "list", 0
+    path.write_bytes(json.dumps(document).encode())
+    assert attempt(name, path)
+    for altered in _altered(document):
+        path.write_bytes(json.dumps(altered).encode())
+        attempt(name, path)
+        tried += 1
+    assert tried > 50
 
 
 def test_xml_nested_beyond_reason_is_refused(read: Read) -> None:
