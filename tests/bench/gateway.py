@@ -119,8 +119,11 @@ def _floor(folder: Path, market: int) -> Iterator[Target]:
 
 
 @contextlib.contextmanager
-def fronted(folder: Path, market: int) -> Iterator[dict[str, Target]]:
-    """The gate, alone and behind nginx as the examples say, without and with their cache."""
+def fronted(folder: Path, market: int, *, core: int = 0) -> Iterator[dict[str, Target]]:
+    """The gate, alone and behind nginx as the examples say, without and with their cache.
+
+    `core` is nginx's: the gate's own where both are measured.
+    """
     proxy, front, cached = running.free_ports(3)
     asked = folder / "decisions.sock"
     gate = [sys.executable, "-m", "tests.bench.gate", str(market), str(proxy), str(asked)]
@@ -136,7 +139,7 @@ def fronted(folder: Path, market: int) -> Iterator[dict[str, Target]]:
             if not (EXAMPLES / example).exists():
                 continue
             process = stack.enter_context(
-                _front(folder / name, example, {**ports, 8000: port}, asked)
+                _front(folder / name, example, {**ports, 8000: port}, asked, core)
             )
             running.wait_for(port)
             targets[name] = Target(port, (deciding, process), fields=KNOWN)
@@ -145,7 +148,7 @@ def fronted(folder: Path, market: int) -> Iterator[dict[str, Target]]:
 
 @contextlib.contextmanager
 def _front(
-    folder: Path, example: str, ports: dict[int, int], asked: Path
+    folder: Path, example: str, ports: dict[int, int], asked: Path, core: int
 ) -> Iterator[subprocess.Popen[Any]]:
     assert running.NGINX is not None
     folder.mkdir()
@@ -156,7 +159,7 @@ def _front(
     config.write_text(text)
     options = "daemon off; master_process off;"
     command = [running.NGINX, "-p", str(folder), "-c", str(config), "-g", options]
-    with running.process(running.on_core(0, command)) as process:
+    with running.process(running.on_core(core, command)) as process:
         yield process
 
 

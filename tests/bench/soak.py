@@ -65,7 +65,7 @@ def main() -> int:
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         market, _ = stack.enter_context(running.nginx(folder, "market", 0, running.MARKET, core=1))
-        target = stack.enter_context(gateway.fronted(folder, market))["asked"]
+        target = stack.enter_context(gateway.fronted(folder, market, core=1))["asked"]
         begun = time.monotonic()
         before, after = grown(target, target.processes[0].pid, requests, say=True)
     hours = (time.monotonic() - begun) / 3600
