@@ -34,7 +34,7 @@ bench: setup
 	@$(BIN)/python -m tests.bench
 	@$(BIN)/python -m tests.bench.plot build/bench.json docs/gateway.svg
 
-# Ten million requests through nginx and the gate; stops by itself, after hours.
+# Ten million requests through nginx and the gate; stops by itself, after an hour or two.
 soak: setup
 	@$(BIN)/python -m tests.bench.soak
 
