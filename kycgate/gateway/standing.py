@@ -125,11 +125,10 @@ class StandingProtocol(StrictProtocol):
 
     def _at_rest(self) -> bool:
         """Between two messages, with the last answer out and taken."""
-        cycle = self.cycle
         return not (
             self._in_message
             or self._closed_to_input
-            or not (cycle is None or cycle.response_complete or self._answered(cycle))
+            or (self.cycle is not None and not self._answered(self.cycle))
             or self.flow.write_paused
             or self.transport.is_closing()
         )

@@ -129,11 +129,7 @@ class StrictProtocol(HttpToolsProtocol):
         self._await_header()
 
     def _has_room(self) -> bool:
-        if (
-            self.client is None
-            or self.client[0] == LOCAL
-            or _is_front(self.client[0], self._limits.fronts)
-        ):
+        if self.client is None or _is_front(self.client[0], self._limits.fronts):
             return True
         key = neighbourhood(self.client[0])
         if not self.config.neighbours.enter(key):
