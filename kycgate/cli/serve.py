@@ -10,6 +10,7 @@ import logging
 import sys
 
 from kycgate.cli.output import Exit
+from kycgate.errors import Misconfigured
 
 
 def add(group: argparse.ArgumentParser) -> None:
@@ -31,5 +32,8 @@ def run_serve(args: argparse.Namespace) -> int:
         print(f"marketplace on {config.gate.listen[0]}:{gateway}", flush=True)
         print(f"control plane on {config.gate.control_listen[0]}:{control}", flush=True)
 
-    serve(config, started=started)
+    try:
+        serve(config, started=started)
+    except OSError as error:
+        raise Misconfigured((error.strerror or str(error),)) from error
     return Exit.YES

@@ -27,12 +27,10 @@ _MODE = 0o660
 
 @contextlib.contextmanager
 def listening(*binds: Bind) -> Iterator[list[socket.socket]]:
-    """A listener at each of these, closed at the end. Raises OSError where one is taken."""
+    """A listener at each of these, closed at the end. Raises OSError, saying where, if one can't
+    be had."""
     with contextlib.ExitStack() as stack:
-        yield [
-            stack.enter_context(_at_path(bind) if isinstance(bind, Path) else _at_address(*bind))
-            for bind in binds
-        ]
+        yield [_opened(stack, bind) for bind in binds]
 
 
 def port(listener: socket.socket) -> int:
@@ -43,6 +41,14 @@ def port(listener: socket.socket) -> int:
 def is_local(connection: Any) -> bool:
     """Whether a connection's socket stands in the file system. None: not known, hence no."""
     return connection is not None and connection.family is socket.AF_UNIX
+
+
+def _opened(stack: contextlib.ExitStack, bind: Bind) -> socket.socket:
+    try:
+        return stack.enter_context(_at_path(bind) if isinstance(bind, Path) else _at_address(*bind))
+    except OSError as error:
+        where = f"unix:{bind}" if isinstance(bind, Path) else f"{bind[0]}:{bind[1]}"
+        raise OSError(error.errno, f"can't listen at {where}: {error.strerror}") from error
 
 
 def _at_address(host: str, number: int) -> socket.socket:

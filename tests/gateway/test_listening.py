@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from kycgate.cli import main
 from kycgate.gateway.forward_auth import CONTRACTS, ForwardAuth
 from kycgate.gateway.listening import listening, port
 from kycgate.gateway.proxy import Proxy
@@ -81,6 +82,33 @@ def test_a_socket_put_there_by_the_next_server_outlives_this_one(tmp_path: Path)
         with socket.socket(socket.AF_UNIX) as following:
             following.bind(str(path))
     assert path.is_socket()
+
+
+def test_what_keeps_a_listener_from_opening_is_told_with_its_place(tmp_path: Path) -> None:
+    path = tmp_path / "nowhere" / "s"
+    with pytest.raises(FileNotFoundError) as raised, listening(path):
+        pass
+    assert raised.value.strerror == f"can't listen at unix:{path}: No such file or directory"
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        number = taken.getsockname()[1]
+        said = f"can't listen at 127.0.0.1:{number}: .*in use"
+        with pytest.raises(OSError, match=said), listening(("127.0.0.1", number)):
+            pass
+
+
+def test_serve_says_so_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    def refused(config: object, started: object) -> None:
+        with listening(tmp_path / "nowhere" / "s"):
+            pass
+
+    monkeypatch.setattr("kycgate.assembly.load_config", lambda path: None)
+    monkeypatch.setattr("kycgate.assembly.serve", refused)
+    assert main(["serve"]) != 0
+    said = capsys.readouterr().err
+    assert f"can't listen at unix:{tmp_path}/nowhere/s: No such file or directory" in said
+    assert "Traceback" not in said
 
 
 # -- asked over one --------------------------------------------------------------------------------
