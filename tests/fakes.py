@@ -46,6 +46,7 @@ from kycgate.store.records.signin import Handoff, Key, Session, UserLink
 from kycgate.store.records.visits import Presentation, ProviderEvent, Verification
 
 _NONCE_GRACE_S = 3600
+_LINK_KEPT_S = 90 * 86_400
 _LOG_GENESIS = bytes(32)
 _OPEN = ("draft", "submitted", "needs", "review", "approved")
 
@@ -155,7 +156,11 @@ class MemoryStore:
             self._user_links = {
                 key: link
                 for key, link in self._user_links.items()
-                if (link.code_expires_at if link.linked_at is None else link.expires_at) >= old
+                if (
+                    link.code_expires_at >= old
+                    if link.linked_at is None
+                    else link.expires_at >= now - _LINK_KEPT_S
+                )
             }
             self._nonces = {key: end for key, end in self._nonces.items() if end >= old}
             self._claims = {key: end for key, end in self._claims.items() if end >= old}
@@ -624,12 +629,11 @@ class MemoryStore:
                 linked = replace(
                     link, scheduler=scheduler, user=user, linked_at=now, expires_at=expires_at
                 )
-                others = {
-                    key: kept
-                    for key, kept in self._user_links.items()
-                    if (kept.scheduler, kept.user) != (scheduler, user)
-                }
-                self._user_links = {**others, link.id: linked}
+                for earlier in list(self._user_links.values()):
+                    same = (earlier.scheduler, earlier.user) == (scheduler, user)
+                    if same and earlier.expires_at > now:
+                        self._user_links[earlier.id] = replace(earlier, expires_at=now)
+                self._user_links[link.id] = linked
                 return linked
             return None
 
@@ -649,13 +653,25 @@ class MemoryStore:
             found = [link for link in self._user_links.values() if link.account == account]
             return sorted(found, key=lambda link: (-link.created_at, link.id))
 
-    def end_user_link(self, account: str, link_id: str) -> bool:
+    def end_user_link(self, account: str, link_id: str, *, at: int) -> bool:
         with self._open():
             link = self._user_links.get(link_id)
             if link is None or link.account != account:
                 return False
-            del self._user_links[link_id]
+            if link.linked_at is None:
+                del self._user_links[link_id]
+                return True
+            if link.expires_at <= at:
+                return False
+            self._user_links[link_id] = replace(link, expires_at=at)
             return True
+
+    def forget_user_links(self, account: str) -> int:
+        with self._open():
+            mine = [link.id for link in self._user_links.values() if link.account == account]
+            for link_id in mine:
+                del self._user_links[link_id]
+            return len(mine)
 
     # -- jobs ------------------------------------------------------------------------------------
 

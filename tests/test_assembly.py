@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import threading
 import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -266,6 +268,42 @@ def test_a_configured_front_is_answered_on_its_own_listener(config: Path) -> Non
         answer = requests.get(url, headers=asked, timeout=10)
     assert answer.status_code == 403
     assert "/r/" in answer.headers["Kycgate-Refusal"]
+
+
+def test_an_order_to_stop_goes_to_the_named_server_with_its_token(config: Path) -> None:
+    asked = []
+
+    class Dstack(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            asked.append((self.path, self.headers["Authorization"], body.get("username")))
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"[]")
+
+        def log_message(self, *said: object) -> None:
+            """Says nothing."""
+
+    token = config.parent / "keys" / "dstack"
+    token.write_text("dstack-admin\n")
+    token.chmod(0o600)
+    with ThreadingHTTPServer(("127.0.0.1", 0), Dstack) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        origin = f"http://127.0.0.1:{server.server_port}"
+        config.write_text(
+            config.read_text()
+            + f'\n[hooks]\ndstack = ["main:{"a" * 64}"]\n'
+            + f'stop = ["main {origin} file:keys/dstack"]\n'
+        )
+        assert check_config(config)["schedulers"] == "main (dstack, told to stop on revocation)"
+        with open_services(config) as services:
+            users = [["main", "ann", 2**40]]
+            services.store.enqueue("stop_runs", {"account": "0x", "users": users}, due_at=0)
+            rounds = dict(services.ticks)
+            rounds["schedulers"](int(time.time()))
+            assert services.store.due("stop_runs", now=2**40) == []
+        server.shutdown()
+    assert asked == [("/api/runs/list", "Bearer dstack-admin", "ann")]
 
 
 def test_a_named_scheduler_is_answered_on_its_own_listener(config: Path) -> None:

@@ -204,6 +204,31 @@ def test_a_scheduler_everybody_could_be_is_refused(tmp_path: Path) -> None:
     assert "hooks.peers" in found
 
 
+def test_a_dstack_server_is_told_to_stop_with_a_key_from_elsewhere(tmp_path: Path) -> None:
+    told = 'stop = ["main https://dstack.test:3000 file:keys/dstack"]'
+    path = write(tmp_path, with_hooks(f'dstack = ["main:{ONE}"]', told))
+    config = load_config(path, environ={"PATH": ""})
+    assert config.hooks.stop == (("main", "https://dstack.test:3000", "file:keys/dstack"),)
+
+
+@pytest.mark.parametrize(
+    ("stop", "problem"),
+    [
+        ('["other https://dstack.test file:k"]', "no server in hooks.dstack"),
+        ('["sky https://dstack.test file:k"]', "no server in hooks.dstack"),
+        ('["main https://a.test file:k", "main https://b.test file:k"]', "twice"),
+        ('["main https://dstack.test"]', "NAME ORIGIN KEY"),
+        ('["main https://dstack.test admin-token"]', "secrets never stand in this file"),
+        ('["main dstack.test file:k"]', "needs an origin"),
+    ],
+)
+def test_whom_to_tell_to_stop_is_said_wholly(tmp_path: Path, stop: str, problem: str) -> None:
+    lines = (f'dstack = ["main:{ONE}"]', f'skypilot = ["sky:{OTHER}"]', f"stop = {stop}")
+    (found,) = problems(tmp_path, with_hooks(*lines))
+    assert "hooks.stop" in found
+    assert problem in found
+
+
 def test_two_doors_at_one_address_are_refused(tmp_path: Path) -> None:
     lines = ('listen = "127.0.0.1:8080"', f'dstack = ["main:{ONE}"]')
     (found,) = problems(tmp_path, with_hooks(*lines))

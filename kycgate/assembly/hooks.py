@@ -1,4 +1,4 @@
-"""The listener for schedulers from a configuration.
+"""The listener for schedulers from a configuration, and what tells them to stop.
 
 Takes no decision: the gate does, through the parts it is made of.
 """
@@ -8,14 +8,17 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from kycgate.assembly.asking import posting
 from kycgate.assembly.ground import Ground
 from kycgate.gateway.hooks import HookCaller, HookDoor
 from kycgate.gateway.hooks.admission import Admissions
 from kycgate.gateway.hooks.asking import Classify, Scheduler
 from kycgate.gateway.hooks.dstack import Dstack
+from kycgate.gateway.hooks.ending import DstackServer, RunStopper
 from kycgate.gateway.hooks.linking import Linking
 from kycgate.gateway.hooks.skypilot import SkyPilot
 from kycgate.gateway.parts import GateParts
+from kycgate.keys import load_token
 
 _KINDS: dict[str, Callable[[Classify], Scheduler]] = {"dstack": Dstack, "skypilot": SkyPilot}
 
@@ -42,3 +45,12 @@ def hook_door(ground: Ground, parts: GateParts) -> HookDoor | None:
         body_limit=parts.limits.body_bytes,
         clock=time.time,
     )
+
+
+def run_stopper(ground: Ground) -> RunStopper:
+    """Ends at schedulers what those run who may not any more."""
+    servers = {
+        name: DstackServer(posting(origin, name, load_token(ground.config.key(spec))))
+        for name, origin, spec in ground.config.hooks.stop
+    }
+    return RunStopper(ground.store, servers)

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import secrets
 
-import requests
-
+from kycgate.assembly.asking import Asking
 from kycgate.config import Config
 from kycgate.errors import Misconfigured, Unavailable
 from kycgate.gateway.adapters.presets import Upstream, open_adapter
@@ -20,9 +19,6 @@ from kycgate.issuer.vault import Vault
 from kycgate.keys import load_assertion_signer, load_token
 from kycgate.store import Store
 
-_FETCH_S = 10
-_FETCH_MOST = 8 * 2**20
-
 
 class Marketplace:
     """The marketplace behind the gate: asked with the operator's key, or with an account's own."""
@@ -32,9 +28,7 @@ class Marketplace:
         self._vault = vault
         spec = config.marketplace.upstream_key
         self.key = None if spec is None else load_token(config.key(spec))
-        self._origin = config.marketplace.upstream
-        self._session = requests.Session()
-        self._session.trust_env = False
+        self._ask = Asking(config.marketplace.upstream, "the marketplace")
         self.adapter = open_adapter(
             config.marketplace.adapter,
             Upstream(self.fetch, self.search, config.settlement.token_decimals),
@@ -60,7 +54,7 @@ class Marketplace:
 
     def fetch(self, path: str) -> bytes:
         """A catalogue page. Raises Unavailable unless the whole answer came with status 200."""
-        status, body = self._ask("GET", path, self.adapter.with_key((), self.key))
+        status, body = self._ask("GET", path, dict(self.adapter.with_key((), self.key)))
         if status != 200:
             raise Unavailable(f"the marketplace answered {status} to {path}")
         return body
@@ -68,33 +62,13 @@ class Marketplace:
     def search(self, path: str, question: bytes) -> bytes:
         """A question that changes nothing there. Raises Unavailable as `fetch` does."""
         headers = self.adapter.with_key((("Content-Type", "application/json"),), self.key)
-        status, body = self._ask("POST", path, headers, question)
+        status, body = self._ask("POST", path, dict(headers), question)
         if status != 200:
             raise Unavailable(f"the marketplace answered {status} to {path}")
         return body
 
     def send(self, method: str, target: str, headers: Headers, body: bytes) -> tuple[int, bytes]:
-        return self._ask(method, target, headers, body or None)
-
-    def _ask(
-        self, method: str, target: str, headers: Headers, question: bytes | None = None
-    ) -> tuple[int, bytes]:
-        try:
-            with self._session.request(
-                method,
-                self._origin + target,
-                headers=dict(headers),
-                data=question,
-                timeout=_FETCH_S,
-                allow_redirects=False,
-                stream=True,
-            ) as answer:
-                body = answer.raw.read(_FETCH_MOST + 1, decode_content=True)
-        except (requests.RequestException, OSError) as error:
-            raise Unavailable("the marketplace did not answer the gate's own question") from error
-        if len(body) > _FETCH_MOST:
-            raise Unavailable(f"the marketplace's answer exceeds {_FETCH_MOST} bytes")
-        return answer.status_code, body
+        return self._ask(method, target, dict(headers), body or None)
 
     def credential(self, account: str) -> str | None:
         """The account's own key there; None where it has handed in none."""

@@ -14,7 +14,7 @@ from kycgate.assembly.chains import Settling, open_settling
 from kycgate.assembly.control import web_parts
 from kycgate.assembly.gate import gate_parts
 from kycgate.assembly.ground import Ground, open_ground
-from kycgate.assembly.hooks import hook_door
+from kycgate.assembly.hooks import hook_door, run_stopper
 from kycgate.assembly.marketplace import Marketplace
 from kycgate.assembly.rules import domain, open_signer, oracle
 from kycgate.assembly.ticks import SWEEP_S, Tick, attempt
@@ -25,6 +25,7 @@ from kycgate.config import Config, load_config
 from kycgate.core.policy import Policy
 from kycgate.gateway.gate import Gate
 from kycgate.gateway.hooks import HookDoor
+from kycgate.gateway.hooks.ending import RunStopper
 from kycgate.gateway.stopping import JobStopper
 from kycgate.issuer.identity import Identity
 from kycgate.issuer.issuing import Issuer, IssuingRules
@@ -52,6 +53,7 @@ class Services:
     gate: Gate
     settling: Settling
     stopper: JobStopper
+    run_stopper: RunStopper
     rescreening: Rescreening
     verifying: Verifying
     web: WebParts
@@ -64,6 +66,7 @@ class Services:
         return (
             ("decisions", self.tick),
             ("lists", self.tick_lists),
+            ("schedulers", self.tick_schedulers),
             ("chains", self.settling.tick),
             *self.verifying.ticks,
         )
@@ -77,6 +80,10 @@ class Services:
     def tick_lists(self, now: int) -> None:
         """Notice a change of the lists, and screen again whom it may concern."""
         attempt(lambda: self.rescreening.run(now=now))
+
+    def tick_schedulers(self, now: int) -> None:
+        """Stop what the users of revoked accounts run there."""
+        attempt(lambda: self.run_stopper.run(now=now))
 
 
 @contextmanager
@@ -120,6 +127,7 @@ def _assemble(config: Config, store: Store) -> Services:
         gate=gate,
         settling=settling,
         stopper=market.stopper(),
+        run_stopper=run_stopper(ground),
         rescreening=Rescreening(store, identity, ground.lists),
         verifying=verifying,
         web=web_parts(ground, identity, gate, settling, verifying),

@@ -18,6 +18,7 @@ from kycgate.assembly.product import Services, open_services
 from kycgate.assembly.rules import open_signer
 from kycgate.assembly.ticks import running
 from kycgate.config import Config
+from kycgate.config.sections import Hooks
 from kycgate.core.claims import checksum
 from kycgate.gateway.fronts import Fronts
 
@@ -116,15 +117,20 @@ def check_config(path: str | Path) -> dict[str, Any]:
             ),
             "identity": _offered(services),
             "settlement": config.settlement.mode,
-            "schedulers": ", ".join(
-                f"{name} ({kind})"
-                for kind in ("dstack", "skypilot")
-                for name, _ in getattr(config.hooks, kind)
-            )
-            or "none",
+            "schedulers": _schedulers(config.hooks),
         }
         services.store.ping()
         return facts
+
+
+def _schedulers(hooks: Hooks) -> str:
+    told = {name for name, *_ in hooks.stop}
+    named = [
+        f"{name} ({kind}, {'told to stop' if name in told else 'stopped by hand'} on revocation)"
+        for kind in ("dstack", "skypilot")
+        for name, _ in getattr(hooks, kind)
+    ]
+    return ", ".join(named) or "none"
 
 
 def _offered(services: Services) -> str:

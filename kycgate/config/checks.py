@@ -148,6 +148,12 @@ def _check_hooks(hooks: Hooks, report: Report) -> None:
         report.add("hooks", None, "names a scheduler twice: users are told apart by its name")
     if len(set(secrets)) != len(secrets):
         report.add("hooks", None, "gives two schedulers one secret: each needs its own")
+    dstack, told = {name for name, _ in hooks.dstack}, [name for name, *_ in hooks.stop]
+    for name in told:
+        if name not in dstack:
+            report.add("hooks", "stop", f'"{name}" is the name of no server in hooks.dstack')
+    if len(set(told)) != len(told):
+        report.add("hooks", "stop", "names a server twice")
 
 
 def _check_listeners(gate: Gate, hooks: Hooks, report: Report) -> None:

@@ -194,6 +194,13 @@ def scheduler(value: Any) -> tuple[str, str]:
     return match[1], match[2]
 
 
+def scheduler_api(value: Any) -> tuple[str, str, str]:
+    name, *rest = text(value).split()
+    if len(rest) != 2:
+        raise Wrong('needs "NAME ORIGIN KEY", as in "main https://dstack.example file:admin-token"')
+    return name, origin(rest[0]), key(rest[1])
+
+
 def setting(read: Callable[[Any], Any], default: Any = MISSING) -> Any:
     """A field and its reader; without a default it must be given."""
     if default is MISSING:

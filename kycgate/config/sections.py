@@ -198,6 +198,9 @@ class Hooks:
     """(name, SHA-256 hex of its secret) of each dstack server"""
     skypilot: tuple[tuple[str, str], ...] = setting(read.many(read.scheduler), ())
     """the same of each SkyPilot API server"""
+    stop: tuple[tuple[str, str, str], ...] = setting(read.many(read.scheduler_api), ())
+    """(name, origin of its API, administrator's token) of each dstack server that is told to stop
+    what a revoked account runs there"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,14 +1,16 @@
 """Stops the running machines of an account whose clearance was taken away (DESIGN 4.4).
 
 Revokes nobody: the issuer did, and left the order in the outbox. An order is done only when the
-marketplace has said for every deployment that it is ended or that there is no such thing.
+marketplace has said for every deployment that it is ended or that there is no such thing. The same
+holds for schedulers (`gateway.hooks.ending`), whose orders are worked off here too.
 """
 
 from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Any
 
 from kycgate.core.assertion import HEADER
 from kycgate.errors import KycgateError, Unavailable
@@ -16,7 +18,6 @@ from kycgate.gateway.adapters.base import Adapter, Ending
 from kycgate.gateway.parts import Asserter
 from kycgate.gateway.view import Headers, Identity
 from kycgate.store.base import Store
-from kycgate.store.records.settling import OutboxItem
 
 KIND = "stop_jobs"
 """Outbox items: {"account": account key}."""
@@ -27,9 +28,32 @@ Send = Callable[[str, str, Headers, bytes], tuple[int, bytes]]
 Raises Unavailable without an answer.
 """
 
+CarryOut = Callable[[dict[str, Any], int], Iterator[None]]
+"""(payload, now): does what an order says, and yields once for each thing that has ended.
+
+Raises KycgateError when some of it has to be tried again.
+"""
+
 _RETRY_S = 15
 _RETRY_MOST_S = 600
+_AT_ONCE = 20
 _log = logging.getLogger("kycgate.stopping")
+
+
+def work_off(store: Store, kind: str, carry_out: CarryOut, *, now: int) -> int:
+    """Carry out the orders of this kind that are due; how many things ended. One order's trouble
+    raises nothing and keeps no other waiting: it is tried again, later each time."""
+    ended = 0
+    for item in store.due(kind, now=now, limit=_AT_ONCE):
+        try:
+            for _ in carry_out(item.payload, now):
+                ended += 1
+            store.done(item.id)
+        except KycgateError as error:
+            wait = min(_RETRY_S * 2 ** min(item.attempts, 8), _RETRY_MOST_S)
+            _log.error("what a revoked account runs could not be stopped: %s", error.message)
+            store.retry(item.id, due_at=now + wait)
+    return ended
 
 
 class JobStopper:
@@ -54,22 +78,14 @@ class JobStopper:
 
     def run(self, *, now: int) -> int:
         """Carry out what is due; how many deployments ended. One order's trouble raises nothing."""
-        return sum(self._order(item, now) for item in self._store.due(KIND, now=now, limit=20))
+        return work_off(self._store, KIND, self._order, now=now)
 
-    def _order(self, item: OutboxItem, now: int) -> int:
-        account = str(item.payload["account"])
-        ended = 0
-        try:
-            for deployment in self._store.deployments_of(account):
-                self._end(account, deployment, now)
-                self._store.close_deployment(deployment, at=now)
-                ended += 1
-            self._store.done(item.id)
-        except KycgateError as error:
-            wait = min(_RETRY_S * 2 ** min(item.attempts, 8), _RETRY_MOST_S)
-            _log.error("a revoked account's job could not be stopped: %s", error.message)
-            self._store.retry(item.id, due_at=now + wait)
-        return ended
+    def _order(self, payload: dict[str, Any], now: int) -> Iterator[None]:
+        account = str(payload["account"])
+        for deployment in self._store.deployments_of(account):
+            self._end(account, deployment, now)
+            self._store.close_deployment(deployment, at=now)
+            yield
 
     def _end(self, account: str, deployment: str, now: int) -> None:
         key = self._upstream_key(account) or self._shared

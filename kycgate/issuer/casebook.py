@@ -235,7 +235,16 @@ class CaseBook:
             epoch = self._store.epoch(key)
             self._store.enqueue("revoke_onchain", {"account": key, "epoch": epoch}, due_at=now)
             self._store.enqueue("stop_jobs", {"account": key}, due_at=now)
+            users = self._users(key)
+            if users:
+                self._store.enqueue("stop_runs", {"account": key, "users": users}, due_at=now)
             self._store.revoke_account(key, at=now, reason=str(code))
+
+    def _users(self, account: str) -> list[list[str | int]]:
+        """[scheduler, user, until]: who places or placed work as the account. Written into the
+        order, since the links themselves may be forgotten before it is carried out."""
+        links = self._store.user_links_of(account)
+        return [[each.scheduler, each.user, each.expires_at] for each in links if each.linked_at]
 
     def epoch(self, account: Account) -> int:
         """The epoch under which the account is attested today."""

@@ -193,8 +193,8 @@ class Retention:
             for key in self._store.keys_of(account):
                 self._store.revoke_key(account, key.id, at=now)
             self._store.forget_presentations(account)
-            for link in self._store.user_links_of(account):
-                self._store.end_user_link(account, link.id)
+            # Whom to stop at schedulers was written down when the account was voided.
+            self._store.forget_user_links(account)
 
     def _forget(self, subject_id: str, now: int) -> None:
         for case in self._book.of_subject(subject_id):

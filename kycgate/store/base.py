@@ -234,17 +234,21 @@ class Store(Protocol):
     ) -> UserLink | None:
         """Atomic. Links the user to the code's account, once, before the code expires; else None.
 
-        Whatever the user was linked to before is gone: showing a code proves who the user is now.
+        Whatever the user was linked to before has ended: showing a code proves who the user is now.
         """
 
     def linked_user(self, scheduler: str, user: str, *, now: int) -> UserLink | None:
         """None as well once the link has expired."""
 
     def user_links_of(self, account: str) -> list[UserLink]:
-        """Links and codes, expired or not, newest first; `sweep` forgets the expired."""
+        """Links and codes, ended or not, newest first: a link for 90 days after its end, so that
+        what its user started is found. `sweep` forgets what is older."""
 
-    def end_user_link(self, account: str, link_id: str) -> bool:
-        """True if it was this account's."""
+    def end_user_link(self, account: str, link_id: str, *, at: int) -> bool:
+        """True if it was this account's and had not ended. A code nobody showed is gone at once."""
+
+    def forget_user_links(self, account: str) -> int:
+        """Delete every link and code of the account."""
 
     # -- jobs ------------------------------------------------------------------------------------
     def begin_job(self, job: Job, *, repeat_window_s: int) -> Begun:

@@ -153,19 +153,13 @@ def account(parts: WebParts, call: Call, language: Language) -> tuple[str, dict[
         "code_place": CODE_PLACE,
         "code_life_s": CODE_LIFE_S,
         "link_days": LINK_LIFE_S // 86_400,
-        "users": _live_users(parts, who, call.now),
+        "users": users.standing(parts, who.account.key, call.now),
     }
 
 
 def _live_keys(parts: WebParts, who: Caller, now: int) -> list[dict[str, Any]]:
     told = (keys.shown(key, now) for key in parts.store.keys_of(who.account.key))
     return [key for key in told if key["live"]]
-
-
-def _live_users(parts: WebParts, who: Caller, now: int) -> list[dict[str, Any]]:
-    links = parts.store.user_links_of(who.account.key)
-    told = (users.shown(link, now) for link in links if link.linked_at is not None)
-    return [user for user in told if user["live"]]
 
 
 def phone(parts: WebParts, call: Call, language: Language) -> tuple[str, dict[str, Any]]:

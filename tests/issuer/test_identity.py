@@ -14,6 +14,7 @@ from kycgate.errors import Code, Conflict, Malformed, NotFound, Refused, Unavail
 from kycgate.keys import LocalSigner
 from kycgate.store.base import Store
 from kycgate.store.records.attesting import IssuedAttestation
+from kycgate.store.records.signin import UserLink
 from tests.issuer.conftest import (
     DAY,
     NOW,
@@ -327,6 +328,31 @@ def test_revocation_sends_the_revoked_epoch_to_the_chain_and_stops_jobs(office: 
     assert published == [{"account": ADA.key, "epoch": 0}]
     assert stopped == [{"account": ADA.key}]
     assert [entry["case"] for entry in office.log.of("case_revoked")] == [case.id]
+
+
+def test_revocation_names_the_users_who_place_or_placed_work_as_the_account(
+    office: Office,
+) -> None:
+    """A link that its renter ended just before counts for what was started under it."""
+    case = open_person(office, ADA)
+    approve(office, case)
+    for n, user in enumerate(("ann", "ann2", "")):
+        office.store.add_user_code(UserLink(f"l{n}", ADA.key, b"%d" % n * 32, NOW + 900, NOW + n))
+        if user:
+            office.store.claim_user_code(
+                b"%d" % n * 32, scheduler="main", user=user, expires_at=NOW + DAY, now=NOW + n
+            )
+    office.store.end_user_link(ADA.key, "l0", at=NOW + 5)
+    office.identity.revoke(case.subject_id, reviewer="mara", reason="fraud", now=NOW + 9)
+    (order,) = office.store.due("stop_runs", now=NOW + 9)
+    users = [["main", "ann2", NOW + DAY], ["main", "ann", NOW + 5]]
+    assert order.payload == {"account": ADA.key, "users": users}
+
+
+def test_who_was_linked_to_no_scheduler_has_no_runs_to_stop(office: Office) -> None:
+    approve(office, open_person(office, ADA))
+    office.identity.revoke(ADA, reviewer="mara", reason="fraud", now=NOW)
+    assert office.store.due("stop_runs", now=NOW) == []
 
 
 def test_after_revocation_a_new_approval_stands_under_the_next_epoch(office: Office) -> None:

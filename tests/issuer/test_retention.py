@@ -122,6 +122,8 @@ def test_an_approved_renter_who_never_rented_is_erased_and_no_longer_attested(
     assert archive.office.store.linked_user("main", "ada", now=NOW + 1) is None
     assert archive.office.store.user_links_of(ADA.key) == []
     assert len(archive.office.store.due("stop_jobs", now=NOW + 1)) == 1
+    (runs,) = archive.office.store.due("stop_runs", now=NOW + 1)
+    assert runs.payload["users"] == [["main", "ada", NOW + DAY]]
 
 
 def a_visit(archive: Archive, number: int, who: Account = ADA) -> Verification:

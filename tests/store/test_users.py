@@ -67,7 +67,8 @@ def test_a_later_code_takes_the_earlier_ones_place(store: Store) -> None:
     found = store.linked_user("main", "ann", now=NOW)
     assert found is not None
     assert found.account == BOB
-    assert store.user_links_of(ALICE) == []
+    (ended,) = store.user_links_of(ALICE)
+    assert ended.expires_at == NOW
 
 
 def test_a_link_ends_when_it_expires(store: Store) -> None:
@@ -80,10 +81,40 @@ def test_a_link_ends_when_it_expires(store: Store) -> None:
 def test_a_link_is_ended_by_its_account_alone(store: Store) -> None:
     store.add_user_code(CODE)
     claim(store)
-    assert store.end_user_link(BOB, "l1") is False
-    assert store.linked_user("main", "ann", now=NOW) is not None
-    assert store.end_user_link(ALICE, "l1") is True
+    assert store.end_user_link(BOB, "l1", at=NOW + 5) is False
+    assert store.linked_user("main", "ann", now=NOW + 5) is not None
+    assert store.end_user_link(ALICE, "l1", at=NOW + 5) is True
+    assert store.linked_user("main", "ann", now=NOW + 5) is None
+    assert store.end_user_link(ALICE, "l1", at=NOW + 6) is False
+
+
+def test_it_is_known_for_a_while_whose_link_has_ended(store: Store) -> None:
+    """Or a renter about to be revoked would end the link, and what runs would run on."""
+    store.add_user_code(CODE)
+    claim(store)
+    store.end_user_link(ALICE, "l1", at=NOW + 5)
+    store.sweep(now=NOW + 5 + 90 * 86_400)
+    (ended,) = store.user_links_of(ALICE)
+    assert (ended.scheduler, ended.user, ended.expires_at) == ("main", "ann", NOW + 5)
+    store.sweep(now=NOW + 6 + 90 * 86_400)
+    assert store.user_links_of(ALICE) == []
+
+
+def test_a_code_nobody_showed_is_gone_when_withdrawn(store: Store) -> None:
+    store.add_user_code(CODE)
+    assert store.end_user_link(ALICE, "l1", at=NOW) is True
+    assert store.user_links_of(ALICE) == []
+    assert claim(store) is None
+
+
+def test_an_accounts_links_are_forgotten_and_nobody_elses(store: Store) -> None:
+    store.add_user_code(CODE)
+    store.add_user_code(BOBS)
+    claim(store)
+    assert store.forget_user_links(ALICE) == 1
+    assert store.user_links_of(ALICE) == []
     assert store.linked_user("main", "ann", now=NOW) is None
+    assert len(store.user_links_of(BOB)) == 1
 
 
 def test_two_codes_are_never_the_same(store: Store) -> None:
@@ -99,5 +130,5 @@ def test_codes_and_links_long_expired_are_swept(store: Store) -> None:
     store.sweep(now=NOW + 900 + 3601)
     assert store.user_links_of(ALICE) == []
     assert store.linked_user("main", "ann", now=NOW + 900 + 3601) is not None
-    store.sweep(now=NOW + 86_400 + 3601)
+    store.sweep(now=NOW + 91 * 86_400 + 1)
     assert store.user_links_of(BOB) == []

@@ -32,7 +32,7 @@ class LinkStore(Protocol):
     def claim_user_code(
         self, code_hash: bytes, *, scheduler: str, user: str, expires_at: int, now: int
     ) -> UserLink | None: ...
-    def end_user_link(self, account: str, link_id: str) -> bool: ...
+    def end_user_link(self, account: str, link_id: str, *, at: int) -> bool: ...
 
 
 class Log(Protocol):
@@ -85,7 +85,7 @@ class Linking:
             self.log.append("user_link", said, now=now)
         except Exception:
             # Whatever kept it out of the log: nobody rents by a link that is not on record.
-            self.store.end_user_link(link.account, link.id)
+            self.store.end_user_link(link.account, link.id, at=now)
             raise
         account = Account.from_key(link.account)
         shown = account.caip10(1).rpartition(":")[2]

@@ -10,7 +10,10 @@ from kycgate.store.sql.rows import pick, record, records, values
 from kycgate.store.tables.signin import user_links as links
 
 FORGOTTEN_S = 3600
-"""How long past its expiry a code or link is kept, as with nonces."""
+"""How long past its expiry a code is kept, as with nonces."""
+KEPT_S = 90 * 86_400
+"""How long past its end it is known which user a link was of: what that user started may run on,
+and must still be found when the account is revoked."""
 
 
 class Users(Part):
@@ -41,10 +44,13 @@ class Users(Part):
                 return None
             found = connection.execute(pick(UserLink, links).where(links.c.code_hash == code_hash))
             link = record(UserLink, found.one())
-            earlier = links.delete().where(
-                links.c.scheduler == scheduler, links.c.user == user, links.c.id != link.id
+            earlier = links.update().where(
+                links.c.scheduler == scheduler,
+                links.c.user == user,
+                links.c.id != link.id,
+                links.c.expires_at > now,
             )
-            connection.execute(earlier)
+            connection.execute(earlier.values(expires_at=now))
         return link
 
     def linked_user(self, scheduler: str, user: str, *, now: int) -> UserLink | None:
@@ -63,17 +69,24 @@ class Users(Part):
         newest_first = wanted.order_by(links.c.created_at.desc(), links.c.id)
         return records(UserLink, self._db.rows(newest_first))
 
-    def end_user_link(self, account: str, link_id: str) -> bool:
-        ended = links.delete().where(links.c.id == link_id, links.c.account == account)
+    def end_user_link(self, account: str, link_id: str, *, at: int) -> bool:
+        mine = and_(links.c.id == link_id, links.c.account == account)
+        withdrawn = links.delete().where(mine, links.c.linked_at.is_(None))
+        ended = links.update().where(mine, links.c.expires_at > at).values(expires_at=at)
         with self._db.write() as connection:
+            if connection.execute(withdrawn).rowcount == 1:
+                return True
             return connection.execute(ended).rowcount == 1
 
+    def forget_user_links(self, account: str) -> int:
+        with self._db.write() as connection:
+            return connection.execute(links.delete().where(links.c.account == account)).rowcount
+
     def sweep(self, *, now: int) -> int:
-        old = now - FORGOTTEN_S
         over = links.delete().where(
             or_(
-                and_(links.c.linked_at.is_(None), links.c.code_expires_at < old),
-                and_(links.c.linked_at.is_not(None), links.c.expires_at < old),
+                and_(links.c.linked_at.is_(None), links.c.code_expires_at < now - FORGOTTEN_S),
+                and_(links.c.linked_at.is_not(None), links.c.expires_at < now - KEPT_S),
             )
         )
         with self._db.write() as connection:

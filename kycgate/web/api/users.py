@@ -38,19 +38,23 @@ def draw_user_code(parts: WebParts, call: Call) -> Answer:
 
 
 def list_users(parts: WebParts, call: Call) -> Answer:
-    """GET /v1/users: the account's own links. Codes not yet shown are nobody's users."""
+    """GET /v1/users: the account's own links that stand. Codes not yet shown are nobody's users."""
     who = renter(parts, call)
     read_query(call, ())
-    links = parts.store.user_links_of(who.account.key)
-    return Answer(
-        200, {"users": [shown(each, call.now) for each in links if each.linked_at is not None]}
-    )
+    return Answer(200, {"users": standing(parts, who.account.key, call.now)})
+
+
+def standing(parts: WebParts, account: str, now: int) -> list[dict[str, Any]]:
+    """Who may place work as the account today."""
+    links = parts.store.user_links_of(account)
+    return [shown(each, now) for each in links if each.linked_at is not None and _live(each, now)]
 
 
 def end_user(parts: WebParts, call: Call) -> Answer:
     """DELETE /v1/users/{id}. Any session may: losing power needs less proof than gaining it."""
     who = renter(parts, call)
-    if not parts.store.end_user_link(who.account.key, argument(call, "id", r"[0-9a-f]{1,64}")):
+    link = argument(call, "id", r"[0-9a-f]{1,64}")
+    if not parts.store.end_user_link(who.account.key, link, at=call.now):
         raise NotFound("no such link of this account")
     return Answer(204)
 

@@ -242,7 +242,7 @@ def test_a_link_ends_after_thirty_days_and_when_its_account_ends_it(hooks: Hooks
     alice = hooks.world.renter()
     link = hooks.link(alice)
     assert hooks.dstack(run()) is None
-    assert hooks.world.store.end_user_link(alice.account, link.id)
+    assert hooks.world.store.end_user_link(alice.account, link.id, at=hooks.world.now)
     assert hooks.dstack(run()) is not None
     hooks.link(alice)
     hooks.world.pass_time(30 * 86_400)

@@ -19,9 +19,12 @@ from typing import Any
 import pytest
 import yaml
 
+from kycgate.assembly.asking import posting
+from kycgate.errors import Unavailable
 from kycgate.gateway.hooks import HookCaller, HookDoor
 from kycgate.gateway.hooks.admission import Admissions
 from kycgate.gateway.hooks.dstack import Dstack
+from kycgate.gateway.hooks.ending import DstackServer
 from kycgate.gateway.hooks.linking import Linking, code_hash, draw_code
 from kycgate.gateway.server import Running, start_in_thread
 from kycgate.store.records.signin import UserLink
@@ -83,6 +86,12 @@ class Server:
         member = {"members": [{"username": name, "project_role": "user"}]}
         status, said = self.api("admin", "/api/projects/main/add_members", member)
         assert status == 200, said
+
+    def runs(self, user: str) -> dict[str, str]:
+        """States of a user's runs, by name."""
+        status, listed = self.api("admin", "/api/runs/list", {"username": user})
+        assert status == 200, listed
+        return {run["run_spec"]["run_name"]: run["status"] for run in listed}
 
     def apply(self, user: str, text: str) -> subprocess.CompletedProcess[str]:
         """What the user sees of `dstack apply`."""
@@ -207,6 +216,10 @@ def plan(server: Server, user: str, text: str) -> tuple[int, Any]:
     return server.api(user, "/api/project/main/runs/get_plan", {"run_spec": run_spec})
 
 
+def stopper(server: Server, token: str = "admin-token") -> DstackServer:
+    return DstackServer(posting(server.url, "main", token))
+
+
 def make_fleet(server: Server, user: str, name: str) -> tuple[int, Any]:
     resources = {"gpu": {"name": ["H100"], "count": 8}}
     configuration = {"type": "fleet", "name": name, "nodes": "0..2", "resources": resources}
@@ -251,6 +264,41 @@ def test_fleets_are_a_second_way_to_rent_and_gated_too(gated: Gated) -> None:
     assert (status, said["name"]) == (200, "bob-f")
     (job,) = gated.world.store.jobs_of(bob.account)
     assert json.loads(job.request)["gpu_count"] == 16
+
+
+def test_what_a_revoked_renter_runs_is_told_to_end_and_nobody_elses(gated: Gated) -> None:
+    dan, eve = gated.world.renter("dan"), gated.world.renter("eve")
+    server = gated.server
+    for renter, user in ((dan, "dan"), (eve, "eve")):
+        server.add_user(user)
+        gated.link(renter, user)
+        for name in (f"{user}-1", f"{user}-2"):
+            shown = server.apply(user, RUN.format(name=name, gpu="H100:8"))
+            assert shown.returncode == 0, shown.stdout + shown.stderr
+    assert set(server.runs("dan").values()) == {"submitted"}
+    assert stopper(server).stop("dan", until=int(time.time()) + 60) == 2
+    assert server.runs("dan") == {"dan-1": "terminating", "dan-2": "terminating"}
+    assert set(server.runs("eve").values()) == {"submitted"}
+    # Again finds nothing left to stop, and says so.
+    assert stopper(server).stop("dan", until=int(time.time()) + 60) == 0
+
+
+def test_runs_from_after_the_links_end_are_not_the_revoked_accounts(gated: Gated) -> None:
+    server, fay = gated.server, gated.world.renter("fay")
+    server.add_user("fay")
+    gated.link(fay, "fay")
+    assert server.apply("fay", RUN.format(name="fay-1", gpu="H100:8")).returncode == 0
+    assert stopper(server).stop("fay", until=int(time.time()) - 60) == 0
+    assert server.runs("fay") == {"fay-1": "submitted"}
+
+
+def test_a_user_dstack_does_not_know_runs_nothing(server: Server) -> None:
+    assert stopper(server).stop("nobody", until=int(time.time())) == 0
+
+
+def test_what_is_no_administrators_token_stops_nothing_and_says_so(server: Server) -> None:
+    with pytest.raises(Unavailable, match=r"answered 40[13]"):
+        stopper(server, token="wrong").stop("ann", until=int(time.time()))
 
 
 def test_what_names_no_gpu_counts_as_any_and_none_is_none(gated: Gated) -> None:
