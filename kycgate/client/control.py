@@ -170,9 +170,10 @@ class ControlPlane:
         self, method: str, path: str, body: dict[str, Any] | None, *, bare: bool
     ) -> requests.Response:
         """`bare` leaves the credential out: the sign-in calls are made before there is one."""
-        request = self._http.prepare_request(
-            requests.Request(method, self.gate + path, json=body, headers=self._headers(bare))
+        asked = requests.Request(
+            method, self.gate + path, json=body, headers=self._headers(bare), auth=as_given
         )
+        request = self._http.prepare_request(asked)
         if self._signing is not None and self._token is None and not bare:
             self._signing.sign(request)
         try:
@@ -188,6 +189,12 @@ class ControlPlane:
         if self._token is not None and not bare:
             headers["Authorization"] = f"Bearer {self._token}"
         return headers
+
+
+def as_given(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    """An `auth` that adds nothing: without one, requests puts what a netrc file says of the host in
+    the place of the proof we send."""
+    return request
 
 
 def check_challenge(message: str, *, gate: str, signer: Signer, chain_id: int, now: int) -> None:

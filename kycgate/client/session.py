@@ -17,7 +17,7 @@ from typing import Any, Final
 import requests
 from requests import PreparedRequest, Response
 
-from kycgate.client.control import TIMEOUT_S, ControlPlane, GateRefused
+from kycgate.client.control import TIMEOUT_S, ControlPlane, GateRefused, as_given
 from kycgate.client.origin import gate_origin, origin_of
 from kycgate.client.signing import RequestSigner, unsign
 from kycgate.core.permit import SignedPermit
@@ -64,6 +64,7 @@ class RenterSession(requests.Session):
             else RequestSigner(signer, chain_id=chain_id, profile=profile, clock=clock)
         )
         self.control = ControlPlane(gate, signing=self._signing)
+        self.auth = as_given
         self.headers["Accept"] = "application/json, application/problem+json"
 
     def close(self) -> None:

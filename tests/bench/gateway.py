@@ -22,7 +22,7 @@ from tests.bench import running, soak, yardstick
 from tests.bench.running import Load, Target
 from tests.gateway.fronts import SOCKET
 
-ROUNDS = 5
+ROUNDS = 9
 BUSY = (32, 2.0)
 """Connections and seconds of a loaded round."""
 CALM = (1, 1.0)

@@ -174,6 +174,23 @@ def test_signing_in_opening_a_case_and_making_a_key(live: World) -> None:
     gate.close()
 
 
+def test_what_a_netrc_file_says_of_a_host_takes_no_proofs_place(
+    live: World, market: Market, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """requests would put it where our token stands, and beside our signature."""
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login ann password secret\n")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(netrc))
+    gate = ControlPlane(live.parts.public_url)
+    gate.sign_in(ALICE, chain_id=1, clock=time.time)
+    assert gate.status()["account"]
+    gate.close()
+    with RenterSession(live.parts.public_url, marketplace=market.origin, signer=ALICE) as session:
+        assert session.get("/list").ok
+    assert "authorization" not in market.seen[-1][1]
+
+
 def test_the_gates_complaint_keeps_its_field(live: World) -> None:
     gate = ControlPlane(live.parts.public_url)
     gate.sign_in(ALICE, chain_id=1, clock=time.time)

@@ -4,6 +4,7 @@ assembled product. Only the wallets are trial ones.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,8 @@ from kycgate.core.trust import TrustedIssuer, TrustList
 from kycgate.demo.trial_wallet import answer_dc_request, follow_link
 from kycgate.issuer.details import document as as_document
 from kycgate.store.records.jobs import Refusal
+from kycgate.store.records.signin import Session
+from kycgate.web.access import token_hash
 from tests.issuer.pictures import a_jpeg
 from tests.issuer.test_mrz import with_digits
 from tests.test_assembly_credentials import configured, running
@@ -61,6 +64,18 @@ def _holds(services: Services, wire: str) -> bool:
         now=now,
     )
     return isinstance(verdict, ValidAttestation)
+
+
+async def _grown_old(page: chromium.Chromium, services: Services) -> None:
+    """The same renter in the same place, hours after the wallet signed."""
+    token, now = "kgs_" + "o" * 43, int(time.time())
+    account = Account(ALICE.address).key
+    held = Session(token_hash(token), account, "sign-in", now - 7200, now + 7200)
+    services.store.add_session(held)
+    origin = services.config.gate.public_url
+    await page.call("Network.setCookie", name="kycgate_session", value=token, url=origin)
+    await page.go(f"{origin}/account")
+    await page.ready()
 
 
 async def _signed_in(page: chromium.Chromium, address: str) -> None:
@@ -299,8 +314,18 @@ def test_a_renter_sees_exports_and_deletes_what_is_kept(tmp_path: Path) -> None:
             await page.until("document.querySelector('[data-module=rent]')")
             await page.go(f"{origin}/account")
             await page.ready()
-            copy = "fetch(document.querySelector('#export').href).then(r => r.text())"
-            told["copy"] = await page.script(copy)
+            await _grown_old(page, services)
+            kept = str(tmp_path)
+            await page.call("Browser.setDownloadBehavior", behavior="allow", downloadPath=kept)
+            signed = len(page.signed)
+            await page.click("#export")
+            copy = tmp_path / "my-data.json"
+            for _ in range(100):
+                if copy.exists():
+                    break
+                await asyncio.sleep(0.1)
+            told["copy"] = copy.read_text()
+            assert len(page.signed) == signed + 1, "an old sign-in is renewed, not saved as a no"
             await page.script(f"window.walletAccount = '0x{MALLORY.address.hex()}'")
             page.signs_for(MALLORY)
             await page.click("#link-account")

@@ -83,6 +83,14 @@ def test_an_account_cannot_pile_up_codes(world: World) -> None:
     assert statuses == [201] * 20 + [409]
 
 
+def test_no_code_is_drawn_where_nobody_could_be_shown_it(world: World) -> None:
+    world.parts = replace(world.parts, schedulers=())
+    drawn = signed_in(world).post("/v1/users", {})
+    assert drawn.status_code == 404
+    assert "no scheduler" in drawn.get_json()["detail"]
+    assert world.store.user_links_of(key_of(ALICE)) == []
+
+
 def test_a_stranger_draws_nothing(world: World) -> None:
     assert Browser(world).post("/v1/users", {}).status_code == 401
 

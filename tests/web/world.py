@@ -310,11 +310,11 @@ class World:
 
     def link_user(self, account: str, *, user: str = "ann", code: str = "a code") -> UserLink:
         """As if a scheduler's user had shown a code of this account."""
-        digest = hashlib.sha256(code.encode()).digest()
-        made = UserLink(digest[:4].hex(), account, digest, T0 + 900, T0)
+        digest, now = hashlib.sha256(code.encode()).digest(), self.parts.now()
+        made = UserLink(digest[:4].hex(), account, digest, now + 900, now)
         self.store.add_user_code(made)
         link = self.store.claim_user_code(
-            digest, scheduler="main", user=user, expires_at=T0 + 86_400, now=T0
+            digest, scheduler="main", user=user, expires_at=now + 86_400, now=now
         )
         assert link is not None
         return link

@@ -22,6 +22,8 @@ def draw_user_code(parts: WebParts, call: Call) -> Answer:
     """POST /v1/users. Wants the wallet itself: who shows the code rents as this account."""
     who = in_person(parts, call)
     read_fields(call, ())
+    if not parts.schedulers:
+        raise NotFound("no scheduler asks this gate: there is nobody to show a code to")
     live = [link for link in parts.store.user_links_of(who.account.key) if _live(link, call.now)]
     if len(live) >= _LIVE_LIMIT:
         raise Conflict(f"the account has {_LIVE_LIMIT} codes and links already: end one first")

@@ -25,6 +25,17 @@ async function link(chains) {
   tell(say("linked"));
 }
 
+// By script, so that a no is said on the page and not saved as the copy.
+async function keep(place, chains) {
+  const copy = await inPerson(chains, () => api("GET", place.pathname));
+  const file = document.createElement("a");
+  file.href = URL.createObjectURL(new Blob([JSON.stringify(copy, null, 2)], { type: "application/json" }));
+  file.download = place.download;
+  file.click();
+  // Not at once: some browsers read it a moment later.
+  setTimeout(() => URL.revokeObjectURL(file.href), 60_000);
+}
+
 async function erase(root, chains) {
   const told = await inPerson(chains, () => api("DELETE", "/v1/me"));
   sessionStorage.clear();
@@ -41,6 +52,8 @@ export function start(root) {
   const chains = chainsOf(root);
   for (const button of root.querySelectorAll("[data-revoke]")) on(button, "click", () => revoke(root, button));
   on(root.querySelector("#link-account"), "click", () => inPerson(chains, () => link(chains)));
+  const copy = root.querySelector("#export");
+  on(copy, "click", () => keep(copy, chains));
   on(root.querySelector("#delete"), "click", () => dialog.showModal());
   on(root.querySelector("#delete-no"), "click", () => dialog.close());
   on(root.querySelector("#delete-yes"), "click", async () => {
