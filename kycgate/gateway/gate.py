@@ -73,6 +73,7 @@ class Gate:
             poll_s=parts.limits.poll_s,
             entries=parts.limits.memory_entries,
             monotonic=parts.monotonic,
+            brief_reads=parts.store.brief_reads,
         )
         self._prover: Proves = prover or Prover(parts, self._memory)
         self._repeats = Repeats(parts)
@@ -266,9 +267,8 @@ class Gate:
                 raise Unavailable("There is no upstream credential for this account.")
             return _UpstreamKey(key, own is not None), until
 
-        brief = wait or self._parts.store.brief_reads
         if shared is not None and not self._memory.recall(
-            "own keys", look, now=now, wait=brief, lease=lease
+            "own keys", look, now=now, wait=wait, brief=True, lease=lease
         ):
             return _UpstreamKey(shared, False)
         # Waits even beside a local file: the key that opens it may be a key service's.
@@ -289,9 +289,8 @@ class Gate:
             owner = self._parts.store.deployment_owner(deployment)
             return None if owner is None else (owner, now + self._parts.limits.memory_s)
 
-        brief = wait or self._parts.store.brief_reads
         owner = self._memory.recall(
-            ("owner", deployment), load, now=now, wait=brief, lease=passage.lease
+            ("owner", deployment), load, now=now, wait=wait, brief=True, lease=passage.lease
         )
         if owner != caller.account.key and not (owner is None and upstream.own):
             raise NotFound("No such deployment of this account.", code=Code.NOT_OWNER)

@@ -48,11 +48,14 @@ class Memory:
         poll_s: float,
         entries: int,
         monotonic: Callable[[], float],
+        brief_reads: bool = False,
     ) -> None:
+        """`brief_reads`: the store's single reads take no longer than a hand-over to a thread."""
         self._version = version
         self._poll_s = poll_s
         self._most = entries
         self._monotonic = monotonic
+        self._brief_reads = brief_reads
         self._lock = threading.Lock()
         self._held: OrderedDict[Hashable, tuple[Any, int]] = OrderedDict()
         self._seen: int | None = None
@@ -100,19 +103,21 @@ class Memory:
         *,
         now: int,
         wait: bool,
+        brief: bool = False,
         lease: Lease | None = None,
     ) -> T | None:
         """What is held under `key`, else what `load` gives: (value, last second + 1), or None.
 
         None is not remembered. `load` may raise; then nothing is remembered. `lease` is cut down
-        to the end of what is returned.
+        to the end of what is returned. `brief`: `load` is a single read of the store, and done in
+        a hurry too where such reads are brief.
         """
         held = self._held.get(key)
         if held is not None and now < held[1]:
             if lease is not None:
                 lease.ends(held[1])
             return cast(T, held[0])
-        if not wait:
+        if not (wait or (brief and self._brief_reads)):
             raise WouldWait
         # A change between loading and keeping moves the mark: then the value isn't kept.
         mark = self._mark

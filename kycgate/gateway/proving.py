@@ -128,8 +128,9 @@ class Prover:
             first()
             return self._load_key(digest, now, wait=wait)
 
-        brief = wait or self._parts.store.brief_reads
-        found = self._memory.recall(("key", digest), load, now=now, wait=brief, lease=lease)
+        found = self._memory.recall(
+            ("key", digest), load, now=now, wait=wait, brief=True, lease=lease
+        )
         if found is None:
             raise Unauthenticated("This gate knows no such key.", code=Code.KEY_UNKNOWN)
         key, caller = found
