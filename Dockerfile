@@ -11,7 +11,8 @@ RUN python -m venv /opt/kycgate \
  && /opt/kycgate/bin/pip install --no-cache-dir "setuptools>=80"
 COPY setup.cfg pyproject.toml README.md LICENSE ./
 COPY kycgate kycgate
-RUN /opt/kycgate/bin/pip install --no-cache-dir --no-deps --no-build-isolation .
+RUN /opt/kycgate/bin/pip install --no-cache-dir --no-deps --no-build-isolation . \
+ && /opt/kycgate/bin/pip uninstall --yes setuptools pip
 
 FROM python:3.12-slim
 RUN apt-get update \

@@ -1,4 +1,8 @@
-"""The container's first process with the real nginx and the real gate, without an engine."""
+"""The container's first process with the real nginx and the real gate, without an engine.
+
+With KYCGATE_IMAGE, the mounted root of a built image, the same tests run its own programs instead,
+in that root and as its own user (by root, who alone can mount and change root).
+"""
 
 from __future__ import annotations
 
@@ -36,6 +40,8 @@ FOLDER = REPO / "examples" / "container"
 ALICE = "eip155:1:0x" + "a1" * 20
 SECRET = "kg_" + "a" * 40
 UPSTREAM_KEY = "operator-upstream-key"
+IMAGE = os.environ.get("KYCGATE_IMAGE")
+IMAGE_USER = 10001
 
 
 def load_entrypoint() -> ModuleType:
@@ -74,6 +80,13 @@ class Container:
     def children(self) -> list[int]:
         listed = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
         return [int(each) for each in listed.split()]
+
+    def family(self) -> list[int]:
+        """The children and theirs: nginx's workers."""
+        found = self.children()
+        for pid in self.children():
+            found += map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())
+        return found
 
     def child(self, name: str) -> int:
         return next(
@@ -121,12 +134,37 @@ eas = "0x4200000000000000000000000000000000000021"
     return path
 
 
+def _lives(pid: int) -> bool:
+    try:
+        return "State:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    except FileNotFoundError:
+        return False
+
+
+@contextlib.contextmanager
+def in_image(root: Path, folder: Path) -> Iterator[list[str]]:
+    """The command that runs the image's entrypoint, with `folder` where it is outside."""
+    mounts = [(Path("/proc"), "--rbind"), (Path("/dev"), "--rbind"), (folder, "--bind")]
+    subprocess.run(["chown", "-R", str(IMAGE_USER), folder], check=True)
+    try:
+        for place, how in mounts:
+            there = root / place.relative_to("/")
+            there.mkdir(parents=True, exist_ok=True)
+            subprocess.run(["mount", how, "--make-rslave", place, there], check=True)
+        user = f"--userspec={IMAGE_USER}:{IMAGE_USER}"
+        entry = ["/opt/kycgate/bin/python", "/opt/kycgate/container/entrypoint.py"]
+        yield ["chroot", user, str(root), *entry]
+    finally:
+        for place, _ in reversed(mounts):
+            subprocess.run(["umount", "--lazy", root / place.relative_to("/")], check=False)
+
+
 @contextlib.contextmanager
 def started(folder: Path, **environ: str) -> Iterator[Container]:
     if fronts.NGINX is None:
         pytest.skip("nginx is missing: make setup")
     market_port, control_port = fronts.free_ports(2)
-    with Marketplace(api_key=UPSTREAM_KEY) as market:
+    with contextlib.ExitStack() as inside, Marketplace(api_key=UPSTREAM_KEY) as market:
         config = configured(folder, market.url, control_port, market_port)
         said = folder / "said.log"
         environment = {
@@ -139,11 +177,12 @@ def started(folder: Path, **environ: str) -> Iterator[Container]:
             "KYCGATE_TLS": str(folder / "tls"),
             **environ,
         }
+        command = [sys.executable, str(FOLDER / "entrypoint.py")]
+        if IMAGE is not None:
+            command = inside.enter_context(in_image(Path(IMAGE), folder))
+            environment["PATH"] = "/opt/kycgate/bin:/usr/sbin:/usr/bin:/bin"
         with said.open("wb") as out:
-            process = subprocess.Popen(
-                [sys.executable, str(FOLDER / "entrypoint.py")],
-                env=environment, stdout=out, stderr=out, cwd=folder,
-            )  # fmt: skip
+            process = subprocess.Popen(command, env=environment, stdout=out, stderr=out, cwd=folder)
         running = Container(process, market_port, control_port, market, said)
         try:
             end = time.monotonic() + 60
@@ -282,10 +321,12 @@ def test_told_to_stop_it_finishes_what_is_under_way_and_leaves_nobody_behind(
 @pytest.mark.parametrize("name", ["nginx", "serve"])
 def test_when_one_half_dies_the_container_is_down(tmp_path: Path, name: str) -> None:
     with started(tmp_path) as running:
-        children = running.children()
+        family = running.family()
+        assert len(family) == 3, "the gate, nginx, a worker of nginx"
         os.kill(running.child(name), signal.SIGKILL)
         assert running.process.wait(timeout=40) == 1
-        assert not any(Path(f"/proc/{pid}").exists() for pid in children)
+        time.sleep(0.2)  # the worker is nobody's child any more: whoever collects it takes a moment
+        assert not any(_lives(pid) for pid in family)
 
 
 def test_with_a_certificate_it_speaks_tls(tmp_path: Path) -> None:

@@ -184,7 +184,8 @@ class Supervisor:
         self._asked_to_stop = False
 
     def start(self, name: str, command: list[str], environ: Mapping[str, str]) -> None:
-        child = subprocess.Popen(command, env=dict(environ))
+        # A group of its own: what it leaves behind when it is killed is ended with it.
+        child = subprocess.Popen(command, env=dict(environ), process_group=0)
         self._children[child.pid] = (name, child)
 
     def stop(self) -> None:
@@ -221,6 +222,8 @@ class Supervisor:
         code = os.waitstatus_to_exitcode(status)
         if child is not None:
             child.returncode = code
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(pid, signal.SIGKILL)
         return name, code
 
     def alarm(self, signum: int, frame: FrameType | None) -> None:

@@ -26,6 +26,8 @@ def run_serve(args: argparse.Namespace) -> int:
         level=logging.INFO,
         format="%(asctime)s %(levelname)s %(name)s %(message)s",
     )
+    # It names what it loads before it says what it does.
+    logging.getLogger("alembic.runtime.plugins").setLevel(logging.WARNING)
     config = load_config(args.config)
 
     def started(gateway: int, control: int) -> None:
