@@ -25,6 +25,8 @@ _ROUNDS: Final = 3
 _PAGE: Final = 100
 """dstack's own limit."""
 _PAGES: Final = 50
+_CLOCKS_S: Final = 60
+"""How far the scheduler's clock may be from ours."""
 
 _log = logging.getLogger("kycgate.stopping")
 
@@ -39,7 +41,8 @@ class Ends(Protocol):
     """A scheduler that can be told to stop."""
 
     def stop(self, user: str, *, until: int) -> int:
-        """Stop the user's runs that were submitted before `until`; how many it was.
+        """Stop the user's runs that were submitted before `until` (Unix seconds, by a clock that
+        may be a minute off); how many it was.
 
         Raises Unavailable if any may still run.
         """
@@ -113,7 +116,7 @@ class DstackServer:
                 raise Unavailable("dstack's list of runs is none")
             for run in runs:
                 project, name, status, since = _facts(run)
-                if status != "terminating" and since < until:
+                if status != "terminating" and since < until + _CLOCKS_S:
                     found.setdefault(project, []).append(name)
             if len(runs) < _PAGE:
                 return found

@@ -288,7 +288,7 @@ def test_runs_from_after_the_links_end_are_not_the_revoked_accounts(gated: Gated
     server.add_user("fay")
     gated.link(fay, "fay")
     assert server.apply("fay", RUN.format(name="fay-1", gpu="H100:8")).returncode == 0
-    assert stopper(server).stop("fay", until=int(time.time()) - 60) == 0
+    assert stopper(server).stop("fay", until=int(time.time()) - 600) == 0
     assert server.runs("fay") == {"fay-1": "submitted"}
 
 
