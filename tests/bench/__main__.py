@@ -16,6 +16,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from tests.bench import verdict
+
 MODULES = (
     "verify",
     "gas",
@@ -38,6 +40,7 @@ def main() -> int:
             continue
         print(f"{name} …", file=sys.stderr)
         rows += importlib.import_module(f"tests.bench.{name}").rows()
+    rows += verdict.in_yardsticks(rows)
     print(
         f"{time.strftime('%Y-%m-%d')}, {os.cpu_count()} cores, Python {platform.python_version()}"
     )

@@ -30,6 +30,9 @@ STRANGERS = 1000
 _BATCH = 40
 CACHED_MOST_US = 2.0
 FIRST_MOST_US = 60.0
+FIRST_MOST = FIRST_MOST_US / 55
+"""Times the Go proxy's CPU per request, which was 55 us where the 60 were set."""
+FIRST = "a caller never seen, on top of the same question of a known one, at the door"
 
 
 def rows() -> list[dict[str, Any]]:
@@ -48,12 +51,28 @@ def rows() -> list[dict[str, Any]]:
         _row("a verdict said again, in the gate", cached, CACHED_MOST_US),
         _row("a verdict from memory, known caller and target, other fields", remembered, None),
         _row("a verdict from memory, known caller, new target (signs an assertion)", signing, None),
-        _row(
-            "a caller never seen, on top of the same question of a known one, at the door",
-            first,
-            FIRST_MOST_US,
-        ),
+        _row(FIRST, first, FIRST_MOST_US),
     ]
+
+
+def in_yardsticks(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The first look once more, beside what the yardstick took in the same run: how fast the
+    machine is does not count there."""
+    first = next((row for row in rows if row["name"].startswith(FIRST)), None)
+    engine = next((row for row in rows if row["name"].startswith("Go httputil")), None)
+    if first is None or engine is None:
+        return []
+    ratio = first["ours"] / engine["ours"]
+    row = {
+        "name": f"{FIRST}, CPU (peer: {engine['name'].partition(',')[0]})",
+        "ours": first["ours"],
+        "peer": engine["ours"],
+        "ratio": round(ratio, 3),
+        "unit": "us",
+        "target": round(FIRST_MOST, 2),
+        "met": ratio <= FIRST_MOST,
+    }
+    return [row]
 
 
 async def _first(world: LiveWorld, known: Renter, newcomers: list[Renter]) -> float:
