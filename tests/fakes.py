@@ -42,11 +42,10 @@ from kycgate.store.records.cases import (
 from kycgate.store.records.jobs import Begun, DecisionFacts, Job, Refusal
 from kycgate.store.records.log import LogEntry
 from kycgate.store.records.settling import OutboxItem, RentalState, SentTransaction
-from kycgate.store.records.signin import Handoff, Key, Session, UserLink
+from kycgate.store.records.signin import LINK_KEPT_S, Handoff, Key, Session, UserLink
 from kycgate.store.records.visits import Presentation, ProviderEvent, Verification
 
 _NONCE_GRACE_S = 3600
-_LINK_KEPT_S = 90 * 86_400
 _LOG_GENESIS = bytes(32)
 _OPEN = ("draft", "submitted", "needs", "review", "approved")
 
@@ -159,7 +158,7 @@ class MemoryStore:
                 if (
                     link.code_expires_at >= old
                     if link.linked_at is None
-                    else link.expires_at >= now - _LINK_KEPT_S
+                    else link.expires_at >= now - LINK_KEPT_S
                 )
             }
             self._nonces = {key: end for key, end in self._nonces.items() if end >= old}

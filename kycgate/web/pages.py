@@ -16,6 +16,7 @@ from typing import Any, Final
 from kycgate.errors import Code, NotFound, outward
 from kycgate.gateway.hooks.linking import CODE_LIFE_S, LINK_LIFE_S
 from kycgate.screening.controls import load_countries, tables
+from kycgate.store.records.signin import LINK_KEPT_S
 from kycgate.web.access import Caller, Means, visitor
 from kycgate.web.api import keys, me, status, users
 from kycgate.web.api.cases import REFUSAL_ID
@@ -153,6 +154,7 @@ def account(parts: WebParts, call: Call, language: Language) -> tuple[str, dict[
         "code_place": CODE_PLACE,
         "code_life_s": CODE_LIFE_S,
         "link_days": LINK_LIFE_S // 86_400,
+        "link_kept_days": LINK_KEPT_S // 86_400,
         "users": users.standing(parts, who.account.key, call.now),
     }
 

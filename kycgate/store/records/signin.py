@@ -12,6 +12,11 @@ TOUCH_S = 60
 cost more than it tells."""
 
 
+LINK_KEPT_S = 90 * 86_400
+"""How long past its end it is known which user a link was of: what that user started may run on,
+and must still be found when the account is revoked."""
+
+
 @dataclass(frozen=True, slots=True)
 class Session:
     """A signed-in browser or tool. The token itself is never stored, only its SHA-256."""

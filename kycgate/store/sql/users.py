@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from sqlalchemy import and_, or_
 
-from kycgate.store.records.signin import UserLink
+from kycgate.store.records.signin import LINK_KEPT_S, UserLink
 from kycgate.store.sql.part import Part
 from kycgate.store.sql.rows import pick, record, records, values
 from kycgate.store.tables.signin import user_links as links
 
 FORGOTTEN_S = 3600
 """How long past its expiry a code is kept, as with nonces."""
-KEPT_S = 90 * 86_400
-"""How long past its end it is known which user a link was of: what that user started may run on,
-and must still be found when the account is revoked."""
 
 
 class Users(Part):
@@ -86,7 +83,7 @@ class Users(Part):
         over = links.delete().where(
             or_(
                 and_(links.c.linked_at.is_(None), links.c.code_expires_at < now - FORGOTTEN_S),
-                and_(links.c.linked_at.is_not(None), links.c.expires_at < now - KEPT_S),
+                and_(links.c.linked_at.is_not(None), links.c.expires_at < now - LINK_KEPT_S),
             )
         )
         with self._db.write() as connection:
