@@ -5,10 +5,11 @@
 # plain HTTP is spoken. Without nginx: docker run --entrypoint kycgate … serve --config /etc/kycgate/kycgate.toml
 FROM python:3.12-slim AS build
 WORKDIR /src
-COPY requirements-server.lock ./
+COPY requirements.lock requirements-server.lock ./
+# What builds the package is pinned like what runs it: by the lines of the whole lock.
 RUN python -m venv /opt/kycgate \
- && /opt/kycgate/bin/pip install --no-cache-dir --require-hashes -r requirements-server.lock \
- && /opt/kycgate/bin/pip install --no-cache-dir "setuptools>=80"
+ && sed -n '/^setuptools==/,/[^\\]$/p' requirements.lock > requirements-build.lock \
+ && /opt/kycgate/bin/pip install --no-cache-dir --require-hashes -r requirements-server.lock -r requirements-build.lock
 COPY setup.cfg pyproject.toml README.md LICENSE ./
 COPY kycgate kycgate
 RUN /opt/kycgate/bin/pip install --no-cache-dir --no-deps --no-build-isolation . \
