@@ -279,7 +279,8 @@ def test_an_order_to_stop_goes_to_the_named_server_with_its_token(config: Path) 
             asked.append((self.path, self.headers["Authorization"], body.get("username")))
             self.send_response(200)
             self.end_headers()
-            self.wfile.write(b"[]")
+            told = {"global_role": "admin"} if self.path.endswith("get_my_user") else []
+            self.wfile.write(json.dumps(told).encode())
 
         def log_message(self, *said: object) -> None:
             """Says nothing."""
@@ -303,7 +304,9 @@ def test_an_order_to_stop_goes_to_the_named_server_with_its_token(config: Path) 
             rounds["schedulers"](int(time.time()))
             assert services.store.due("stop_runs", now=2**40) == []
         server.shutdown()
-    assert asked == [("/api/runs/list", "Bearer dstack-admin", "ann")]
+    mine, listed = asked
+    assert mine[:2] == ("/api/users/get_my_user", "Bearer dstack-admin")
+    assert listed == ("/api/runs/list", "Bearer dstack-admin", "ann")
 
 
 def test_a_named_scheduler_is_answered_on_its_own_listener(config: Path) -> None:

@@ -87,6 +87,7 @@ class DstackServer:
 
     def stop(self, user: str, *, until: int) -> int:
         """Stop the user's runs in every project, whatever state they are in."""
+        self._check_sight()
         stopped = 0
         for _ in range(_ROUNDS):
             # Looked at again after each stop: a run may have been submitted in between.
@@ -97,6 +98,12 @@ class DstackServer:
                 self._stop(project, names)
                 stopped += len(names)
         raise Unavailable("dstack still names runs of a revoked user after they were stopped")
+
+    def _check_sight(self) -> None:
+        """Whoever is no administrator sees some projects only, and would find nothing to stop."""
+        me = self._post("/api/users/get_my_user", {})
+        if not isinstance(me, dict) or me.get("global_role") != "admin":
+            raise Unavailable("the token for dstack (hooks.stop) is no global administrator's")
 
     def _running(self, user: str, until: int) -> dict[str, list[str]]:
         """Names of the runs that are neither over nor ending, by project."""
@@ -165,4 +172,5 @@ def _facts(run: Any) -> tuple[str, str, str, float]:
         raise Unavailable("dstack lists a run that can't be read") from error
     if not all(isinstance(each, str) for each in (project, name, status)):
         raise Unavailable("dstack lists a run that can't be read")
-    return project, name, status, since.astimezone(UTC).timestamp()
+    # Without an offset it is UTC, as everything on dstack's server is, not this machine's time.
+    return project, name, status, (since if since.tzinfo else since.replace(tzinfo=UTC)).timestamp()

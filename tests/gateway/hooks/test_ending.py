@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from datetime import UTC, datetime
 from typing import Any
 
@@ -24,6 +25,7 @@ class Dstack:
     def __init__(self, *runs: dict[str, Any], users: tuple[str, ...] = ("ann", "bob")) -> None:
         self.runs = list(runs)
         self.users = users
+        self.role = "admin"
         self.broken: set[str] = set()
         self.asked: list[str] = []
 
@@ -31,6 +33,8 @@ class Dstack:
         self.asked.append(path)
         if path in self.broken:
             return 500, b"{}"
+        if path == "/api/users/get_my_user":
+            return 200, json.dumps({"username": "gate", "global_role": self.role}).encode()
         if path == "/api/runs/list":
             return self._list(body)
         project = path.removeprefix("/api/project/").removesuffix("/runs/stop")
@@ -92,6 +96,21 @@ def test_what_was_submitted_after_the_link_ended_is_another_accounts() -> None:
     }
 
 
+def test_a_time_without_an_offset_is_utc_wherever_the_gate_runs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("TZ", "Pacific/Auckland")
+    time.tzset()
+    try:
+        began = run("a", at=NOW)
+        began["submitted_at"] = began["submitted_at"].removesuffix("+00:00")
+        assert stop(Dstack(began), until=NOW - 3600) == 0
+        assert stop(Dstack(began), until=NOW + 1) == 1
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
 def test_a_user_that_is_gone_runs_nothing() -> None:
     assert stop(Dstack(users=()), "ann") == 0
 
@@ -100,12 +119,19 @@ class Stubborn(Dstack):
     """Says yes to a stop, and goes on."""
 
     def __call__(self, path: str, body: dict[str, Any]) -> tuple[int, bytes]:
-        return super().__call__(path, body) if path == "/api/runs/list" else (200, b"")
+        return (200, b"") if path.endswith("/stop") else super().__call__(path, body)
 
 
 def test_a_yes_to_a_stop_is_not_believed_while_the_run_goes_on() -> None:
     with pytest.raises(Unavailable):
         stop(Stubborn(run("a")))
+
+
+def test_who_does_not_see_every_project_is_not_believed_to_find_nothing() -> None:
+    dstack = Dstack()
+    dstack.role = "user"
+    with pytest.raises(Unavailable, match="administrator"):
+        stop(dstack)
 
 
 @pytest.mark.parametrize(
@@ -122,9 +148,13 @@ def test_a_yes_to_a_stop_is_not_believed_while_the_run_goes_on() -> None:
         (503, b""),
     ],
 )
-def test_an_answer_that_leaves_it_open_is_no_end(answer: tuple[int, bytes]) -> None:
+@pytest.mark.parametrize("at", ["/api/runs/list", "/api/users/get_my_user"])
+def test_an_answer_that_leaves_it_open_is_no_end(answer: tuple[int, bytes], at: str) -> None:
+    def ask(path: str, body: dict[str, Any]) -> tuple[int, bytes]:
+        return answer if path == at else Dstack()(path, body)
+
     with pytest.raises(Unavailable):
-        DstackServer(lambda path, body: answer).stop("ann", until=LATER)
+        DstackServer(ask).stop("ann", until=LATER)
 
 
 # -- orders ----------------------------------------------------------------------------------------
@@ -141,7 +171,7 @@ def test_an_order_is_carried_out_once() -> None:
     stopper = RunStopper(store, {"main": DstackServer(dstack)})
     assert stopper.run(now=NOW) == 1
     assert stopper.run(now=NOW + 10**6) == 0
-    assert len(dstack.asked) == 3
+    assert dstack.asked.count("/api/project/main/runs/stop") == 1
 
 
 def test_an_order_that_failed_is_tried_again_and_keeps_no_other_waiting() -> None:

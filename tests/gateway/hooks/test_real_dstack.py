@@ -301,6 +301,11 @@ def test_what_is_no_administrators_token_stops_nothing_and_says_so(server: Serve
         stopper(server, token="wrong").stop("ann", until=int(time.time()))
 
 
+def test_a_users_own_token_is_not_taken_for_an_administrators(server: Server) -> None:
+    with pytest.raises(Unavailable, match="administrator"):
+        stopper(server, token=server.tokens["bob"]).stop("ann", until=int(time.time()))
+
+
 def test_what_names_no_gpu_counts_as_any_and_none_is_none(gated: Gated) -> None:
     low = gated.world.renter("low", level=1)
     gated.link(low, "bob")
