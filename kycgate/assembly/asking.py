@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 import requests
+from urllib3.exceptions import HTTPError
 
 from kycgate.errors import Unavailable
 
@@ -42,7 +43,8 @@ class Asking:
                 stream=True,
             ) as answer:
                 said = answer.raw.read(_ANSWER_MOST + 1, decode_content=True)
-        except (requests.RequestException, OSError) as error:
+        except (requests.RequestException, HTTPError, OSError) as error:
+            # The body is read from urllib3 itself, whose errors are no RequestException.
             raise Unavailable(f"{self._who} did not answer the gate's own question") from error
         if len(said) > _ANSWER_MOST:
             raise Unavailable(f"{self._who}'s answer exceeds {_ANSWER_MOST} bytes")

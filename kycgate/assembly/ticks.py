@@ -37,7 +37,12 @@ def running(rounds: Iterable[tuple[str, Tick]], *, close: Callable[[], None]) ->
 
     def work(tick: Tick) -> None:
         while not leave.wait(_TICK_S):
-            tick(int(time.time()))
+            try:
+                tick(int(time.time()))
+            except Exception:  # noqa: BLE001
+                # A fault of ours in one round must not end all that follow: nobody would be stopped
+                # any more, and nothing would say so.
+                _log.exception("background work failed and goes on with its next round")
 
     threads = [
         threading.Thread(target=work, args=(tick,), name=f"kycgate-{name}", daemon=True)

@@ -102,11 +102,13 @@ class PublishedKeys:
 
 def _get(url: str) -> bytes:
     import requests
+    from urllib3.exceptions import HTTPError
 
     try:
         with requests.get(url, timeout=_FETCH_S, allow_redirects=False, stream=True) as answer:
             body = answer.raw.read(JWKS_LIMIT + 1, decode_content=True)
-    except (requests.RequestException, OSError) as error:
+    except (requests.RequestException, HTTPError, OSError) as error:
+        # The body is read from urllib3 itself, whose errors are no RequestException.
         raise Unavailable(f"{url} did not answer") from error
     if answer.status_code != 200:
         raise Unavailable(f"{url} answered {answer.status_code}")

@@ -20,6 +20,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 import requests
+from urllib3.exceptions import HTTPError
 
 from kycgate.core.claims import Address, Kind
 from kycgate.core.policy import ListVersion
@@ -215,7 +216,8 @@ class Yente:
                 if answer.status_code != 200:
                     raise Unavailable(f"yente answered {answer.status_code} to {path}")
                 body = answer.raw.read(_MOST + 1, decode_content=True)
-        except (requests.RequestException, OSError) as error:
+        except (requests.RequestException, HTTPError, OSError) as error:
+            # The body is read from urllib3 itself, whose errors are no RequestException.
             raise Unavailable(f"yente did not answer {path}") from error
         if len(body) > _MOST:
             raise Unavailable(f"yente's answer to {path} exceeds {_MOST} bytes")
