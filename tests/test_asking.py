@@ -17,6 +17,7 @@ from kycgate.gateway.asserted import PublishedKeys
 from kycgate.screening.yente import Yente
 from tests.gateway.wire import RawUpstream, Seen
 
+NOW = 1_800_000_000
 HEAD = b"HTTP/1.1 200 OK\r\n"
 BROKEN = {
     "cut off": HEAD + b"content-length: 100\r\n\r\n{}",
@@ -30,7 +31,7 @@ BROKEN = {
 ASKERS: dict[str, Callable[[str], object]] = {
     "asking": lambda url: Asking(url, "the marketplace")("GET", "/", {}),
     "posting": lambda url: posting(url, "dstack", "token")("/", {}),
-    "keys of a gate": lambda url: PublishedKeys(url).current(0),
+    "keys of a gate": lambda url: PublishedKeys(url).current(NOW),
     "yente": lambda url: Yente(url, dataset="sanctions")._ask("GET", "/catalog"),
 }
 
