@@ -29,7 +29,7 @@ BROKEN = {
     "no HTTP": b"hello\r\n\r\n",
 }
 ASKERS: dict[str, Callable[[str], object]] = {
-    "asking": lambda url: Asking(url, "the marketplace")("GET", "/", {}),
+    "asking": lambda url: Asking(url, "the marketplace")("GET", "/", ()),
     "posting": lambda url: posting(url, "dstack", "token")("/", {}),
     "keys of a gate": lambda url: PublishedKeys(url).current(NOW),
     "yente": lambda url: Yente(url, dataset="sanctions")._ask("GET", "/catalog"),

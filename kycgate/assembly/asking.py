@@ -13,6 +13,7 @@ import requests
 from urllib3.exceptions import HTTPError
 
 from kycgate.errors import Unavailable
+from kycgate.gateway.view import Headers
 
 _TIMEOUT_S = 10
 _ANSWER_MOST = 8 * 2**20
@@ -29,14 +30,14 @@ class Asking:
         self._session.trust_env = False
 
     def __call__(
-        self, method: str, target: str, headers: dict[str, str], body: bytes | None = None
+        self, method: str, target: str, headers: Headers, body: bytes | None = None
     ) -> tuple[int, bytes]:
         """Status and body of the answer. Raises Unavailable without a whole one."""
         try:
             with self._session.request(
                 method,
                 self._origin + target,
-                headers=headers,
+                headers=dict(headers),
                 data=body,
                 timeout=_TIMEOUT_S,
                 allow_redirects=False,
@@ -56,7 +57,7 @@ def posting(
 ) -> Callable[[str, dict[str, Any]], tuple[int, bytes]]:
     """Posts JSON to a path of one service, as the bearer of a token."""
     ask = Asking(origin, who)
-    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+    headers = (("Authorization", f"Bearer {token}"), ("Content-Type", "application/json"))
 
     def post(path: str, body: dict[str, Any]) -> tuple[int, bytes]:
         return ask("POST", path, headers, json.dumps(body).encode())

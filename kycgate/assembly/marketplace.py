@@ -54,7 +54,7 @@ class Marketplace:
 
     def fetch(self, path: str) -> bytes:
         """A catalogue page. Raises Unavailable unless the whole answer came with status 200."""
-        status, body = self._ask("GET", path, dict(self.adapter.with_key((), self.key)))
+        status, body = self._ask("GET", path, self.adapter.with_key((), self.key))
         if status != 200:
             raise Unavailable(f"the marketplace answered {status} to {path}")
         return body
@@ -62,13 +62,13 @@ class Marketplace:
     def search(self, path: str, question: bytes) -> bytes:
         """A question that changes nothing there. Raises Unavailable as `fetch` does."""
         headers = self.adapter.with_key((("Content-Type", "application/json"),), self.key)
-        status, body = self._ask("POST", path, dict(headers), question)
+        status, body = self._ask("POST", path, headers, question)
         if status != 200:
             raise Unavailable(f"the marketplace answered {status} to {path}")
         return body
 
     def send(self, method: str, target: str, headers: Headers, body: bytes) -> tuple[int, bytes]:
-        return self._ask(method, target, dict(headers), body or None)
+        return self._ask(method, target, headers, body or None)
 
     def credential(self, account: str) -> str | None:
         """The account's own key there; None where it has handed in none."""

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 from kycgate.core.assertion import HEADER
@@ -28,11 +29,8 @@ Send = Callable[[str, str, Headers, bytes], tuple[int, bytes]]
 Raises Unavailable without an answer.
 """
 
-CarryOut = Callable[[dict[str, Any], int], Iterator[None]]
-"""(payload, now): does what an order says, and yields once for each thing that has ended.
-
-Raises KycgateError when some of it has to be tried again.
-"""
+Step = Callable[[], int]
+"""A part of an order: how many things it ended. Raises KycgateError if it must be tried again."""
 
 _RETRY_S = 15
 _RETRY_MOST_S = 600
@@ -40,19 +38,29 @@ _AT_ONCE = 20
 _log = logging.getLogger("kycgate.stopping")
 
 
-def work_off(store: Store, kind: str, carry_out: CarryOut, *, now: int) -> int:
-    """Carry out the orders of this kind that are due; how many things ended. One order's trouble
-    raises nothing and keeps no other waiting: it is tried again, later each time."""
+def work_off(
+    store: Store, kind: str, steps: Callable[[dict[str, Any]], Iterable[Step]], *, now: int
+) -> int:
+    """Carry out the orders of this kind that are due; how many things ended.
+
+    `steps` reads an order's payload. One step's trouble raises nothing and keeps no other waiting,
+    of its order or of the next: the order is tried again, later each time.
+    """
     ended = 0
     for item in store.due(kind, now=now, limit=_AT_ONCE):
-        try:
-            for _ in carry_out(item.payload, now):
-                ended += 1
+        missed: list[KycgateError] = []
+        for step in steps(item.payload):
+            try:
+                ended += step()
+            except KycgateError as error:
+                missed.append(error)
+        if not missed:
             store.done(item.id)
-        except KycgateError as error:
-            wait = min(_RETRY_S * 2 ** min(item.attempts, 8), _RETRY_MOST_S)
-            _log.error("what a revoked account runs could not be stopped: %s", error.message)
-            store.retry(item.id, due_at=now + wait)
+            continue
+        wait = min(_RETRY_S * 2 ** min(item.attempts, 8), _RETRY_MOST_S)
+        told = (len(missed), missed[0].message)
+        _log.error("%d things a revoked account runs could not be stopped, the first: %s", *told)
+        store.retry(item.id, due_at=now + wait)
     return ended
 
 
@@ -78,16 +86,17 @@ class JobStopper:
 
     def run(self, *, now: int) -> int:
         """Carry out what is due; how many deployments ended. One order's trouble raises nothing."""
-        return work_off(self._store, KIND, self._order, now=now)
 
-    def _order(self, payload: dict[str, Any], now: int) -> Iterator[None]:
-        account = str(payload["account"])
-        for deployment in self._store.deployments_of(account):
-            self._end(account, deployment, now)
-            self._store.close_deployment(deployment, at=now)
-            yield
+        def steps(payload: dict[str, Any]) -> list[Step]:
+            account = str(payload["account"])
+            return [
+                partial(self._end, account, deployment, now)
+                for deployment in self._store.deployments_of(account)
+            ]
 
-    def _end(self, account: str, deployment: str, now: int) -> None:
+        return work_off(self._store, KIND, steps, now=now)
+
+    def _end(self, account: str, deployment: str, now: int) -> int:
         key = self._upstream_key(account) or self._shared
         if key is None:
             raise Unavailable("no upstream credential to stop this account's jobs with")
@@ -101,6 +110,8 @@ class JobStopper:
         if not ended and not gone:
             told = [status for status, _ in answers]
             raise Unavailable(f"the marketplace answered {told} to a stop")
+        self._store.close_deployment(deployment, at=now)
+        return 1
 
     def _headers(self, account: str, ending: Ending, key: str, now: int) -> Headers:
         """A marketplace that acts on asserted changes only must hear our own stops too."""

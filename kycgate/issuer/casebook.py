@@ -243,8 +243,12 @@ class CaseBook:
     def _users(self, account: str) -> list[list[str | int]]:
         """[scheduler, user, until]: who places or placed work as the account. Written into the
         order, since the links themselves may be forgotten before it is carried out."""
-        links = self._store.user_links_of(account)
-        return [[each.scheduler, each.user, each.expires_at] for each in links if each.linked_at]
+        until: dict[tuple[str, str], int] = {}
+        for link in self._store.user_links_of(account):
+            if link.linked_at is not None:
+                who = (link.scheduler, link.user)
+                until[who] = max(link.expires_at, until.get(who, 0))
+        return [[*who, end] for who, end in until.items()]
 
     def epoch(self, account: Account) -> int:
         """The epoch under which the account is attested today."""

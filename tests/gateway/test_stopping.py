@@ -104,6 +104,17 @@ def test_an_order_that_may_have_failed_is_tried_again_later(
     assert stopper(store, Market(200, 404)).run(now=again.due_at) == 1
 
 
+def test_one_deployment_that_will_not_end_keeps_no_other_of_its_order_running(
+    store: MemoryStore,
+) -> None:
+    store.own_deployment("dep-2", ACCOUNT, b"\x08" * 32, at=NOW + 1)
+    assert stopper(store, Market(500, 500, 200, 404)).run(now=NOW) == 1
+    assert store.deployments_of(ACCOUNT) == ["dep-1"]
+    [again] = store.due(KIND, now=NOW + 600)
+    assert stopper(store, Market(200, 404)).run(now=again.due_at) == 1
+    assert store.deployments_of(ACCOUNT) == []
+
+
 def test_without_a_credential_the_order_waits(store: MemoryStore) -> None:
     assert stopper(store, Market(200, 404), shared=None).run(now=NOW) == 0
     assert store.due(KIND, now=NOW + 600) != []

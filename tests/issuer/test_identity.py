@@ -336,16 +336,16 @@ def test_revocation_names_the_users_who_place_or_placed_work_as_the_account(
     """A link that its renter ended just before counts for what was started under it."""
     case = open_person(office, ADA)
     approve(office, case)
-    for n, user in enumerate(("ann", "ann2", "")):
+    for n, user in enumerate(("ann", "ann2", "ann", "")):
         office.store.add_user_code(UserLink(f"l{n}", ADA.key, b"%d" % n * 32, NOW + 900, NOW + n))
         if user:
             office.store.claim_user_code(
                 b"%d" % n * 32, scheduler="main", user=user, expires_at=NOW + DAY, now=NOW + n
             )
-    office.store.end_user_link(ADA.key, "l0", at=NOW + 5)
+    office.store.end_user_link(ADA.key, "l2", at=NOW + 5)
     office.identity.revoke(case.subject_id, reviewer="mara", reason="fraud", now=NOW + 9)
     (order,) = office.store.due("stop_runs", now=NOW + 9)
-    users = [["main", "ann2", NOW + DAY], ["main", "ann", NOW + 5]]
+    users = [["main", "ann", NOW + 5], ["main", "ann2", NOW + DAY]]
     assert order.payload == {"account": ADA.key, "users": users}
 
 

@@ -8,14 +8,15 @@ and nobody revoked is let run anything on them.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Final, Protocol
 from urllib.parse import quote
 
 from kycgate.errors import Malformed, Unavailable
 from kycgate.gateway.adapters.base import decode
-from kycgate.gateway.stopping import work_off
+from kycgate.gateway.stopping import Step, work_off
 from kycgate.store.base import Store
 
 KIND: Final = "stop_runs"
@@ -58,25 +59,26 @@ class RunStopper:
 
     def run(self, *, now: int) -> int:
         """Carry out what is due; how many runs were stopped. One order's trouble raises nothing."""
-        return work_off(self._store, KIND, self._order, now=now)
+        return work_off(self._store, KIND, self._steps, now=now)
 
-    def _order(self, payload: dict[str, Any], now: int) -> Iterator[None]:
-        deaf = set()
-        for name, user, until in payload["users"]:
-            scheduler = self._schedulers.get(name)
-            if scheduler is None:
-                deaf.add(name)
-                continue
-            for _ in range(scheduler.stop(user, until=until)):
-                yield
-        for name in sorted(deaf):
-            # No user name: the log outlives what a person may ask to have forgotten.
-            _log.error(
-                "%s was revoked and may still run work on %s, which can't be told to stop from here"
-                " (hooks.stop): stop it by hand",
-                payload["account"],
-                name,
-            )
+    def _steps(self, payload: dict[str, Any]) -> list[Step]:
+        return [
+            partial(self._stop, payload["account"], name, user, until)
+            for name, user, until in payload["users"]
+        ]
+
+    def _stop(self, account: str, name: str, user: str, until: int) -> int:
+        scheduler = self._schedulers.get(name)
+        if scheduler is not None:
+            return scheduler.stop(user, until=until)
+        # No user name: the log outlives what a person may ask to have forgotten.
+        _log.error(
+            "%s was revoked and may still run work on %s, which can't be told to stop from here"
+            " (hooks.stop): stop it by hand",
+            account,
+            name,
+        )
+        return 0
 
 
 class DstackServer:
@@ -127,7 +129,8 @@ class DstackServer:
                     found.setdefault(project, []).append(name)
             if len(runs) < _PAGE:
                 return found
-            asked |= {"prev_submitted_at": runs[-1]["submitted_at"], "prev_run_id": runs[-1]["id"]}
+            last = runs[-1]
+            asked |= {"prev_submitted_at": last["submitted_at"], "prev_run_id": last.get("id")}
         raise Unavailable("dstack lists runs without an end")
 
     def _stop(self, project: str, names: list[str]) -> None:

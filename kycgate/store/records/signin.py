@@ -86,4 +86,4 @@ class UserLink:
     user: str = ""
     linked_at: int | None = None
     expires_at: int = 0
-    """when the link must be proven again; 0 for a code"""
+    """when the link must be proven again, or ended; 0 for a code"""

@@ -189,6 +189,16 @@ def test_an_order_that_failed_is_tried_again_and_keeps_no_other_waiting() -> Non
     assert store.due(KIND, now=NOW + 10**6) == []
 
 
+def test_a_scheduler_that_is_down_keeps_no_other_of_the_same_order_running() -> None:
+    store = ordered(["main", "ann", LATER], ["lab", "ann", LATER])
+    down, other = Dstack(run("a")), Dstack(run("b"))
+    down.broken = {"/api/runs/list"}
+    stopper = RunStopper(store, {"main": DstackServer(down), "lab": DstackServer(other)})
+    assert stopper.run(now=NOW) == 1
+    assert other.states() == {"b": "terminating"}
+    assert len(store.due(KIND, now=NOW + 600)) == 1
+
+
 def test_a_scheduler_that_can_not_be_told_is_named_and_its_user_is_not(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
