@@ -5,6 +5,7 @@ assembled product. Only the wallets are trial ones.
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from pathlib import Path
 from typing import Any
@@ -325,6 +326,7 @@ def test_a_renter_sees_exports_and_deletes_what_is_kept(tmp_path: Path) -> None:
                     break
                 await asyncio.sleep(0.1)
             told["copy"] = copy.read_text()
+            assert json.loads(told["copy"])["accounts"] == [Account(ALICE.address).key]
             assert len(page.signed) == signed + 1, "an old sign-in is renewed, not saved as a no"
             await page.script(f"window.walletAccount = '0x{MALLORY.address.hex()}'")
             page.signs_for(MALLORY)

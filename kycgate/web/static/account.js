@@ -1,5 +1,5 @@
 // What is kept of the renter, and what they may do with it: wallets, keys, uses, export, deletion.
-import { api, day, say } from "./api.js";
+import { answer, api, day, say } from "./api.js";
 import { notice, on, swap, tell } from "./page.js";
 import { start as users } from "./users.js";
 import { chainsOf, inPerson, signed, wallets } from "./wallet.js";
@@ -25,11 +25,16 @@ async function link(chains) {
   tell(say("linked"));
 }
 
-// By script, so that a no is said on the page and not saved as the copy.
+// By script, so that a no is said on the page and not saved as the copy. Saved as it came: read and
+// written anew, large numbers would be others.
 async function keep(place, chains) {
-  const copy = await inPerson(chains, () => api("GET", place.pathname));
+  const copy = await inPerson(chains, async () => {
+    const asked = fetch(place.pathname, { headers: { Accept: "application/json" } });
+    const response = await asked.catch(() => null);
+    return response?.ok ? response.blob() : answer(asked);
+  });
   const file = document.createElement("a");
-  file.href = URL.createObjectURL(new Blob([JSON.stringify(copy, null, 2)], { type: "application/json" }));
+  file.href = URL.createObjectURL(copy);
   file.download = place.download;
   file.click();
   // Not at once: some browsers read it a moment later.
